@@ -1,0 +1,173 @@
+/*
+ * belay/sys/driver.h - for people who write a driver.
+ *
+ * A driver translates: SQL for transactions and savepoints, the engine's errors
+ * to Belay's codes, values in both directions, and the true status of a
+ * transaction. It holds no transaction policy: what is begun, marked, undone,
+ * retried or given up is decided above it, and a driver never sends a
+ * transaction-control statement that it was not asked for.
+ *
+ * A driver is one `const` belay_driver. Above it, code asks for a capability
+ * bit, never for a driver's name. One connection is used by one thread at a
+ * time, and not always by the same one.
+ *
+ * Rules for every slot that takes a belay_error:
+ *   - it returns BELAY_OK and leaves *error untouched, or returns a code and has
+ *     filled *error (which may be full of anything before): start with
+ *     an assignment of zeros;
+ *   - error->outcome stays BELAY_WORK_OPEN, but for commit: see there;
+ *   - it obeys conn->limits, and gives BELAY_TIMEOUT or BELAY_LOCK_TIMEOUT when
+ *     one has passed.
+ */
+#ifndef BELAY_SYS_DRIVER_H
+#define BELAY_SYS_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <belay/error.h>
+#include <belay/macros.h>
+#include <belay/scope.h>
+#include <belay/value.h>
+
+BELAYI_BEGIN_C
+
+enum { BELAY_DRIVER_ABI = 1 };
+
+/* What an engine can do. */
+enum {
+    BELAY_CAN_TRANSACT_DDL = 1 << 0,   /* DDL is part of a transaction and rolls back with it */
+    BELAY_CAN_ELIDE = 1 << 1,          /* a failed statement is undone by itself: see `self_contained` */
+    BELAY_HAS_ONE_WRITER = 1 << 2,     /* one writing transaction at a time for the whole database */
+    BELAY_LOCKS_WHOLE = 1 << 3         /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
+};
+
+/* Limits on what a call may wait for; set by the caller before each call. */
+typedef struct belay_limits {
+    int64_t deadline_ns;  /* on the monotonic clock; 0: none */
+    int64_t lock_wait_ns; /* for one lock; 0: refuse at once; negative: no limit */
+} belay_limits;
+
+typedef struct belay_driver belay_driver;
+struct belayi_sql_rules;
+
+/* A connection. A driver's own connection struct begins with one. */
+typedef struct belay_conn {
+    const belay_driver *driver;
+    void *shared;                         /* the driver's state of this database, `shared_size` bytes */
+    const struct belayi_sql_rules *rules; /* how SQL texts are read here; set by open, may change with the session */
+    belay_limits limits;
+} belay_conn;
+
+/* A prepared statement. A driver's own struct begins with one. Its memory is the driver's. */
+typedef struct belay_statement {
+    belay_conn *conn;
+    bool writes; /* it may change the database */
+    int columns; /* of the rows that it gives; 0: none. May change at `start`, when the schema did */
+} belay_statement;
+
+/* What a statement did. */
+typedef struct belay_effect {
+    int64_t changes; /* rows matched by an INSERT, UPDATE or DELETE; else 0 */
+    int64_t last_id; /* the key that an INSERT generated; unchanged when there is none */
+    bool has_last_id;
+} belay_effect;
+
+/* How a transaction begins. */
+typedef struct belay_begin_options {
+    belay_level isolation; /* already checked to be one that `levels` names, or BELAY_ISOLATION_DEFAULT */
+    bool read_only;
+    bool deferrable;
+} belay_begin_options;
+
+/* What the engine itself says of a connection. */
+typedef enum belay_transaction_status {
+    BELAY_TRANSACTION_NONE,   /* no transaction is open */
+    BELAY_TRANSACTION_OPEN,   /* one is, and takes statements */
+    BELAY_TRANSACTION_FAILED, /* one is, and only takes a rollback (PostgreSQL) */
+    BELAY_TRANSACTION_LOST    /* the connection is of no use any more */
+} belay_transaction_status;
+
+typedef enum belay_step { BELAY_STEP_ROW, BELAY_STEP_DONE, BELAY_STEP_ERROR } belay_step;
+
+struct belay_driver {
+    uint32_t abi;            /* BELAY_DRIVER_ABI */
+    const char *name;        /* "sqlite" */
+    uint32_t capabilities;   /* BELAY_CAN_..., BELAY_HAS_... */
+    uint32_t levels;         /* 1 << BELAY_SERIALIZABLE | ...: the levels that the engine gives at least */
+    size_t shared_size;      /* the caller allocates them, zeroed */
+    size_t conn_size;
+
+    /* -- a database ------------------------------------------------------------------------------ */
+
+    /* Reads the URL (everything, with its scheme). Connects to nothing. When it fails the state is fit for
+       shared_done. Sets *out_max_connections when the database can't have more (0: no bound). Blocks: never. */
+    belay_code (*shared_init)(void *shared, const char *url, int *out_max_connections, belay_error *error);
+    void (*shared_done)(void *shared);
+
+    /* -- a connection ---------------------------------------------------------------------------- */
+
+    /* Connects. conn->driver, ->shared and ->limits are set. When it fails the connection is fit for close. */
+    belay_code (*open)(belay_conn *conn, belay_error *error);
+
+    /* Closes. What is open is rolled back. Accepts one whose open failed. All its statements were finalized before. */
+    void (*close)(belay_conn *conn);
+
+    /* In a child after fork, instead of close: gives up the connection without a word to the database. May leak. */
+    void (*disown)(belay_conn *conn);
+
+    /* Asks the engine. Sends nothing where the client knows for sure. */
+    belay_transaction_status (*status)(belay_conn *conn);
+
+    /* What isolation is in force. */
+    belay_code (*isolation)(belay_conn *conn, belay_level *out_level, belay_error *error);
+
+    /* -- transactions ---------------------------------------------------------------------------- */
+
+    /* Begins. Called when status is NONE. After a failure status is NONE or LOST. */
+    belay_code (*begin)(belay_conn *conn, const belay_begin_options *options, belay_error *error);
+
+    /* Commits. A refusal that time may cure (busy) is tried again within the limits. After a failure `status`
+       tells: OPEN or FAILED: nothing was committed, roll back; NONE: the engine rolled back on its own; where nobody
+       can know, error->outcome is BELAY_WORK_UNKNOWN. */
+    belay_code (*commit)(belay_conn *conn, belay_error *error);
+
+    /* Rolls back. BELAY_OK when there is nothing left to roll back. Never obeys a deadline. After a failure the
+       connection is closed by the caller. */
+    belay_code (*rollback)(belay_conn *conn, belay_error *error);
+
+    /* Savepoints have numbers, from 1: the n-th that is set now. The driver makes names of them. */
+    belay_code (*savepoint)(belay_conn *conn, unsigned number, belay_error *error);
+    belay_code (*release)(belay_conn *conn, unsigned number, belay_error *error);
+    /* Goes back to the savepoint and keeps it. Never obeys a deadline. */
+    belay_code (*rollback_to)(belay_conn *conn, unsigned number, belay_error *error);
+
+    /* -- statements ------------------------------------------------------------------------------ */
+
+    /* Prepares `text` (as the lexer wrote it for conn->rules). *out_statement is NULL on failure. */
+    belay_code (*prepare)(belay_conn *conn, const char *text, size_t size, unsigned parameters,
+                          belay_statement **out_statement, belay_error *error);
+    void (*finalize)(belay_statement *statement); /* accepts NULL */
+
+    /* Whether a failure of this statement is undone by the engine itself, exactly as by a savepoint around it, at
+       this moment, inside the open transaction. Never true when in doubt. Only called with BELAY_CAN_ELIDE. */
+    bool (*self_contained)(belay_statement *statement);
+
+    /* Runs to the end; rows are discarded. `values` are borrowed for the call. On failure the statement is reset. */
+    belay_code (*execute)(belay_statement *statement, size_t n, const belay_value *values, belay_effect *effect,
+                          belay_error *error);
+
+    /* Runs with rows: start, step until it is not ROW, finish. start copies what it must keep of `values`. step fills
+       `columns` cells, borrowed until the next step or finish. On DONE *effect is filled. finish is called after every
+       start that succeeded, also half-way; it never fails. */
+    belay_code (*start)(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
+    belay_step (*step)(belay_statement *statement, belay_value *cells, belay_effect *effect, belay_error *error);
+    void (*finish)(belay_statement *statement);
+    /* Borrowed until finish. Called between start and finish. */
+    const char *(*column_name)(belay_statement *statement, int column);
+};
+
+BELAYI_END_C
+
+#endif
