@@ -1,0 +1,565 @@
+/*
+ * transaction.c - opening and ending scopes, and the way of an error.
+ *
+ * The states are told in state.h, what is kept in the room's README. All that
+ * changes a scope's state does so through step(), and all that ends one through
+ * belayi_scope_end().
+ * Tests: tests/unit/core.
+ */
+#include "transaction.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "report.h"
+#include "savepoint.h"
+
+void belayi_transaction_init(belayi_transaction *t, const belayi_host *host, void *host_arg)
+{
+    memset(t, 0, sizeof *t);
+    t->host = host;
+    t->host_arg = host_arg;
+    t->frames = t->first_frames;
+    t->room = BELAYI_FRAMES_AT_FIRST;
+}
+
+void belayi_transaction_done(belayi_transaction *t)
+{
+    assert(t->depth == 0);
+    belayi_hooks_done(&t->hooks);
+    if (t->frames != t->first_frames)
+        free(t->frames);
+    free(t->marks);
+    free(t->holders);
+}
+
+void belayi_transaction_clear(belayi_transaction *t)
+{
+    t->pending.code = BELAY_OK;
+    t->pending.outcome = BELAY_WORK_OPEN;
+}
+
+/* ---- States -------------------------------------------------------------------------------------------------------- */
+
+static void step(belayi_frame *frame, belayi_scope_event event)
+{
+    belayi_scope_state next = belayi_state_next(frame->state, event);
+    assert(next != BELAYI_SCOPE_NEVER);
+    frame->state = next;
+}
+
+belayi_scope_state belayi_transaction_state(const belayi_transaction *t)
+{
+    belayi_scope_state state = t->frames[t->depth - 1].state;
+    return t->phantoms > 0 && state != BELAYI_SCOPE_DOOMED ? BELAYI_SCOPE_FAILED : state;
+}
+
+bool belayi_code_ends_transaction(belay_code code)
+{
+    return code == BELAY_DEADLOCK || code == BELAY_SERIALIZATION || code == BELAY_CONNECTION || code == BELAY_TOO_MANY ||
+           code == BELAY_IN_DOUBT;
+}
+
+static void doom(belayi_transaction *t)
+{
+    for (unsigned i = 0; i < t->depth; i++)
+        step(&t->frames[i], BELAYI_EVENT_FATAL);
+}
+
+/* The engine's transaction is over, or was never to be had. */
+static void engine_ended(belayi_transaction *t)
+{
+    t->phase = BELAYI_PHASE_ENDED;
+    belayi_savepoint_lose_all(t);
+    doom(t);
+}
+
+/* ---- Errors --------------------------------------------------------------------------------------------------------- */
+
+/* Makes the error the pending one, and fills in where it arose. */
+static void record(belayi_transaction *t, const belay_error *error)
+{
+    const belayi_frame *top = belayi_transaction_top(t);
+    if (error != &t->pending)
+        t->pending = *error;
+    t->pending.attempt = t->attempt;
+    if (t->pending.outcome != BELAY_WORK_UNKNOWN)
+        t->pending.outcome = BELAY_WORK_OPEN;
+    if (!t->pending.file[0])
+        belayi_report_place(&t->pending, top->place);
+    for (unsigned i = t->depth; i > 0 && !t->pending.scope[0]; i--)
+        BELAYI_REPORT_FIELD(t->pending.scope, t->frames[i - 1].name);
+}
+
+belay_code belayi_scope_refuse(belayi_transaction *t)
+{
+    belayi_scope_state state = belayi_transaction_state(t);
+    if (state == BELAYI_SCOPE_WORKING)
+        return BELAY_OK;
+    if (t->phantoms == 0)
+        step(belayi_transaction_top(t), BELAYI_EVENT_REFUSE);
+    return state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
+}
+
+belay_code belayi_scope_raise(belayi_transaction *t, const belay_error *error)
+{
+    if (belayi_transaction_has_error(t))
+        return belayi_scope_refuse(t);
+    record(t, error);
+    if (belayi_code_ends_transaction(t->pending.code))
+        doom(t);
+    else
+        step(belayi_transaction_top(t), BELAYI_EVENT_ERROR);
+    return t->pending.code;
+}
+
+belay_code belayi_scope_fail(belayi_transaction *t, const belay_error *error)
+{
+    belay_transaction_status status = t->conn ? t->conn->driver->status(t->conn) : BELAY_TRANSACTION_NONE;
+    bool over = status == BELAY_TRANSACTION_NONE || status == BELAY_TRANSACTION_LOST;
+    if (!belayi_transaction_has_error(t))
+        belayi_scope_raise(t, error);
+    /* Under autocommit, and before BEGIN, there is no transaction that could have ended. */
+    if (status == BELAY_TRANSACTION_LOST || (over && t->phase == BELAYI_PHASE_OPEN))
+        engine_ended(t);
+    return t->pending.code;
+}
+
+belay_code belayi_scope_lose(belayi_transaction *t, const belay_error *error)
+{
+    if (!belayi_transaction_has_error(t))
+        record(t, error);
+    belay_transaction_status status = t->conn->driver->status(t->conn);
+    if (status == BELAY_TRANSACTION_NONE || status == BELAY_TRANSACTION_LOST)
+        engine_ended(t);
+    else
+        doom(t);
+    return t->pending.code;
+}
+
+belay_code belayi_scope_refuse_inner(belayi_transaction *t, const belay_error *error)
+{
+    if (belayi_transaction_has_error(t) || t->phantoms > 0)
+        return belayi_scope_refuse(t);
+    record(t, error);
+    step(belayi_transaction_top(t), BELAYI_EVENT_INNER_ERROR);
+    return t->pending.code;
+}
+
+bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *caught)
+{
+    if (belayi_transaction_state(t) != BELAYI_SCOPE_HURT || !belay_code_covers(which, t->pending.code))
+        return false;
+    *caught = t->pending;
+    caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
+    t->pending.code = BELAY_OK;
+    step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
+    return true;
+}
+
+belay_code belayi_scope_undo(belayi_transaction *t)
+{
+    if (t->phantoms > 0)
+        return t->pending.code;
+    belayi_frame *top = belayi_transaction_top(t);
+    top->undone = true;
+    /* Going back to a mark from before must not bring the scope back to life. */
+    belayi_mark_kill(t);
+    step(top, BELAYI_EVENT_UNDO);
+    return t->pending.code;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------------------------------- */
+
+static bool grow_frames(belayi_transaction *t)
+{
+    if (t->depth < t->room)
+        return true;
+    bool first = t->frames == t->first_frames;
+    belayi_frame *grown = realloc(first ? NULL : t->frames, 2 * t->room * sizeof *grown);
+    if (!grown)
+        return false;
+    if (first)
+        memcpy(grown, t->first_frames, sizeof t->first_frames);
+    t->frames = grown;
+    t->room *= 2;
+    return true;
+}
+
+/* A scope for which there is no memory: it holds the error and nothing else. */
+static belay_code open_phantom(belayi_transaction *t)
+{
+    if (!belayi_transaction_has_error(t)) {
+        belay_error error;
+        belayi_report(&error, BELAY_NO_MEMORY, "no memory for a nested scope");
+        record(t, &error);
+        step(belayi_transaction_top(t), BELAYI_EVENT_INNER_ERROR);
+    } else if (t->phantoms == 0) {
+        belayi_scope_refuse(t);
+    }
+    t->phantoms++;
+    return t->pending.code;
+}
+
+static void open_outermost(belayi_transaction *t, const belayi_scope_spec *spec)
+{
+    belayi_frame *frame = &t->frames[0];
+    frame->limits = (belay_limits){.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
+    frame->idle_ns = spec->idle_ns;
+    frame->read_only = spec->read_only;
+    frame->state = BELAYI_SCOPE_WORKING;
+    t->phase = BELAYI_PHASE_OWED;
+    t->autocommit = spec->autocommit;
+    t->begin = (belay_begin_options){
+        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
+    t->owed_frames = t->owed_marks = 0;
+    t->hooks.failed = 0;
+}
+
+/* The scope around the new one decides how it begins: with the pending error, called off, or working. */
+static void open_nested(belayi_transaction *t, belayi_frame *frame, const belayi_scope_spec *spec)
+{
+    belayi_frame *outer = frame - 1;
+    if (outer->state != BELAYI_SCOPE_WORKING)
+        belayi_scope_refuse(t);
+    frame->state = outer->state;
+    frame->limits = outer->limits;
+    frame->idle_ns = outer->idle_ns;
+    frame->read_only = outer->read_only;
+    if (!spec)
+        return;
+    frame->read_only |= spec->read_only;
+    frame->joined = spec->joined;
+    frame->limits.deadline_ns = belayi_clock_earlier(outer->limits.deadline_ns, spec->deadline_ns);
+    frame->limits.lock_wait_ns = spec->lock_wait_ns;
+    frame->idle_ns = spec->idle_ns;
+}
+
+belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spec, belayi_form form, belay_place place)
+{
+    if (t->phantoms > 0 || !grow_frames(t))
+        return open_phantom(t);
+    belayi_frame *frame = &t->frames[t->depth];
+    frame->form = form;
+    frame->joined = frame->undone = false;
+    frame->savepoint = 0;
+    frame->marks = t->mark_count;
+    frame->hooks = t->hooks.count;
+    frame->serial = ++t->serials;
+    frame->place = place;
+    frame->name = spec ? spec->name : NULL;
+    if (t->depth == 0)
+        open_outermost(t, spec);
+    else
+        open_nested(t, frame, spec);
+    t->depth++;
+    return frame->state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
+}
+
+/* ---- Before and after statements --------------------------------------------------------------------------------------- */
+
+static belay_code raise_late(belayi_transaction *t, const char *which)
+{
+    belay_error error;
+    belayi_report(&error, BELAY_TIMEOUT, "the %s time limit of the scope has passed", which);
+    return belayi_scope_raise(t, &error);
+}
+
+/* Who idles past the limit holds locks: the transaction is ended at once. */
+static belay_code end_idle(belayi_transaction *t)
+{
+    belay_error error;
+    t->conn->driver->rollback(t->conn, &error);
+    raise_late(t, "idle");
+    engine_ended(t);
+    return t->pending.code;
+}
+
+static bool idled_too_long(const belayi_transaction *t, const belayi_frame *top)
+{
+    return top->idle_ns > 0 && t->phase == BELAYI_PHASE_OPEN && t->last_call_ns > 0 &&
+           belayi_clock_now() - t->last_call_ns > top->idle_ns;
+}
+
+/* Raises what has passed of the innermost scope's own limits. */
+static belay_code check_limits(belayi_transaction *t)
+{
+    const belayi_frame *top = belayi_transaction_top(t);
+    if (idled_too_long(t, top))
+        return end_idle(t);
+    return belayi_clock_passed(top->limits.deadline_ns) ? raise_late(t, "total") : BELAY_OK;
+}
+
+static belay_code lend_connection(belayi_transaction *t, const belayi_frame *top)
+{
+    belay_error error;
+    if (t->host->lend(t->host_arg, &top->limits, &t->conn, &error) == BELAY_OK)
+        return BELAY_OK;
+    t->conn = NULL;
+    record(t, &error);
+    engine_ended(t);
+    return t->pending.code;
+}
+
+belay_code belayi_scope_enter(belayi_transaction *t)
+{
+    belayi_frame *top = belayi_transaction_top(t);
+    if (t->phantoms > 0 || top->state != BELAYI_SCOPE_WORKING)
+        return belayi_scope_refuse(t);
+    belay_code late = check_limits(t);
+    if (late != BELAY_OK)
+        return late;
+    if (!t->conn && lend_connection(t, top) != BELAY_OK)
+        return t->pending.code;
+    t->conn->limits = top->limits;
+    return BELAY_OK;
+}
+
+belay_code belayi_scope_begin(belayi_transaction *t)
+{
+    belay_error error;
+    if (t->phase != BELAYI_PHASE_OWED || t->autocommit)
+        return BELAY_OK;
+    if (t->conn->driver->begin(t->conn, &t->begin, &error) == BELAY_OK) {
+        t->phase = BELAYI_PHASE_OPEN;
+        return BELAY_OK;
+    }
+    record(t, &error);
+    engine_ended(t);
+    return t->pending.code;
+}
+
+belay_code belayi_scope_mark(belayi_transaction *t, bool elide_top)
+{
+    if (t->autocommit)
+        return BELAY_OK;
+    belay_error error;
+    if (belayi_savepoint_pay(t, elide_top ? t->depth - 1 : t->depth, &error) != BELAY_OK)
+        return belayi_scope_fail(t, &error);
+    t->untouched = false;
+    return BELAY_OK;
+}
+
+void belayi_scope_worked(belayi_transaction *t)
+{
+    belayi_frame *top = belayi_transaction_top(t);
+    if (top->state == BELAYI_SCOPE_WORKING)
+        step(top, BELAYI_EVENT_WORK);
+    if (top->idle_ns > 0)
+        t->last_call_ns = belayi_clock_now();
+}
+
+/* ---- Ending -------------------------------------------------------------------------------------------------------------- */
+
+/* The reason, and what the scope has been through, decide whether it is kept. */
+static bool keeps(const belayi_transaction *t, belayi_end reason)
+{
+    return reason == BELAYI_END_COMMIT && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING;
+}
+
+static void report_abandoned(belay_error *error, const belayi_frame *left)
+{
+    belayi_report(error, BELAY_ABANDONED, "the scope was left before its end");
+    BELAYI_REPORT_FIELD(error->hint, "leave a block by falling off its end, or call belay_undo before leaving it");
+    BELAYI_REPORT_FIELD(error->scope, left->name);
+    belayi_report_place(error, left->place);
+}
+
+/* What a scope that is rolled back without an error has to say outside: nothing when that was on purpose. */
+static bool loses_work_in_silence(const belayi_frame *frame, belayi_end reason)
+{
+    return reason == BELAYI_END_ABANDON && !frame->undone && !frame->read_only;
+}
+
+/* -- nested -- */
+
+/* Keeps a nested scope's work. When the RELEASE fails, its error is pending and the scope still holds its savepoint. */
+static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
+{
+    belay_error error;
+    belayi_mark_forget(t, frame->marks);
+    if (t->savepoints == 0)
+        return true;
+    belayi_savepoint_let_go(t, frame->savepoint);
+    if (belayi_savepoint_trim(t, &error) == BELAY_OK)
+        return true;
+    if (frame->savepoint > 0)
+        t->holders[frame->savepoint - 1]++;
+    belayi_scope_fail(t, &error);
+    return false;
+}
+
+/* Undoes a nested scope's work. */
+static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
+{
+    belay_error error;
+    belay_code code = BELAY_OK;
+    belayi_mark_forget(t, frame->marks);
+    if (t->phase == BELAYI_PHASE_OPEN)
+        code = belayi_savepoint_go_back(t, frame->savepoint, &error);
+    belayi_savepoint_let_go(t, frame->savepoint);
+    if (code == BELAY_OK && t->phase == BELAYI_PHASE_OPEN)
+        code = belayi_savepoint_trim(t, &error);
+    if (code != BELAY_OK)
+        belayi_scope_lose(t, &error);
+}
+
+static void pop(belayi_transaction *t)
+{
+    step(belayi_transaction_top(t), BELAYI_EVENT_END);
+    t->depth--;
+    if (t->owed_frames > t->depth)
+        t->owed_frames = t->depth;
+}
+
+/* Tells the scope outside, which is the innermost now, how the one inside it has ended. */
+static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended, belayi_end reason)
+{
+    belayi_frame *outer = belayi_transaction_top(t);
+    if (t->pending.code != BELAY_OK) {
+        step(outer, ended->joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
+        return t->pending.code;
+    }
+    bool joined = ended->joined && reason != BELAYI_END_DROP && outer->state == BELAYI_SCOPE_WORKING;
+    if (!joined && !loses_work_in_silence(ended, reason))
+        return BELAY_ROLLED_BACK;
+    belay_error error;
+    report_abandoned(&error, ended);
+    record(t, &error);
+    step(outer, joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
+    return t->pending.code;
+}
+
+static belay_code end_nested(belayi_transaction *t, belayi_end reason)
+{
+    belayi_frame *frame = belayi_transaction_top(t);
+    if (keeps(t, reason) && release_nested(t, frame)) {
+        pop(t);
+        return BELAY_OK;
+    }
+    belayi_frame ended = *frame;
+    if (ended.joined) {
+        belayi_mark_forget(t, ended.marks);
+    } else {
+        undo_nested(t, frame);
+        belayi_hooks_roll_back(t, ended.hooks, true);
+    }
+    pop(t);
+    return tell_outside(t, &ended, reason);
+}
+
+/* -- outermost -- */
+
+static void run_before_commit(belayi_transaction *t)
+{
+    for (size_t i = 0; i < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING; i++) {
+        belayi_hook_entry entry = t->hooks.entries[i];
+        if (entry.kind != BELAYI_HOOK_BEFORE_COMMIT || t->host->run_hook(t->host_arg, entry.hook, entry.arg, false))
+            continue;
+        belay_error error;
+        belayi_report(&error, BELAY_APPLICATION, "a hook before the commit refused it");
+        belayi_scope_raise(t, &error);
+    }
+}
+
+/* COMMIT has left, and nobody can say what became of it. */
+static void tell_doubt(belay_error *error)
+{
+    BELAYI_REPORT_FORMAT(error->detail, "%s: %s", belay_code_name(error->code), error->message);
+    BELAYI_REPORT_FIELD(error->message, "the answer to COMMIT never came: the unit may be there, or not");
+    BELAYI_REPORT_FIELD(error->hint, "look for what the unit should have left before doing it again");
+    error->code = BELAY_IN_DOUBT;
+}
+
+/* Commits at the engine. False when that failed; then the error is pending and the phase is what the engine says. */
+static bool send_commit(belayi_transaction *t)
+{
+    belay_error error;
+    t->conn->limits = belayi_transaction_top(t)->limits;
+    if (t->conn->driver->commit(t->conn, &error) == BELAY_OK)
+        return true;
+    if (error.outcome == BELAY_WORK_UNKNOWN)
+        tell_doubt(&error);
+    belayi_scope_fail(t, &error);
+    return false;
+}
+
+/* Rolls back at the engine. A connection that can't even do that is not sound any more. */
+static bool send_rollback(belayi_transaction *t)
+{
+    belay_error error;
+    return t->conn->driver->rollback(t->conn, &error) == BELAY_OK;
+}
+
+static void give_back(belayi_transaction *t, bool sound)
+{
+    if (!t->conn)
+        return;
+    belay_conn *conn = t->conn;
+    t->conn = NULL;
+    t->host->take_back(t->host_arg, conn, sound && conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
+}
+
+/* Commits or rolls back; true when the work is kept. */
+static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out_sound)
+{
+    bool kept = keeps(t, reason);
+    if (kept && t->phase == BELAYI_PHASE_OPEN)
+        kept = send_commit(t);
+    if (!kept && t->phase == BELAYI_PHASE_OPEN)
+        *out_sound = send_rollback(t);
+    return kept;
+}
+
+static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_end reason, bool kept)
+{
+    if (kept) {
+        t->pending.outcome = BELAY_WORK_COMMITTED;
+        return;
+    }
+    if (t->pending.code == BELAY_OK && loses_work_in_silence(frame, reason)) {
+        belay_error error;
+        report_abandoned(&error, frame);
+        record(t, &error);
+    } else if (t->pending.code == BELAY_OK) {
+        bool silent = reason == BELAYI_END_DROP || (reason == BELAYI_END_ABANDON && !frame->undone);
+        t->pending.code = silent ? BELAY_OK : BELAY_ROLLED_BACK;
+    }
+    if (t->pending.outcome != BELAY_WORK_UNKNOWN)
+        t->pending.outcome = BELAY_WORK_ROLLED_BACK;
+}
+
+static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
+{
+    bool sound = true;
+    if (t->hooks.count > 0 && keeps(t, reason))
+        run_before_commit(t);
+    if (keeps(t, reason) && t->phase == BELAYI_PHASE_OPEN)
+        check_limits(t);
+    bool kept = finish_at_engine(t, reason, &sound);
+    belayi_frame *frame = belayi_transaction_top(t);
+    belayi_savepoint_lose_all(t);
+    belayi_mark_forget(t, 0);
+    give_back(t, sound);
+    conclude(t, frame, reason, kept);
+    pop(t);
+    t->phase = BELAYI_PHASE_IDLE;
+    t->last_call_ns = 0;
+    return t->pending.code;
+}
+
+/* A phantom ends: the error is the real scope's, which has held it since. */
+static belay_code end_phantom(belayi_transaction *t)
+{
+    t->phantoms--;
+    return t->pending.code;
+}
+
+belay_code belayi_scope_end(belayi_transaction *t, belayi_end reason)
+{
+    if (t->phantoms > 0)
+        return end_phantom(t);
+    return t->depth > 1 ? end_nested(t, reason) : end_outermost(t, reason);
+}

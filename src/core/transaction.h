@@ -1,0 +1,255 @@
+/*
+ * transaction.h - one transaction: the stack of its scopes and what is owed.
+ *
+ * The room's README tells how it works and what it keeps. Every function here
+ * is called by one thread at a time. Calls that return a belay_code return
+ * BELAY_OK, or the code of the error that is pending afterwards
+ * (BELAY_ROLLED_BACK in a scope that was called off, which is no error).
+ *
+ * Tests: tests/unit/core.
+ */
+#ifndef BELAYI_CORE_TRANSACTION_H
+#define BELAYI_CORE_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <belay/error.h>
+#include <belay/hook.h>
+#include <belay/macros.h>
+#include <belay/sys/driver.h>
+
+#include "state.h"
+
+/* What the engine is doing. */
+typedef enum belayi_phase {
+    BELAYI_PHASE_IDLE, /* no scope is open */
+    BELAYI_PHASE_OWED, /* a scope is open; BEGIN has not been sent */
+    BELAYI_PHASE_OPEN, /* a transaction is open at the engine */
+    BELAYI_PHASE_ENDED /* it was, or could not be had; scopes of it are still open */
+} belayi_phase;
+
+/* What opened a scope, which says who may end it. */
+typedef enum belayi_form {
+    BELAYI_FORM_CALL,     /* belay_begin: belay_commit, belay_rollback */
+    BELAYI_FORM_BLOCK,    /* BELAY_ATOMIC: the end of its block */
+    BELAYI_FORM_CALLBACK, /* belay_atomic: the return of its callback */
+    BELAYI_FORM_STATEMENT /* the library, around one statement */
+} belayi_form;
+
+typedef enum belayi_end {
+    BELAYI_END_COMMIT,   /* commit, or roll back when an error is pending */
+    BELAYI_END_ROLLBACK, /* roll back, on purpose */
+    BELAYI_END_ABANDON,  /* its block was left, or its session closed, before its end */
+    BELAYI_END_DROP      /* roll back without a word: what it would say does not matter any more */
+} belayi_end;
+
+/* What the transaction needs of the world. */
+typedef struct belayi_host {
+    /* Lends a connection, waiting for it within the limits. */
+    belay_code (*lend)(void *arg, const belay_limits *limits, belay_conn **out_conn, belay_error *error);
+    /* Takes it back. `sound` is false when its state isn't proven clean: it must be closed. */
+    void (*take_back)(void *arg, belay_conn *conn, bool sound);
+    /* Runs a hook; `inside`: a transaction is still open around it. True when it did not fail. */
+    bool (*run_hook)(void *arg, belay_hook hook, void *hook_arg, bool inside);
+} belayi_host;
+
+/* How a scope is to be. Limits are moments and lengths; a NULL spec is all defaults, inherited from the scope around. */
+typedef struct belayi_scope_spec {
+    const char *name;
+    belay_level isolation;
+    bool read_only, deferrable, joined;
+    bool autocommit;       /* outermost, one statement: no BEGIN; the engine makes it a transaction of its own */
+    int64_t deadline_ns;   /* 0: none */
+    int64_t lock_wait_ns;  /* negative: no limit */
+    int64_t idle_ns;       /* 0: none */
+} belayi_scope_spec;
+
+typedef struct belayi_frame {
+    belayi_scope_state state;
+    belayi_form form;
+    bool joined;
+    bool read_only;
+    bool undone;         /* belay_undo was called in it: it is never committed */
+    unsigned savepoint;  /* the one that its beginning is marked by; 0: none, or owed */
+    unsigned marks;      /* how many marks were set beneath it */
+    size_t hooks;        /* how many hooks were registered beneath it */
+    uint64_t serial;     /* tells this scope from every other of the session */
+    belay_limits limits;
+    int64_t idle_ns;
+    belay_place place;
+    const char *name;
+} belayi_frame;
+
+typedef struct belayi_mark {
+    char *name;
+    unsigned savepoint; /* 0: owed */
+    bool dead;          /* was set while it could not be: never gone back to */
+    size_t hooks;
+} belayi_mark;
+
+typedef enum belayi_hook_kind { BELAYI_HOOK_COMMIT, BELAYI_HOOK_ROLLBACK, BELAYI_HOOK_BEFORE_COMMIT } belayi_hook_kind;
+
+typedef struct belayi_hook_entry {
+    belayi_hook_kind kind;
+    belay_hook hook;
+    void *arg;
+    belay_free free_arg;
+} belayi_hook_entry;
+
+typedef struct belayi_hooks {
+    belayi_hook_entry *entries;
+    size_t count, room;
+    int failed; /* of the transaction so far */
+} belayi_hooks;
+
+enum { BELAYI_FRAMES_AT_FIRST = 8 };
+
+typedef struct belayi_transaction {
+    belayi_phase phase;
+    belay_conn *conn; /* lent; NULL until one is needed */
+    const belayi_host *host;
+    void *host_arg;
+
+    belayi_frame *frames, first_frames[BELAYI_FRAMES_AT_FIRST];
+    unsigned depth, room;
+    unsigned phantoms; /* scopes on top for which there was no memory: they hold the pending error and nothing else */
+
+    belayi_mark *marks;
+    unsigned mark_count, mark_room;
+
+    unsigned *holders; /* of each savepoint that is set, how many scopes and marks hold it; the first is number 1 */
+    unsigned savepoints, savepoint_room;
+    unsigned owed_frames, owed_marks; /* from these on, scopes and marks owe their savepoint */
+    bool untouched;                   /* nothing has changed since the last savepoint was set or gone back to */
+
+    belayi_hooks hooks;
+    belay_begin_options begin;
+    bool autocommit;
+    uint64_t serials;
+    int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
+    int attempt;
+
+    belay_error pending;
+} belayi_transaction;
+
+void belayi_transaction_init(belayi_transaction *, const belayi_host *, void *host_arg);
+/* Frees what the transaction holds. No scope is open. */
+void belayi_transaction_done(belayi_transaction *);
+
+/* ---- Where it stands ------------------------------------------------------------------------------------------- */
+
+static inline unsigned belayi_transaction_depth(const belayi_transaction *t)
+{
+    return t->depth + t->phantoms;
+}
+
+/* The innermost scope that has a frame; there is one when a scope is open. */
+static inline belayi_frame *belayi_transaction_top(belayi_transaction *t)
+{
+    return &t->frames[t->depth - 1];
+}
+
+/* The state of the innermost scope. */
+belayi_scope_state belayi_transaction_state(const belayi_transaction *);
+
+static inline bool belayi_transaction_has_error(const belayi_transaction *t)
+{
+    return t->depth > 0 && belayi_state_has_error(belayi_transaction_state(t));
+}
+
+/* Asserts the README's invariants; compiled to nothing with NDEBUG. */
+void belayi_transaction_check(const belayi_transaction *);
+
+/* ---- Scopes ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Opens a scope. It is always opened; while an error is pending it begins with
+ * that error, and in a scope that was called off it is called off too. Returns
+ * what is pending in it.
+ */
+belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, belayi_form, belay_place);
+
+/*
+ * Ends the innermost scope. Returns BELAY_OK when it was kept; when it was
+ * rolled back, the code of the error that is pending in the scope outside it
+ * now, or BELAY_ROLLED_BACK when it was so on purpose.
+ *
+ * When it was the outermost one, `pending` is how it ended: its code is BELAY_OK, BELAY_ROLLED_BACK or the error's,
+ * and its outcome is set. The connection has been given back. The caller then takes the hooks with
+ * belayi_hooks_take and calls belayi_transaction_clear.
+ */
+belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
+
+/* Forgets how the last transaction ended. */
+void belayi_transaction_clear(belayi_transaction *);
+
+/*
+ * Called before a call that would send something. BELAY_OK when it may go on;
+ * then a connection is lent. Else the call is refused: with the pending error,
+ * which is the scope's own from now on, with a limit that has passed, or with
+ * the failure to get a connection.
+ */
+belay_code belayi_scope_enter(belayi_transaction *);
+
+/* Refuses a call because of the pending error, or in a scope that was called off; BELAY_OK when there is neither. */
+belay_code belayi_scope_refuse(belayi_transaction *);
+
+/* Sends the BEGIN that is owed, if one is. */
+belay_code belayi_scope_begin(belayi_transaction *);
+
+/*
+ * Sends the savepoint that is owed before a statement that changes something.
+ * With `elide_top`, the innermost scope holds only this statement, which the
+ * engine undoes by itself when it fails: it needs no savepoint of its own.
+ */
+belay_code belayi_scope_mark(belayi_transaction *, bool elide_top);
+
+/* Called after a statement that was done, or a stream that was closed, whatever came meanwhile. */
+void belayi_scope_worked(belayi_transaction *);
+
+/*
+ * A statement failed with *error, which may be the transaction's own record.
+ * Asks the engine what is left. The error is pending afterwards, in the
+ * innermost scope or, when the transaction is over, in all of them.
+ */
+belay_code belayi_scope_fail(belayi_transaction *, const belay_error *error);
+
+/* Raises an error that is no statement's: of the program, or of the library's rules. An earlier one wins. */
+belay_code belayi_scope_raise(belayi_transaction *, const belay_error *error);
+
+/* An inner scope could not be opened at all, because of *error: as if it had been, and had ended with it. */
+belay_code belayi_scope_refuse_inner(belayi_transaction *, const belay_error *error);
+
+/* Catches the pending error into *caught, if it may be caught here and `which` covers it. */
+bool belayi_scope_catch(belayi_transaction *, belay_code which, belay_error *caught);
+
+/* Calls the innermost scope off. */
+belay_code belayi_scope_undo(belayi_transaction *);
+
+/* Whether an error of this code ends the whole transaction, whoever raises it. */
+bool belayi_code_ends_transaction(belay_code);
+
+/* ---- Marks: the innermost scope's -------------------------------------------------------------------------------- */
+
+/* NULL name, no scope: the caller's business. A name is copied. */
+belay_code belayi_mark_set(belayi_transaction *, const char *name);
+
+/* *out_known is false when the innermost scope has no such mark, and nothing was done. */
+belay_code belayi_mark_go_back(belayi_transaction *, const char *name, bool *out_known);
+belay_code belayi_mark_release(belayi_transaction *, const char *name, bool *out_known);
+
+/* ---- Hooks -------------------------------------------------------------------------------------------------------- */
+
+/* Takes `arg`. False when memory is out; then arg is freed. */
+bool belayi_hooks_add(belayi_hooks *, belayi_hook_entry);
+
+/* Moves all hooks out, to be run or freed by the caller: belayi_hooks_done. */
+belayi_hooks belayi_hooks_take(belayi_hooks *);
+
+/* Frees the entries from `from` on without running them, and forgets them. */
+void belayi_hooks_drop(belayi_hooks *, size_t from);
+void belayi_hooks_done(belayi_hooks *);
+
+#endif
