@@ -1,0 +1,221 @@
+#include "db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fork.h"
+#include "report.h"
+
+enum { POOL_SIZE = 8, POOL_WAIT_MS = 30000, STATEMENTS = 128, LOCK_WAIT_MS = 5000, POOL_SIZE_MAX = 10000 };
+
+/* ---- Options ----------------------------------------------------------------------------------------------------------- */
+
+/* Reads the caller's struct by its own size, so that programs built against another release keep working. */
+static belay_code read_options(belay_db_options *out, const belay_db_options *given, belay_error *error)
+{
+    *out = (belay_db_options){.size = sizeof *out};
+    if (given) {
+        size_t size = given->size ? given->size : sizeof *out;
+        if (size > sizeof *out)
+            return belayi_report(error, BELAY_MISUSE,
+                                 "the options are of a newer release of this library than the one that is linked in");
+        memcpy(out, given, size);
+    }
+    if (out->pool_size < 0 || out->pool_size > POOL_SIZE_MAX)
+        return belayi_report(error, BELAY_MISUSE, "pool_size is %d: it must be from 1 to %d", out->pool_size, POOL_SIZE_MAX);
+    out->pool_size = out->pool_size ? out->pool_size : POOL_SIZE;
+    out->pool_timeout_ms = out->pool_timeout_ms ? out->pool_timeout_ms : POOL_WAIT_MS;
+    out->statement_cache = out->statement_cache ? out->statement_cache : STATEMENTS;
+    out->lock_timeout_ms = out->lock_timeout_ms ? out->lock_timeout_ms : LOCK_WAIT_MS;
+    return BELAY_OK;
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------------- */
+
+static belay_code init_driver(belay_db *db, const belay_driver *driver, const char *url)
+{
+    int bound = 0;
+    if (driver->abi != BELAY_DRIVER_ABI)
+        return belayi_report(&db->refusal, BELAY_UNSUPPORTED, "the driver %s was built for another release", driver->name);
+    db->shared = calloc(1, driver->shared_size ? driver->shared_size : 1);
+    if (!db->shared)
+        return belayi_report(&db->refusal, BELAY_NO_MEMORY, "no memory for a database handle");
+    if (driver->shared_init(db->shared, url, &bound, &db->refusal) != BELAY_OK) {
+        driver->shared_done(db->shared);
+        return db->refusal.code;
+    }
+    if (bound > 0 && bound < db->options.pool_size)
+        db->options.pool_size = bound;
+    int cache = db->options.statement_cache;
+    belayi_pool_init(&db->pool, driver, db->shared, (unsigned)db->options.pool_size, db->options.pool_timeout_ms,
+                     db->options.pool_max_age_ms, cache > 0 ? (unsigned)cache : 0);
+    db->driver = driver;
+    return BELAY_OK;
+}
+
+/* Tries one connection, so that a refusal is known at once. */
+static void try_connection(belay_db *db)
+{
+    belay_conn *conn;
+    belay_error error;
+    belay_limits limits = {.lock_wait_ns = (int64_t)db->options.lock_timeout_ms * BELAYI_NS_PER_MS};
+    if (belayi_db_lend(db, &limits, &conn, &error) == BELAY_OK)
+        belayi_pool_take_back(&db->pool, conn, true);
+}
+
+static belay_db *new_db(const belay_db_options *options)
+{
+    belay_db *db = calloc(1, sizeof *db);
+    if (!db)
+        return NULL;
+    pthread_mutex_init(&db->mutex, NULL);
+    atomic_init(&db->users, 1);
+    db->generation = belayi_fork_generation();
+    read_options(&db->options, options, &db->refusal);
+    return db;
+}
+
+belay_db *belayi_db_open_with(const belay_driver *driver, const char *url, const belay_db_options *options)
+{
+    belay_db *db = new_db(options);
+    if (db && db->refusal.code == BELAY_OK && init_driver(db, driver, url) == BELAY_OK)
+        try_connection(db);
+    return db;
+}
+
+static const belayi_engine *find_engine(const char *url)
+{
+    for (const belayi_engine *engine = belayi_engines; engine->scheme; engine++) {
+        size_t size = strlen(engine->scheme);
+        if (strncmp(url, engine->scheme, size) == 0 && url[size] == ':')
+            return engine;
+    }
+    return NULL;
+}
+
+static belay_db *refuse_url(const belay_db_options *options, const belayi_engine *engine, const char *url)
+{
+    belay_db *db = new_db(options);
+    if (!db || db->refusal.code != BELAY_OK)
+        return db;
+    if (engine) {
+        belayi_report(&db->refusal, BELAY_UNSUPPORTED, "this build has no support for %s", engine->scheme);
+        BELAYI_REPORT_FIELD(db->refusal.hint, engine->how_to_get);
+    } else {
+        /* Of the URL only the scheme is shown: what follows may hold a password. */
+        size_t scheme = url ? strcspn(url, ":/?#@ ") : 0;
+        belayi_report(&db->refusal, BELAY_MISUSE, url && *url ? "the URL has no scheme that is known: \"%.*s\""
+                                                              : "the URL is empty%.*s", (int)(scheme > 40 ? 40 : scheme), url ? url : "");
+        BELAYI_REPORT_FIELD(db->refusal.hint, "a URL is sqlite:PATH or sqlite::memory:");
+    }
+    return db;
+}
+
+belay_db *belay_open(const char *url, const belay_db_options *options)
+{
+    const belayi_engine *engine = url ? find_engine(url) : NULL;
+    if (!engine || !engine->driver)
+        return refuse_url(options, engine, url);
+    return belayi_db_open_with(engine->driver, url, options);
+}
+
+/* ---- Closing -------------------------------------------------------------------------------------------------------------- */
+
+bool belayi_db_is_ours(const belay_db *db)
+{
+    return db->generation == belayi_fork_generation();
+}
+
+static void free_db(belay_db *db)
+{
+    if (db->driver) {
+        belayi_pool_done(&db->pool);
+        db->driver->shared_done(db->shared);
+    }
+    free(db->shared);
+    pthread_mutex_destroy(&db->mutex);
+    free(db);
+}
+
+void belayi_db_hold(belay_db *db)
+{
+    atomic_fetch_add_explicit(&db->users, 1, memory_order_relaxed);
+}
+
+void belayi_db_let_go(belay_db *db)
+{
+    if (atomic_fetch_sub_explicit(&db->users, 1, memory_order_acq_rel) == 1)
+        free_db(db);
+}
+
+void belay_close(belay_db *db)
+{
+    if (!db)
+        return;
+    if (!belayi_db_is_ours(db)) {
+        /* A lock may have been held by a thread that this process has not: only what needs none is done. */
+        if (db->driver)
+            belayi_pool_disown(&db->pool);
+        return;
+    }
+    atomic_store(&db->closed, true);
+    if (db->driver)
+        belayi_pool_close(&db->pool);
+    belayi_db_let_go(db);
+}
+
+/* ---- Using ---------------------------------------------------------------------------------------------------------------- */
+
+static void remember_trouble(belay_db *db, const belay_error *error)
+{
+    pthread_mutex_lock(&db->mutex);
+    if (error)
+        db->trouble = *error;
+    else
+        db->trouble.code = BELAY_OK;
+    pthread_mutex_unlock(&db->mutex);
+    atomic_store(&db->troubled, error != NULL);
+}
+
+belay_code belayi_db_lend(belay_db *db, const belay_limits *limits, belay_conn **out_conn, belay_error *error)
+{
+    *out_conn = NULL;
+    if (!db->driver) {
+        *error = db->refusal;
+        return error->code;
+    }
+    belay_code code = belayi_pool_lend(&db->pool, limits, out_conn, error);
+    bool waited_in_vain = code == BELAY_TOO_MANY || code == BELAY_TIMEOUT || code == BELAY_MISUSE;
+    if (code != BELAY_OK && !waited_in_vain)
+        remember_trouble(db, error);
+    else if (code == BELAY_OK && atomic_load_explicit(&db->troubled, memory_order_relaxed))
+        remember_trouble(db, NULL);
+    return code;
+}
+
+const belay_error *belay_db_error(const belay_db *const_db)
+{
+    static const belay_error no_handle = {
+        .code = BELAY_NO_MEMORY, .message = "there is no database handle: memory was out, or it was never opened"};
+    if (!const_db)
+        return &no_handle;
+    belay_db *db = (belay_db *)const_db;
+    if (!db->driver)
+        return &db->refusal;
+    pthread_mutex_lock(&db->mutex);
+    db->shown = db->trouble;
+    pthread_mutex_unlock(&db->mutex);
+    return &db->shown;
+}
+
+const char *belay_db_engine(const belay_db *db)
+{
+    return db && db->driver ? db->driver->name : "";
+}
+
+void belayi_db_log(const belay_db *db, belay_log_level level, const char *line)
+{
+    if (db && db->options.log)
+        db->options.log(db->options.log_arg, level, line);
+}
