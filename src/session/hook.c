@@ -1,0 +1,204 @@
+/*
+ * hook.c - registering hooks, and running them when a scope's fate is known.
+ *
+ * The core keeps them in order and drops them with their scope; here they meet
+ * the session that they run on.
+ * Tests: tests/conformance.
+ */
+#include <belay/hook.h>
+
+#include "report.h"
+#include "session.h"
+
+/* What a hook must not change for the program that goes on after it. */
+typedef struct kept_state {
+    belay_error status, caught;
+    belay_effect effect;
+    belayi_unit unit;
+    bool status_unread;
+    int hook_errors;
+} kept_state;
+
+static kept_state keep_state(const belay_session *s)
+{
+    return (kept_state){s->status, s->caught, s->effect, s->unit, s->status_unread, s->hook_errors};
+}
+
+static void restore_state(belay_session *s, const kept_state *kept)
+{
+    s->status = kept->status;
+    s->caught = kept->caught;
+    s->effect = kept->effect;
+    s->unit = kept->unit;
+    s->status_unread = kept->status_unread;
+    s->hook_errors = kept->hook_errors;
+}
+
+/* Scopes that the hook left open are rolled back; true when there were any. */
+static bool close_left_open(belay_session *s, unsigned depth)
+{
+    bool left = belayi_transaction_depth(&s->transaction) > depth;
+    while (belayi_transaction_depth(&s->transaction) > depth)
+        belayi_session_end_scope(s, BELAYI_END_DROP);
+    return left;
+}
+
+bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool inside)
+{
+    belay_session *s = session;
+    unsigned depth = belayi_transaction_depth(&s->transaction);
+    bool barred_around = s->in_barred_hook, called_around = s->barred_call;
+    s->in_barred_hook = inside;
+    s->barred_call = false;
+    atomic_store_explicit(&s->in_call, false, memory_order_release);
+    bool worked = hook(s, arg) == 0;
+    atomic_store_explicit(&s->in_call, true, memory_order_relaxed);
+    worked &= !s->barred_call;
+    s->in_barred_hook = barred_around;
+    s->barred_call = called_around;
+    return !close_left_open(s, depth) && worked;
+}
+
+static void log_failure(belay_session *s, const char *kind)
+{
+    char line[256];
+    belayi_report_format(line, sizeof line, "a hook %s failed; what was committed or rolled back stays so", kind);
+    belayi_db_log(s->db, BELAY_LOG_WARNING, line);
+}
+
+/* Runs those of one kind, in order. */
+static void run_kind(belay_session *s, const belayi_hooks *hooks, belayi_hook_kind kind)
+{
+    for (size_t i = 0; i < hooks->count; i++) {
+        const belayi_hook_entry *entry = &hooks->entries[i];
+        if (entry->kind != kind)
+            continue;
+        kept_state kept = keep_state(s);
+        s->status.code = BELAY_OK;
+        s->status_unread = false;
+        bool worked = belayi_session_run_hook(s, entry->hook, entry->arg, false);
+        belayi_session_begin_unit(s); /* a failure inside the hook that nobody read */
+        restore_state(s, &kept);
+        if (!worked) {
+            s->hook_errors++;
+            log_failure(s, kind == BELAYI_HOOK_COMMIT ? "after a commit" : "after a rollback");
+        }
+    }
+}
+
+void belayi_session_run_late_hooks(belay_session *s, belayi_hooks hooks, bool committed)
+{
+    bool nested = s->in_late_hook;
+    s->in_late_hook = true;
+    run_kind(s, &hooks, committed ? BELAYI_HOOK_COMMIT : BELAYI_HOOK_ROLLBACK);
+    belayi_hooks_done(&hooks);
+    s->in_late_hook = nested;
+    while (!nested && s->late.count > 0) {
+        belayi_hooks late = belayi_hooks_take(&s->late);
+        s->in_late_hook = true;
+        run_kind(s, &late, BELAYI_HOOK_COMMIT);
+        s->in_late_hook = false;
+        belayi_hooks_done(&late);
+    }
+}
+
+/* ---- Registering ------------------------------------------------------------------------------------------------------------ */
+
+static const belay_place nowhere = {0};
+
+static void free_arg(belay_free release, void *arg)
+{
+    if (release)
+        release(arg);
+}
+
+static belay_code add_hook(belay_session *s, belayi_hooks *hooks, belayi_hook_entry entry)
+{
+    if (belayi_hooks_add(hooks, entry))
+        return BELAY_OK;
+    belay_error error;
+    belayi_report(&error, BELAY_NO_MEMORY, "no memory to register a hook");
+    return belayi_session_raise(s, nowhere, &error);
+}
+
+/* Registers a hook in the innermost scope. */
+static belay_code register_inside(belay_session *s, belayi_hook_entry entry)
+{
+    belayi_transaction *t = &s->transaction;
+    /* A rollback's hook may be registered while an error is pending: it is about to run. */
+    belay_code code = entry.kind == BELAYI_HOOK_ROLLBACK ? BELAY_OK : belayi_scope_refuse(t);
+    if (code == BELAY_OK)
+        return add_hook(s, &t->hooks, entry);
+    free_arg(entry.free_arg, entry.arg);
+    return code;
+}
+
+/* With no scope open: at once, or, inside a hook, after it. */
+static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
+{
+    if (entry.kind != BELAYI_HOOK_COMMIT) {
+        free_arg(entry.free_arg, entry.arg);
+        return belayi_session_misuse(s, nowhere, "a hook for a scope's rollback or commit needs a scope; none is open");
+    }
+    if (s->in_late_hook)
+        return add_hook(s, &s->late, entry);
+    belayi_hooks hooks = {0};
+    belay_code code = add_hook(s, &hooks, entry);
+    s->hook_errors = 0;
+    if (code == BELAY_OK)
+        belayi_session_run_late_hooks(s, hooks, true);
+    return code;
+}
+
+static belay_code register_hook(belay_session *s, belayi_hook_entry entry)
+{
+    if (!belayi_session_enter(s)) {
+        free_arg(entry.free_arg, entry.arg);
+        return BELAY_MISUSE;
+    }
+    belay_code code;
+    if (!entry.hook) {
+        free_arg(entry.free_arg, entry.arg);
+        code = belayi_session_misuse(s, nowhere, "a hook was registered without a function");
+    } else if (s->transaction.depth > 0) {
+        code = register_inside(s, entry);
+    } else {
+        code = register_outside(s, entry);
+    }
+    belayi_session_leave(s);
+    return code;
+}
+
+belay_code belay_on_commit(belay_session *s, belay_hook hook, void *arg, belay_free release)
+{
+    return register_hook(s, (belayi_hook_entry){BELAYI_HOOK_COMMIT, hook, arg, release});
+}
+
+belay_code belay_on_rollback(belay_session *s, belay_hook hook, void *arg, belay_free release)
+{
+    return register_hook(s, (belayi_hook_entry){BELAYI_HOOK_ROLLBACK, hook, arg, release});
+}
+
+belay_code belay_before_commit(belay_session *s, belay_hook hook, void *arg, belay_free release)
+{
+    return register_hook(s, (belayi_hook_entry){BELAYI_HOOK_BEFORE_COMMIT, hook, arg, release});
+}
+
+int belay_hook_errors(const belay_session *s)
+{
+    return s ? s->hook_errors : 0;
+}
+
+belay_code belay_require_no_transaction_at(belay_session *s, belay_place place)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = BELAY_OK;
+    if (s->transaction.depth > 0) {
+        const belay_place *began = &s->transaction.frames[0].place;
+        code = belayi_session_misuse(s, place, "no scope may be open here; one was begun at %s:%d in %s()",
+                                     began->file ? began->file : "?", began->line, began->function ? began->function : "?");
+    }
+    belayi_session_leave(s);
+    return code;
+}

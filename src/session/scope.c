@@ -1,0 +1,301 @@
+/*
+ * scope.c - scopes as the caller writes them: blocks, callbacks, calls.
+ *
+ * The three forms open and end the same scopes; they differ in who may end
+ * them, and in what is done with a beginning that is refused.
+ * Tests: tests/conformance, tests/model.
+ */
+#include <belay/scope.h>
+
+#include "options.h"
+#include "report.h"
+#include "retry.h"
+#include "session.h"
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_plain_nested(const belay_session *s, const belay_scope_options *options)
+{
+    return !options && s->transaction.depth > 0;
+}
+
+/* Opens a scope whose options were found good. */
+static belay_code open_resolved(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *options,
+                                belayi_form form, belay_place place)
+{
+    if (s->transaction.depth == 0) {
+        belayi_session_begin_unit(s);
+        belayi_retry_remember(s, spec, options, form, place);
+    }
+    return belayi_scope_open(&s->transaction, spec, form, place);
+}
+
+/* A beginning that is refused: the error of an inner scope that has ended, or the status. */
+static belay_code refuse_beginning(belay_session *s, belay_place place, belay_error *error)
+{
+    if (s->transaction.depth == 0)
+        return belayi_session_raise(s, place, error);
+    belayi_report_place(error, place);
+    return belayi_scope_refuse_inner(&s->transaction, error);
+}
+
+/* Whether a scope may begin at all where it stands: nothing is pending, and the scope around was not called off. */
+static belay_code check_standing(belay_session *s, belay_place place)
+{
+    belay_code code = s->transaction.depth > 0 ? belayi_scope_refuse(&s->transaction) : BELAY_OK;
+    if (code != BELAY_OK || !s->stream)
+        return code;
+    belay_error error;
+    belayi_report(&error, BELAY_MISUSE, "a scope can't begin while a stream is open on its session");
+    return refuse_beginning(s, place, &error);
+}
+
+/* For blocks and callbacks. BELAY_OK: it is open, and its body is to run. */
+static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form, belay_place place)
+{
+    belay_code code = check_standing(s, place);
+    if (code != BELAY_OK)
+        return code;
+    if (is_plain_nested(s, options)) {
+        unsigned phantoms = s->transaction.phantoms;
+        code = belayi_scope_open(&s->transaction, NULL, form, place);
+        if (s->transaction.phantoms > phantoms) /* no memory: its body does not run, so that it has ended already */
+            belayi_scope_end(&s->transaction, BELAYI_END_COMMIT);
+        return code;
+    }
+    belay_error error;
+    belayi_scope_spec spec;
+    if (belayi_options_resolve(s, options, form, &spec, &error) != BELAY_OK)
+        return refuse_beginning(s, place, &error);
+    return open_resolved(s, &spec, options, form, place);
+}
+
+/* ---- Ending --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_open(const belay_session *s, uint64_t serial)
+{
+    const belayi_transaction *t = &s->transaction;
+    for (unsigned i = t->depth; i > 0; i--)
+        if (t->frames[i - 1].serial == serial)
+            return true;
+    return false;
+}
+
+/* Scopes that the program opened inside and did not end: they go first, and are misuse unless it is all abandoned. */
+static void end_inner(belay_session *s, uint64_t serial, belayi_end reason)
+{
+    belayi_transaction *t = &s->transaction;
+    while (t->phantoms > 0 || belayi_transaction_top(t)->serial != serial) {
+        if (reason == BELAYI_END_COMMIT)
+            belayi_session_misuse(s, belayi_transaction_top(t)->place, "a scope was opened here and not ended before the block around it");
+        belayi_session_end_scope(s, reason);
+    }
+}
+
+static belay_code end_scope(belay_session *s, uint64_t serial, belayi_end reason)
+{
+    if (!is_open(s, serial))
+        return BELAY_OK;
+    end_inner(s, serial, reason);
+    return belayi_session_end_scope(s, reason);
+}
+
+/* ---- Blocks ---------------------------------------------------------------------------------------------------------------- */
+
+enum { STAGE_SKIP, STAGE_ENTER, STAGE_RUN };
+
+const belay_scope_options *belayi_read_options(void)
+{
+    static const belay_scope_options options = {.size = sizeof options, .read_only = true};
+    return &options;
+}
+
+belayi_block belayi_block_open(belay_session *s, const belay_scope_options *options, belay_place place)
+{
+    belayi_block block = {.session = s, .serial = 0, .stage = STAGE_SKIP};
+    if (!belayi_session_enter(s))
+        return block;
+    if (open_scope(s, options, BELAYI_FORM_BLOCK, place) == BELAY_OK) {
+        block.serial = belayi_transaction_top(&s->transaction)->serial;
+        block.stage = STAGE_ENTER;
+    }
+    belayi_session_leave(s);
+    return block;
+}
+
+/* The block was left by falling off its end. True when it is to run again. */
+static bool finish_block(belayi_block *block)
+{
+    belay_session *s = block->session;
+    block->stage = STAGE_SKIP;
+    if (!belayi_session_enter_to_end(s))
+        return false;
+    bool was_open = is_open(s, block->serial);
+    end_scope(s, block->serial, BELAYI_END_COMMIT);
+    bool again = was_open && s->transaction.depth == 0 && belayi_retry_again(s);
+    if (again) {
+        block->serial = belayi_transaction_top(&s->transaction)->serial;
+        block->stage = STAGE_RUN;
+    }
+    belayi_session_leave(s);
+    return again;
+}
+
+bool belayi_block_next(belayi_block *block)
+{
+    if (block->stage == STAGE_RUN)
+        return finish_block(block);
+    bool runs = block->stage == STAGE_ENTER;
+    block->stage = runs ? STAGE_RUN : STAGE_SKIP;
+    return runs;
+}
+
+void belayi_block_leave(belayi_block *block)
+{
+    if (block->stage == STAGE_SKIP || !belayi_session_enter_to_end(block->session))
+        return;
+    block->stage = STAGE_SKIP;
+    end_scope(block->session, block->serial, BELAYI_END_ABANDON);
+    belayi_session_leave(block->session);
+}
+
+/* ---- Callbacks --------------------------------------------------------------------------------------------------------------- */
+
+/* The callback has returned, and the guard is held again: its scope is ended. */
+static belay_code finish_unit(belay_session *s, uint64_t serial, int result, belay_place place)
+{
+    if (!is_open(s, serial))
+        return belayi_session_code(s);
+    if (result != 0) {
+        belay_error error;
+        end_inner(s, serial, BELAYI_END_COMMIT);
+        belayi_report(&error, BELAY_APPLICATION, "the unit returned %d", result);
+        belayi_session_raise(s, place, &error);
+    }
+    belay_code code = end_scope(s, serial, BELAYI_END_COMMIT);
+    return s->transaction.depth == 0 ? s->status.code : code;
+}
+
+/* Runs the callback, again where that is asked for. The guard is held before and after, but not while it runs; false when
+   it could not be taken again, as this is a child after fork now. */
+static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place place, belay_code *out_code)
+{
+    do {
+        uint64_t serial = belayi_transaction_top(&s->transaction)->serial;
+        belayi_session_leave(s);
+        int result = unit(s, arg);
+        if (!belayi_session_enter_to_end(s))
+            return false;
+        *out_code = finish_unit(s, serial, result, place);
+    } while (s->transaction.depth == 0 && belayi_retry_again(s));
+    return true;
+}
+
+belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scope_options *options, belay_unit unit, void *arg)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = unit ? open_scope(s, options, BELAYI_FORM_CALLBACK, place)
+                           : belayi_session_misuse(s, place, "belay_atomic was called without a unit");
+    if (code == BELAY_OK && !run_units(s, unit, arg, place, &code))
+        return BELAY_MISUSE;
+    if (s->transaction.depth == 0)
+        s->status_unread = false;
+    belayi_session_leave(s);
+    return code;
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------------------------------- */
+
+belay_code belay_begin_at(belay_session *s, belay_place place, const belay_scope_options *options)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_error error;
+    belayi_scope_spec spec = {0};
+    belay_code refused = BELAY_OK;
+    if (!is_plain_nested(s, options))
+        refused = belayi_options_resolve(s, options, BELAYI_FORM_CALL, &spec, &error);
+    bool plain = s->transaction.depth > 0 && (!options || refused != BELAY_OK);
+    belay_code code = open_resolved(s, plain ? NULL : &spec, NULL, BELAYI_FORM_CALL, place);
+    if (refused != BELAY_OK)
+        code = belayi_session_raise(s, place, &error);
+    else if (s->stream)
+        code = belayi_session_misuse(s, place, "a scope can't begin while a stream is open on its session");
+    belayi_session_leave(s);
+    return code;
+}
+
+/* Whether the innermost scope is one that a call may end. */
+static belay_code check_call(belay_session *s, belay_place place, const char *call)
+{
+    belayi_transaction *t = &s->transaction;
+    if (t->depth == 0)
+        return belayi_session_misuse(s, place, "%s: there is no scope to end", call);
+    if (t->phantoms > 0 || belayi_transaction_top(t)->form == BELAYI_FORM_CALL)
+        return BELAY_OK;
+    belayi_session_misuse(s, place, "%s: this scope is a block's or a callback's, which ends it", call);
+    return BELAY_MISUSE;
+}
+
+static belay_code end_call(belay_session *s, belay_place place, belayi_end reason, const char *call)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = check_call(s, place, call);
+    if (code == BELAY_OK) {
+        code = belayi_session_end_scope(s, reason);
+        if (s->transaction.depth == 0)
+            s->status_unread = false;
+    }
+    belayi_session_leave(s);
+    return code;
+}
+
+belay_code belay_commit_at(belay_session *s, belay_place place)
+{
+    return end_call(s, place, BELAYI_END_COMMIT, "belay_commit");
+}
+
+belay_code belay_rollback_at(belay_session *s, belay_place place)
+{
+    belay_code code = end_call(s, place, BELAYI_END_ROLLBACK, "belay_rollback");
+    return code == BELAY_ROLLED_BACK ? BELAY_OK : code;
+}
+
+belay_code belay_undo_at(belay_session *s, belay_place place)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = s->transaction.depth == 0
+                          ? belayi_session_misuse(s, place, "belay_undo: there is no scope to call off")
+                          : belayi_scope_undo(&s->transaction);
+    belayi_session_leave(s);
+    return code;
+}
+
+/* ---- Where one stands ------------------------------------------------------------------------------------------------------------ */
+
+belay_level belay_isolation(belay_session *s)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_ISOLATION_DEFAULT;
+    belay_level level = belayi_options_level(s);
+    belayi_session_leave(s);
+    return level;
+}
+
+int belay_depth(const belay_session *s)
+{
+    return s ? (int)belayi_transaction_depth(&s->transaction) : 0;
+}
+
+bool belay_in_transaction(const belay_session *s)
+{
+    return belay_depth(s) > 0;
+}
+
+int belay_attempt(const belay_session *s)
+{
+    return belay_in_transaction(s) ? s->unit.attempt : 0;
+}

@@ -1,0 +1,258 @@
+#include "session.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fork.h"
+#include "random.h"
+#include "report.h"
+#include "rows.h"
+
+/* ---- The host of the transaction ---------------------------------------------------------------------------------------- */
+
+static belay_code lend_to_session(void *arg, const belay_limits *limits, belay_conn **out_conn, belay_error *error)
+{
+    belay_session *s = arg;
+    return belayi_db_lend(s->db, limits, out_conn, error);
+}
+
+static void take_from_session(void *arg, belay_conn *conn, bool sound)
+{
+    belay_session *s = arg;
+    belayi_pool_take_back(&s->db->pool, conn, sound);
+}
+
+static const belayi_host session_host = {
+    .lend = lend_to_session, .take_back = take_from_session, .run_hook = belayi_session_run_hook};
+
+/* ---- Opening and closing -------------------------------------------------------------------------------------------------- */
+
+belay_session *belay_session_open(belay_db *db)
+{
+    belay_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->generation = belayi_fork_generation();
+    s->db = db;
+    s->random = belayi_random_seed();
+    if (db)
+        belayi_db_hold(db);
+    belayi_transaction_init(&s->transaction, &session_host, s);
+    return s;
+}
+
+static void end_all(belay_session *s)
+{
+    while (belayi_transaction_depth(&s->transaction) > 0)
+        belayi_session_end_scope(s, BELAYI_END_ABANDON);
+}
+
+static void free_session(belay_session *s)
+{
+    belayi_rows_orphan(s);
+    belayi_hooks_done(&s->late);
+    belayi_transaction_done(&s->transaction);
+    if (s->db)
+        belayi_db_let_go(s->db);
+    free(s);
+}
+
+/* In a child after fork: the transaction is the parent's. Nothing is said to the database, and nothing is freed that the
+   driver may still use. */
+static void disown_session(belay_session *s)
+{
+    if (s->transaction.conn)
+        belayi_link_disown(belayi_link_of(s->transaction.conn));
+    belayi_rows_orphan(s);
+}
+
+belay_code belay_session_close(belay_session *s)
+{
+    if (!s)
+        return BELAY_OK;
+    if (s->generation != belayi_fork_generation()) {
+        disown_session(s);
+        return BELAY_OK;
+    }
+    end_all(s);
+    belay_code code = s->unread.code != BELAY_OK ? s->unread.code : s->status_unread ? s->status.code : BELAY_OK;
+    if (s->status_unread)
+        belayi_session_begin_unit(s); /* logs it */
+    free_session(s);
+    return code;
+}
+
+/* ---- The guard -------------------------------------------------------------------------------------------------------------- */
+
+/* The status of a session that can't be used any more says why. */
+static bool refuse_use(belay_session *s, const char *why)
+{
+    if (belayi_transaction_depth(&s->transaction) == 0 && s->status.code != BELAY_MISUSE) {
+        belayi_report(&s->status, BELAY_MISUSE, "%s", why);
+        s->status_unread = true;
+    }
+    atomic_store_explicit(&s->in_call, false, memory_order_release);
+    return false;
+}
+
+static void raise_overlap(belay_session *s)
+{
+    belay_error error;
+    atomic_store(&s->overlapped, false);
+    belayi_report(&error, BELAY_MISUSE, "two threads used this session at once; the call of one was refused, and its work is missing");
+    BELAYI_REPORT_FIELD(error.hint, "give each thread a session of its own");
+    belayi_session_raise(s, (belay_place){0}, &error);
+}
+
+#define closed_handle "the database handle of this session is closed"
+
+/* What is looked at once the guard is taken. */
+static inline bool may_be_used(belay_session *s)
+{
+    if (s->generation != belayi_fork_generation())
+        return refuse_use(s, "this session was opened by the parent process: open one in the child");
+    if (s->db && atomic_load_explicit(&s->db->closed, memory_order_relaxed))
+        return refuse_use(s, closed_handle);
+    if (s->in_barred_hook) {
+        s->barred_call = true;
+        return refuse_use(s, "a hook that runs inside a transaction can't use the session");
+    }
+    if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
+        raise_overlap(s);
+    return true;
+}
+
+bool belayi_session_enter(belay_session *s)
+{
+    if (!s)
+        return false;
+    if (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
+        atomic_store(&s->overlapped, true);
+        return false;
+    }
+    return may_be_used(s);
+}
+
+bool belayi_session_enter_to_end(belay_session *s)
+{
+    while (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
+        atomic_store(&s->overlapped, true);
+        sched_yield();
+    }
+    if (s->generation == belayi_fork_generation()) {
+        if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
+            raise_overlap(s);
+        if (s->db && atomic_load_explicit(&s->db->closed, memory_order_relaxed))
+            belayi_session_misuse(s, (belay_place){0}, closed_handle);
+        return true;
+    }
+    atomic_store_explicit(&s->in_call, false, memory_order_release);
+    return false;
+}
+
+void belayi_session_leave(belay_session *s)
+{
+    belayi_transaction_check(&s->transaction);
+    atomic_store_explicit(&s->in_call, false, memory_order_release);
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------------------ */
+
+belay_code belayi_session_code(const belay_session *s)
+{
+    const belayi_transaction *t = &s->transaction;
+    if (t->depth == 0)
+        return s->status.code;
+    return belayi_transaction_state(t) == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
+}
+
+belay_code belayi_session_raise(belay_session *s, belay_place place, belay_error *error)
+{
+    belayi_report_place(error, place);
+    if (error->code == BELAY_MISUSE && getenv("BELAY_ABORT_ON_MISUSE"))
+        abort();
+    if (s->transaction.depth > 0)
+        return belayi_scope_raise(&s->transaction, error);
+    belayi_session_begin_unit(s);
+    s->status = *error;
+    s->status.outcome = BELAY_WORK_ROLLED_BACK;
+    s->status_unread = true;
+    return error->code;
+}
+
+belay_code belayi_session_misuse(belay_session *s, belay_place place, const char *format, ...)
+{
+    belay_error error;
+    va_list list;
+    va_start(list, format);
+    belayi_report_list(&error, BELAY_MISUSE, format, list);
+    va_end(list);
+    return belayi_session_raise(s, place, &error);
+}
+
+/* ---- Units -------------------------------------------------------------------------------------------------------------------- */
+
+static void log_unread(belay_session *s)
+{
+    char line[512];
+    belayi_report_format(line, sizeof line, "a failure that nobody read: %s: %s (%s:%d, %s)", belay_code_name(s->status.code),
+                         s->status.message, s->status.file, s->status.line, s->status.function);
+    belayi_db_log(s->db, BELAY_LOG_ERROR, line);
+}
+
+void belayi_session_begin_unit(belay_session *s)
+{
+    if (!s->status_unread)
+        return;
+    s->status_unread = false;
+    if (s->unread.code == BELAY_OK)
+        s->unread = s->status;
+    log_unread(s);
+}
+
+/* Keeps how the unit ended. */
+static void keep_outcome(belay_session *s)
+{
+    belayi_transaction *t = &s->transaction;
+    if (t->pending.code == BELAY_OK)
+        s->status.code = BELAY_OK;
+    else
+        s->status = t->pending;
+    s->status.outcome = t->pending.outcome;
+    s->status_unread = t->pending.code != BELAY_OK && t->pending.code != BELAY_ROLLED_BACK;
+    belayi_transaction_clear(t);
+}
+
+static void end_unit(belay_session *s)
+{
+    belayi_transaction *t = &s->transaction;
+    keep_outcome(s);
+    s->hook_errors = t->hooks.failed;
+    if (t->hooks.count == 0)
+        return;
+    belayi_hooks hooks = belayi_hooks_take(&t->hooks);
+    if (s->status.outcome == BELAY_WORK_UNKNOWN)
+        belayi_hooks_done(&hooks);
+    else
+        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED);
+}
+
+/* A stream that is left open in a scope that ends is a mistake of the program's, and the scope is rolled back. */
+static void end_stream_of_scope(belay_session *s)
+{
+    const belayi_frame *top = belayi_transaction_top(&s->transaction);
+    if (belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT)
+        belayi_session_misuse(s, top->place, "the scope has ended, but a stream that was opened in it was not closed");
+}
+
+belay_code belayi_session_end_scope(belay_session *s, belayi_end reason)
+{
+    if (s->stream)
+        end_stream_of_scope(s);
+    belay_code code = belayi_scope_end(&s->transaction, reason);
+    if (s->transaction.depth > 0)
+        return code;
+    end_unit(s);
+    return code;
+}

@@ -1,0 +1,84 @@
+/*
+ * session.h - what a belay_session is.
+ * Tests: tests/unit/session, tests/conformance.
+ */
+#ifndef BELAYI_SESSION_SESSION_H
+#define BELAYI_SESSION_SESSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <belay/scope.h>
+#include <belay/session.h>
+
+#include "db.h"
+#include "transaction.h"
+
+enum { BELAYI_MESSAGE_ROOM = 1536 };
+
+/* How the outermost scope is to be run again. */
+typedef struct belayi_unit {
+    belayi_scope_spec spec;
+    belayi_form form;
+    belay_place place;
+    int retries, attempt;
+    int64_t backoff_ms, backoff_max_ms;
+} belayi_unit;
+
+struct belay_session {
+    atomic_bool in_call;    /* a call is being made */
+    atomic_bool overlapped; /* another thread's call was refused meanwhile */
+    unsigned long long generation; /* of the process that opened it */
+    belay_db *db;           /* held; may be NULL */
+    belayi_transaction transaction;
+    belayi_unit unit;
+    belay_effect effect;    /* of the last statement */
+    struct belay_rows *rows;   /* all results that are open */
+    struct belay_rows *stream; /* the one that is being read from the engine */
+    uint64_t random;
+    int hook_errors;        /* of the last outermost scope */
+    bool in_barred_hook;    /* inside a hook that can't use the session */
+    bool barred_call;       /* it was tried all the same */
+    bool in_late_hook;      /* inside a hook after the end of a unit */
+    bool status_unread;     /* the status is a failure that nobody has read */
+    belay_error status;     /* how the last outermost scope ended */
+    belay_error unread;     /* the first failure that nobody read before the next unit began */
+    belay_error caught;
+    belayi_hooks late;      /* hooks that run after the ones that are running */
+    char message[BELAYI_MESSAGE_ROOM];
+};
+
+/*
+ * Begins a call. False when it is refused: no session, another thread is in a
+ * call, a child after fork, a closed database, a hook that may not. Then the
+ * call returns BELAY_MISUSE, nothing may be done and nothing left. A call of another thread's that was
+ * refused is made pending here.
+ */
+bool belayi_session_enter(belay_session *);
+void belayi_session_leave(belay_session *);
+
+/* The same for what can't be refused: the end of a block. Waits for the other thread's call to end. */
+bool belayi_session_enter_to_end(belay_session *);
+
+/* What is pending, or how the last unit ended. */
+belay_code belayi_session_code(const belay_session *);
+
+/* Makes *error pending in the innermost scope, or the status outside all scopes. Returns the code pending then. */
+belay_code belayi_session_raise(belay_session *, belay_place, belay_error *error);
+belay_code belayi_session_misuse(belay_session *, belay_place, const char *format, ...) BELAYI_PRINTF(3, 4);
+
+/* A unit begins: an unread failure is logged and kept. */
+void belayi_session_begin_unit(belay_session *);
+
+/* Ends the innermost scope; keeps how a unit ended, and runs its hooks. Returns as belayi_scope_end. */
+belay_code belayi_session_end_scope(belay_session *, belayi_end reason);
+
+/* Runs what is to run after the unit; hook.c. */
+void belayi_session_run_late_hooks(belay_session *, belayi_hooks hooks, bool committed);
+bool belayi_session_run_hook(void *session, belay_hook, void *arg, bool inside);
+
+/* Ends the stream, if there is one that was opened in the innermost scope; true when there was. */
+bool belayi_session_stop_stream(belay_session *, uint64_t serial);
+
+#endif

@@ -1,0 +1,301 @@
+#include "statement.h"
+
+#include <string.h>
+
+#include "options.h"
+#include "report.h"
+
+void belayi_statement_blame(const belayi_call *call, belay_error *error)
+{
+    BELAYI_REPORT_FIELD(error->statement, call->sql);
+    belayi_report_place(error, call->place);
+}
+
+/* An error before the engine was asked. */
+static belay_code refuse_call(belay_session *s, const belayi_call *call, belay_error *error)
+{
+    belayi_statement_blame(call, error);
+    return belayi_session_raise(s, call->place, error);
+}
+
+/* ---- What is refused ---------------------------------------------------------------------------------------------------- */
+
+static belay_code check_control(const belayi_sql *sql, bool alone, belay_error *error)
+{
+    const char *instead = NULL;
+    if (belayi_sql_controls_transaction(sql->kind, &instead))
+        return belayi_report(error, BELAY_MISUSE, "transaction control is not sent as SQL text: use %s", instead);
+    if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && !alone)
+        return belayi_report(error, BELAY_MISUSE, "this statement would commit the scope that it stands in: run it outside");
+    return BELAY_OK;
+}
+
+static belay_code check_locking(const belayi_sql *sql, bool read_only, bool alone, belay_error *error)
+{
+    if (sql->lock == BELAYI_LOCK_NONE)
+        return BELAY_OK;
+    if (read_only)
+        return belayi_report(error, BELAY_READ_ONLY, "a locking read in a read-only scope");
+    if (alone)
+        return belayi_report(error, BELAY_MISUSE, "a locking read outside any scope: its locks would be gone at once");
+    return BELAY_OK;
+}
+
+static belay_code check_parameters(const belayi_call *call, const belayi_sql *sql, belay_error *error)
+{
+    if (sql->parameters == call->n)
+        return BELAY_OK;
+    return belayi_report(error, BELAY_MISUSE, "the statement has %u parameter%s, and %zu value%s given", sql->parameters,
+                         sql->parameters == 1 ? "" : "s", call->n, call->n == 1 ? " was" : "s were");
+}
+
+/* What the text alone tells. */
+static belay_code check_text(belay_session *s, const belayi_call *call, const belayi_sql *sql, bool alone, belay_error *error)
+{
+    const belayi_frame *top = belayi_transaction_top(&s->transaction);
+    belay_code code = check_control(sql, alone, error);
+    if (code == BELAY_OK)
+        code = check_locking(sql, top->read_only, alone, error);
+    if (code == BELAY_OK)
+        code = check_parameters(call, sql, error);
+    return code;
+}
+
+/* What can be wrong before a connection is needed. */
+static belay_code check_call(belay_session *s, const belayi_call *call)
+{
+    if (s->stream)
+        return belayi_session_misuse(s, call->place, "a stream is open on this session: close it first");
+    if (!call->sql)
+        return belayi_session_misuse(s, call->place, "there is no SQL text");
+    if (call->n > 0 && !call->values)
+        return belayi_session_misuse(s, call->place, "%zu values were announced and none given", call->n);
+    return BELAY_OK;
+}
+
+/* ---- On the way ----------------------------------------------------------------------------------------------------------- */
+
+/* Finds and prepares the statement in the innermost scope. */
+static belay_code find_statement(belay_session *s, const belayi_call *call, belayi_running *running, bool alone)
+{
+    belay_error error;
+    belayi_transaction *t = &s->transaction;
+    running->link = belayi_link_of(t->conn);
+    if (belayi_link_get(running->link, call->sql, &running->cached, &error) != BELAY_OK)
+        return refuse_call(s, call, &error);
+    if (check_text(s, call, &running->cached->sql, alone, &error) != BELAY_OK)
+        return refuse_call(s, call, &error);
+    if (belayi_link_prepare(running->link, running->cached, &error) == BELAY_OK)
+        return BELAY_OK;
+    belayi_statement_blame(call, &error);
+    return belayi_scope_fail(t, &error);
+}
+
+static belay_code check_read_only(belay_session *s, const belayi_call *call, const belayi_running *running)
+{
+    const belayi_frame *top = belayi_transaction_top(&s->transaction);
+    if (!top->read_only || !running->cached->statement->writes)
+        return BELAY_OK;
+    belay_error error;
+    belayi_report(&error, BELAY_READ_ONLY, "a write in a read-only scope");
+    return refuse_call(s, call, &error);
+}
+
+/* Whether the engine undoes the statement by itself when it fails, as if it had a savepoint of its own. */
+static bool undoes_itself(const belayi_running *running)
+{
+    belay_statement *statement = running->cached->statement;
+    const belay_driver *driver = statement->conn->driver;
+    if (!(driver->capabilities & BELAY_CAN_ELIDE))
+        return false;
+    return !statement->writes || driver->self_contained(statement);
+}
+
+/* Sends the savepoints that are owed. What only reads leaves nothing to undo where the engine does so by itself. */
+static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call, const belayi_running *running)
+{
+    if (!running->cached->statement->writes && undoes_itself(running))
+        return BELAY_OK;
+    return belayi_scope_mark(t, call->is_try && undoes_itself(running));
+}
+
+/* A unit of one statement need not be more than that statement needs. */
+static void narrow_unit(belayi_transaction *t, const belayi_running *running)
+{
+    t->begin.read_only = !running->cached->statement->writes;
+    t->autocommit = running->cached->sql.kind == BELAYI_SQL_OTHER || running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT;
+}
+
+static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_running *running)
+{
+    belayi_transaction *t = &s->transaction;
+    bool alone = running->own_scope && t->depth == 1;
+    belay_code code = belayi_scope_enter(t);
+    if (code == BELAY_OK)
+        code = find_statement(s, call, running, alone);
+    if (code == BELAY_OK)
+        code = check_read_only(s, call, running);
+    if (code != BELAY_OK)
+        return code;
+    if (alone)
+        narrow_unit(t, running);
+    if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT || running->cached->sql.lock == BELAYI_LOCK_SKIP)
+        t->conn->limits.lock_wait_ns = 0;
+    code = belayi_scope_begin(t);
+    return code == BELAY_OK ? set_savepoints(t, call, running) : code;
+}
+
+static void put_back(belayi_running *running)
+{
+    if (running->cached)
+        belayi_link_put(running->link, running->cached);
+    running->cached = NULL;
+}
+
+/* With no scope open, one statement is a unit. */
+static belay_code open_unit(belay_session *s, const belayi_call *call)
+{
+    belay_error error;
+    belayi_scope_spec spec;
+    if (s->db && s->db->options.require_scope)
+        return belayi_session_misuse(s, call->place, "a statement outside any scope, and the handle was opened with .require_scope");
+    if (belayi_options_resolve(s, NULL, BELAYI_FORM_STATEMENT, &spec, &error) != BELAY_OK)
+        return refuse_call(s, call, &error);
+    belayi_session_begin_unit(s);
+    s->unit = (belayi_unit){.spec = spec, .attempt = 1};
+    s->transaction.attempt = 1;
+    return belayi_scope_open(&s->transaction, &spec, BELAYI_FORM_STATEMENT, call->place);
+}
+
+/* Opens the scope that the statement needs for itself, if it does. */
+static belay_code open_own_scope(belay_session *s, const belayi_call *call, belayi_running *running)
+{
+    belayi_transaction *t = &s->transaction;
+    if (t->depth == 0) {
+        belay_code code = open_unit(s, call);
+        running->own_scope = t->depth > 0;
+        return code;
+    }
+    belay_code refused = belayi_scope_refuse(t);
+    if (refused != BELAY_OK || !call->is_try)
+        return refused;
+    running->own_scope = true;
+    return belayi_scope_open(t, NULL, BELAYI_FORM_STATEMENT, call->place);
+}
+
+/* Ends the scope of the statement's own, if it has one. What a belay_try's ended with is caught, where it can be. */
+static belay_code end_own_scope(belay_session *s, const belayi_call *call, const belayi_running *running)
+{
+    belayi_transaction *t = &s->transaction;
+    if (running->own_scope)
+        belayi_session_end_scope(s, BELAYI_END_COMMIT);
+    belay_code code = belayi_session_code(s);
+    if (!call->is_try || code == BELAY_OK)
+        return code;
+    if (t->depth > 0) {
+        belayi_scope_catch(t, BELAY_ANY, &s->caught);
+    } else if (!belayi_code_ends_transaction(code) && s->status.outcome != BELAY_WORK_UNKNOWN) {
+        s->caught = s->status;
+        s->status.code = BELAY_OK;
+        s->status_unread = false;
+    }
+    return code;
+}
+
+belay_code belayi_statement_open(belay_session *s, const belayi_call *call, belayi_running *out_running)
+{
+    *out_running = (belayi_running){0};
+    s->effect.changes = 0;
+    belay_code code = open_own_scope(s, call, out_running);
+    if (code != BELAY_OK && !out_running->own_scope)
+        return code;
+    if (code == BELAY_OK)
+        code = check_call(s, call);
+    if (code == BELAY_OK)
+        code = get_ready(s, call, out_running);
+    if (code == BELAY_OK)
+        return BELAY_OK;
+    put_back(out_running);
+    return end_own_scope(s, call, out_running);
+}
+
+belay_code belayi_statement_close(belay_session *s, belayi_running *running, const belayi_call *call, belay_error *error)
+{
+    put_back(running);
+    if (!error) {
+        belayi_scope_worked(&s->transaction);
+    } else {
+        s->effect.changes = 0;
+        belayi_statement_blame(call, error);
+        belayi_scope_fail(&s->transaction, error);
+    }
+    return end_own_scope(s, call, running);
+}
+
+/* ---- belay_exec and belay_try -------------------------------------------------------------------------------------- */
+
+static belay_code run_exec(belay_session *s, const belayi_call *call)
+{
+    belay_error error;
+    belayi_running running;
+    belay_code code = belayi_statement_open(s, call, &running);
+    if (code != BELAY_OK)
+        return code;
+    belay_statement *statement = running.cached->statement;
+    bool failed = statement->conn->driver->execute(statement, call->n, call->values, &s->effect, &error) != BELAY_OK;
+    return belayi_statement_close(s, &running, call, failed ? &error : NULL);
+}
+
+belay_code belay_exec_at(belay_session *s, belay_place place, const char *sql, size_t n, const belay_value *values)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, false});
+    belayi_session_leave(s);
+    return code;
+}
+
+belay_code belay_exec_values(belay_session *s, const char *sql, size_t n, const belay_value *values)
+{
+    return belay_exec_at(s, (belay_place){0}, sql, n, values);
+}
+
+belay_code belay_try_at(belay_session *s, belay_place place, const char *sql, size_t n, const belay_value *values)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, true});
+    belayi_session_leave(s);
+    return code;
+}
+
+belay_code belay_try_values(belay_session *s, const char *sql, size_t n, const belay_value *values)
+{
+    return belay_try_at(s, (belay_place){0}, sql, n, values);
+}
+
+/* ---- What it did --------------------------------------------------------------------------------------------------------------- */
+
+int64_t belay_changes(belay_session *s)
+{
+    if (!belayi_session_enter(s))
+        return 0;
+    int64_t changes = s->effect.changes;
+    belayi_session_leave(s);
+    return changes;
+}
+
+int64_t belay_last_id_at(belay_session *s, belay_place place)
+{
+    if (!belayi_session_enter(s))
+        return 0;
+    int64_t id = s->effect.has_last_id ? s->effect.last_id : 0;
+    if (!s->effect.has_last_id) {
+        belay_error error;
+        belayi_report(&error, BELAY_UNSUPPORTED, "the engine can't say which key the last INSERT generated");
+        BELAYI_REPORT_FIELD(error.hint, "use INSERT ... RETURNING with belay_query or belay_int_of");
+        belayi_session_raise(s, place, &error);
+    }
+    belayi_session_leave(s);
+    return id;
+}

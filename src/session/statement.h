@@ -1,0 +1,42 @@
+/*
+ * statement.h - one statement on its way to the engine.
+ * Tests: tests/conformance.
+ */
+#ifndef BELAYI_SESSION_STATEMENT_H
+#define BELAYI_SESSION_STATEMENT_H
+
+#include <belay/statement.h>
+
+#include "link.h"
+#include "session.h"
+
+/* A call as the caller made it. */
+typedef struct belayi_call {
+    const char *sql;
+    size_t n;
+    const belay_value *values;
+    belay_place place;
+    bool is_try; /* in a scope of its own, whose ordinary failure is caught */
+} belayi_call;
+
+/* A statement that is under way. */
+typedef struct belayi_running {
+    belayi_cached *cached;   /* in use; NULL before it was found and after it was put back */
+    belayi_link *link;
+    bool own_scope;          /* a scope was opened for it: a unit of its own, or belay_try's */
+} belayi_running;
+
+/*
+ * Finds the statement, checks it, and sends what is owed before it, so that it
+ * can be executed; with no scope open it begins one of its own. The guard is
+ * held. On failure the error is pending, and nothing needs to be closed.
+ */
+belay_code belayi_statement_open(belay_session *, const belayi_call *, belayi_running *out_running);
+
+/* The statement was done, or failed with *error: tells the core, puts it back, and ends a scope of its own. */
+belay_code belayi_statement_close(belay_session *, belayi_running *, const belayi_call *, belay_error *error_or_null);
+
+/* Puts where and what into the error. */
+void belayi_statement_blame(const belayi_call *, belay_error *error);
+
+#endif
