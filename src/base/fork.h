@@ -8,7 +8,17 @@
 #ifndef BELAYI_BASE_FORK_H
 #define BELAYI_BASE_FORK_H
 
-/* Another number in each process of a line of forks. The first call must come before the fork that is to be noticed. */
-unsigned long long belayi_fork_generation(void);
+#include <stdatomic.h>
+
+extern atomic_ullong belayi_fork_count;
+
+/* Begins to count forks. Called before the first fork that is to be noticed; again, it does nothing. */
+void belayi_fork_watch(void);
+
+/* Another number in each process of a line of forks. */
+static inline unsigned long long belayi_fork_generation(void)
+{
+    return atomic_load_explicit(&belayi_fork_count, memory_order_relaxed);
+}
 
 #endif

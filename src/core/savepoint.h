@@ -9,7 +9,7 @@
 /* Sets the savepoint that marks and the first `depth` scopes owe, if any do. */
 belay_code belayi_savepoint_pay(belayi_transaction *, unsigned depth, belay_error *error);
 
-/* Releases what nobody holds any more. */
+/* Releases what nobody holds any more: one RELEASE for all of it. */
 belay_code belayi_savepoint_trim(belayi_transaction *, belay_error *error);
 
 /* Gives up one hold; 0 is none. Nothing is sent. */

@@ -50,12 +50,6 @@ static void step(belayi_frame *frame, belayi_scope_event event)
     frame->state = next;
 }
 
-belayi_scope_state belayi_transaction_state(const belayi_transaction *t)
-{
-    belayi_scope_state state = t->frames[t->depth - 1].state;
-    return t->phantoms > 0 && state != BELAYI_SCOPE_DOOMED ? BELAYI_SCOPE_FAILED : state;
-}
-
 bool belayi_code_ends_transaction(belay_code code)
 {
     return code == BELAY_DEADLOCK || code == BELAY_SERIALIZATION || code == BELAY_CONNECTION || code == BELAY_TOO_MANY ||
@@ -379,7 +373,8 @@ static bool loses_work_in_silence(const belayi_frame *frame, belayi_end reason)
 static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
 {
     belay_error error;
-    belayi_mark_forget(t, frame->marks);
+    if (t->mark_count > frame->marks)
+        belayi_mark_forget(t, frame->marks);
     if (t->savepoints == 0)
         return true;
     belayi_savepoint_let_go(t, frame->savepoint);

@@ -152,15 +152,26 @@ static inline belayi_frame *belayi_transaction_top(belayi_transaction *t)
 }
 
 /* The state of the innermost scope. */
-belayi_scope_state belayi_transaction_state(const belayi_transaction *);
+static inline belayi_scope_state belayi_transaction_state(const belayi_transaction *t)
+{
+    belayi_scope_state state = t->frames[t->depth - 1].state;
+    return t->phantoms > 0 && state != BELAYI_SCOPE_DOOMED ? BELAYI_SCOPE_FAILED : state;
+}
 
 static inline bool belayi_transaction_has_error(const belayi_transaction *t)
 {
     return t->depth > 0 && belayi_state_has_error(belayi_transaction_state(t));
 }
 
-/* Asserts the README's invariants; compiled to nothing with NDEBUG. */
+/* Asserts the README's invariants. */
+#ifdef NDEBUG
+static inline void belayi_transaction_check(const belayi_transaction *t)
+{
+    (void)t;
+}
+#else
 void belayi_transaction_check(const belayi_transaction *);
+#endif
 
 /* ---- Scopes ----------------------------------------------------------------------------------------------------- */
 

@@ -71,6 +71,7 @@ static belay_db *new_db(const belay_db_options *options)
         return NULL;
     pthread_mutex_init(&db->mutex, NULL);
     atomic_init(&db->users, 1);
+    belayi_fork_watch();
     db->generation = belayi_fork_generation();
     read_options(&db->options, options, &db->refusal);
     return db;

@@ -75,7 +75,7 @@ static belay_code open_scope(belay_session *s, const belay_scope_options *option
 static bool is_open(const belay_session *s, uint64_t serial)
 {
     const belayi_transaction *t = &s->transaction;
-    for (unsigned i = t->depth; i > 0; i--)
+    for (unsigned i = t->depth; i > 0; i--) /* nearly always the first */
         if (t->frames[i - 1].serial == serial)
             return true;
     return false;

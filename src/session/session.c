@@ -33,6 +33,7 @@ belay_session *belay_session_open(belay_db *db)
     belay_session *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
+    belayi_fork_watch();
     s->generation = belayi_fork_generation();
     s->db = db;
     s->random = belayi_random_seed();
@@ -83,6 +84,8 @@ belay_code belay_session_close(belay_session *s)
     return code;
 }
 
+static const char closed_handle[] = "the database handle of this session is closed";
+
 /* ---- The guard -------------------------------------------------------------------------------------------------------------- */
 
 /* The status of a session that can't be used any more says why. */
@@ -105,10 +108,8 @@ static void raise_overlap(belay_session *s)
     belayi_session_raise(s, (belay_place){0}, &error);
 }
 
-#define closed_handle "the database handle of this session is closed"
-
-/* What is looked at once the guard is taken. */
-static inline bool may_be_used(belay_session *s)
+/* The guard is taken, but something is not as usual. */
+bool belayi_session_enter_slowly(belay_session *s)
 {
     if (s->generation != belayi_fork_generation())
         return refuse_use(s, "this session was opened by the parent process: open one in the child");
@@ -123,38 +124,21 @@ static inline bool may_be_used(belay_session *s)
     return true;
 }
 
-bool belayi_session_enter(belay_session *s)
-{
-    if (!s)
-        return false;
-    if (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
-        atomic_store(&s->overlapped, true);
-        return false;
-    }
-    return may_be_used(s);
-}
-
-bool belayi_session_enter_to_end(belay_session *s)
+bool belayi_session_end_slowly(belay_session *s)
 {
     while (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
         atomic_store(&s->overlapped, true);
         sched_yield();
     }
-    if (s->generation == belayi_fork_generation()) {
-        if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
-            raise_overlap(s);
-        if (s->db && atomic_load_explicit(&s->db->closed, memory_order_relaxed))
-            belayi_session_misuse(s, (belay_place){0}, closed_handle);
-        return true;
+    if (s->generation != belayi_fork_generation()) {
+        atomic_store_explicit(&s->in_call, false, memory_order_release);
+        return false;
     }
-    atomic_store_explicit(&s->in_call, false, memory_order_release);
-    return false;
-}
-
-void belayi_session_leave(belay_session *s)
-{
-    belayi_transaction_check(&s->transaction);
-    atomic_store_explicit(&s->in_call, false, memory_order_release);
+    if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
+        raise_overlap(s);
+    if (s->db && atomic_load_explicit(&s->db->closed, memory_order_relaxed))
+        belayi_session_misuse(s, (belay_place){0}, "%s", closed_handle);
+    return true;
 }
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------------------ */

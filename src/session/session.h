@@ -13,6 +13,7 @@
 #include <belay/session.h>
 
 #include "db.h"
+#include "fork.h"
 #include "transaction.h"
 
 enum { BELAYI_MESSAGE_ROOM = 1536 };
@@ -49,17 +50,50 @@ struct belay_session {
     char message[BELAYI_MESSAGE_ROOM];
 };
 
+/* Whether nothing has come up since the session was opened that a call would have to look at. */
+static inline bool belayi_session_is_usual(const belay_session *s)
+{
+    return s->generation == belayi_fork_generation() && !s->in_barred_hook && s->db &&
+           !atomic_load_explicit(&s->db->closed, memory_order_relaxed) &&
+           !atomic_load_explicit(&s->overlapped, memory_order_relaxed);
+}
+
+bool belayi_session_enter_slowly(belay_session *);
+bool belayi_session_end_slowly(belay_session *);
+
 /*
  * Begins a call. False when it is refused: no session, another thread is in a
  * call, a child after fork, a closed database, a hook that may not. Then the
- * call returns BELAY_MISUSE, nothing may be done and nothing left. A call of another thread's that was
- * refused is made pending here.
+ * call returns BELAY_MISUSE, nothing may be done and nothing left. A call of
+ * another thread's that was refused is made pending here.
  */
-bool belayi_session_enter(belay_session *);
-void belayi_session_leave(belay_session *);
+static inline bool belayi_session_enter(belay_session *s)
+{
+    if (!s)
+        return false;
+    if (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
+        atomic_store(&s->overlapped, true);
+        return false;
+    }
+    return belayi_session_is_usual(s) || belayi_session_enter_slowly(s);
+}
 
-/* The same for what can't be refused: the end of a block. Waits for the other thread's call to end. */
-bool belayi_session_enter_to_end(belay_session *);
+/* The same for what can't be refused: the end of a block. Waits for the other thread's call to end. False in a child. */
+static inline bool belayi_session_enter_to_end(belay_session *s)
+{
+    if (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire))
+        return belayi_session_end_slowly(s);
+    if (belayi_session_is_usual(s))
+        return true;
+    atomic_store_explicit(&s->in_call, false, memory_order_release);
+    return belayi_session_end_slowly(s);
+}
+
+static inline void belayi_session_leave(belay_session *s)
+{
+    belayi_transaction_check(&s->transaction);
+    atomic_store_explicit(&s->in_call, false, memory_order_release);
+}
 
 /* What is pending, or how the last unit ended. */
 belay_code belayi_session_code(const belay_session *);

@@ -1,0 +1,230 @@
+/*
+ * transaction.c - begin, commit, roll back, savepoints, and the write queue.
+ *
+ * A transaction that may write begins IMMEDIATE, so that no later statement can
+ * be refused the write lock. SQLite gives that lock to whoever happens to ask at
+ * the right moment; so the connections of one handle queue for it in front of
+ * SQLite, first come, first served, and the busy handler deals with other
+ * processes and handles only.
+ *
+ * The statements are prepared once a connection. Savepoints are a hot path: no
+ * allocation, no clock.
+ */
+#include <stdio.h>
+
+#include "clock.h"
+#include "conn.h"
+#include "report.h"
+
+void belayi_sqlite_notice_end(belayi_sqlite_conn *conn)
+{
+    if (!sqlite3_get_autocommit(conn->db))
+        return;
+    conn->read_only = false;
+    conn->schema_checked = false;
+    if (conn->queued) {
+        conn->queued = false;
+        belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
+    }
+}
+
+void belayi_sqlite_notice_schema(belayi_sqlite_conn *conn)
+{
+    conn->schema_generation++;
+    conn->schema_touched = true;
+    /* BEGIN IMMEDIATE locks the databases that were attached when it was prepared, and ATTACH does not renew it. */
+    sqlite3_finalize(conn->controls[BELAYI_SQLITE_BEGIN_WRITE]);
+    conn->controls[BELAYI_SQLITE_BEGIN_WRITE] = NULL;
+    belayi_sqlite_limits_install(conn); /* PRAGMA busy_timeout replaces it */
+}
+
+/* Work was undone, and perhaps a change of the schema with it. */
+static void notice_undo(belayi_sqlite_conn *conn)
+{
+    if (conn->schema_touched)
+        conn->schema_generation++;
+}
+
+static const char *const control_texts[BELAYI_SQLITE_CONTROLS] = {
+    [BELAYI_SQLITE_BEGIN_READ] = "BEGIN",
+    [BELAYI_SQLITE_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [BELAYI_SQLITE_COMMIT] = "COMMIT",
+    [BELAYI_SQLITE_ROLLBACK] = "ROLLBACK",
+};
+
+static belay_code get_control(belayi_sqlite_conn *conn, belayi_sqlite_control which, belay_error *error)
+{
+    if (conn->controls[which])
+        return BELAY_OK;
+    return belayi_sqlite_prepare_own(conn, control_texts[which], &conn->controls[which], error);
+}
+
+/* Runs one of the driver's own statements; it must not be stopped by the progress handler. */
+static belay_code run_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, belayi_sqlite_phase phase, belay_error *error)
+{
+    int rc = sqlite3_step(native);
+    belay_code code = rc == SQLITE_DONE ? BELAY_OK : belayi_sqlite_fail(conn, rc, phase, error);
+    sqlite3_reset(native);
+    return code;
+}
+
+/* ---- Begin ---------------------------------------------------------------------------------------- */
+
+static belay_code enter_queue(belayi_sqlite_conn *conn, belay_error *error)
+{
+    enum { AT_ONCE = 1 }; /* a moment long past */
+    belayi_turnstile *writers = &belayi_sqlite_shared_of(conn)->writers;
+    conn->queued = belayi_turnstile_enter(writers, AT_ONCE);
+    if (!conn->queued && conn->base.limits.lock_wait_ns != 0) {
+        int64_t end = belayi_sqlite_limits_end(conn);
+        conn->queued = belayi_turnstile_enter(writers, end);
+        conn->gave_up = !conn->queued;
+    }
+    return conn->queued ? BELAY_OK : belayi_sqlite_fail_busy(conn, "another scope of this program is writing", error);
+}
+
+belay_code belayi_sqlite_begin(belay_conn *base, const belay_begin_options *options, belay_error *error)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    belayi_sqlite_limits_renew(conn);
+    if (belayi_clock_passed(base->limits.deadline_ns))
+        return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the transaction could begin");
+    /* What can't write begins as a reader, so that its first write is refused for the right reason. */
+    bool writes = !options->read_only && sqlite3_db_readonly(conn->db, "main") == 0;
+    belayi_sqlite_control which = writes ? BELAYI_SQLITE_BEGIN_WRITE : BELAYI_SQLITE_BEGIN_READ;
+    belay_code code = get_control(conn, which, error);
+    if (code == BELAY_OK && writes)
+        code = enter_queue(conn, error);
+    if (code == BELAY_OK)
+        code = run_control(conn, conn->controls[which], BELAYI_SQLITE_RUNNING, error);
+    conn->schema_touched = false;
+    conn->schema_checked = false;
+    if (code == BELAY_OK)
+        conn->read_only = options->read_only;
+    else
+        belayi_sqlite_notice_end(conn);
+    return code;
+}
+
+/* ---- Commit and rollback --------------------------------------------------------------------------- */
+
+/* Resets statements that were left half-way; a writing one would keep COMMIT from happening. */
+static void reset_busy_statements(belayi_sqlite_conn *conn)
+{
+    for (sqlite3_stmt *native = sqlite3_next_stmt(conn->db, NULL); native; native = sqlite3_next_stmt(conn->db, native))
+        if (sqlite3_stmt_busy(native))
+            sqlite3_reset(native);
+}
+
+/* Whether a COMMIT that was refused as busy should be tried again. */
+static bool cure_busy_commit(belayi_sqlite_conn *conn, bool first)
+{
+    if (first)
+        reset_busy_statements(conn);
+    return first || (!conn->gave_up && belayi_sqlite_limits_wait(conn));
+}
+
+static bool is_io_error(int native_code)
+{
+    return (native_code & 0xFF) == SQLITE_IOERR;
+}
+
+belay_code belayi_sqlite_commit(belay_conn *base, belay_error *error)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    belayi_sqlite_limits_renew(conn);
+    if (belayi_clock_passed(base->limits.deadline_ns))
+        return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the transaction could be committed");
+    belay_code code = get_control(conn, BELAYI_SQLITE_COMMIT, error);
+    if (code != BELAY_OK)
+        return code;
+    sqlite3_stmt *native = conn->controls[BELAYI_SQLITE_COMMIT];
+    int rc = sqlite3_step(native);
+    for (bool first = true; (rc & 0xFF) == SQLITE_BUSY && cure_busy_commit(conn, first); first = false) {
+        sqlite3_reset(native);
+        rc = sqlite3_step(native);
+    }
+    if (rc != SQLITE_DONE) {
+        code = belayi_sqlite_fail(conn, rc, BELAYI_SQLITE_COMMITTING, error);
+        /* Still open: nothing was committed. Ended: what is on the disk now is not known before it is recovered. */
+        if (is_io_error(rc) && sqlite3_get_autocommit(conn->db))
+            error->outcome = BELAY_WORK_UNKNOWN;
+        notice_undo(conn);
+    }
+    sqlite3_reset(native);
+    belayi_sqlite_notice_end(conn);
+    return code;
+}
+
+belay_code belayi_sqlite_rollback(belay_conn *base, belay_error *error)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    belayi_sqlite_limits_renew(conn);
+    belay_error why;
+    belay_code code = BELAY_OK;
+    if (!sqlite3_get_autocommit(conn->db)) {
+        code = get_control(conn, BELAYI_SQLITE_ROLLBACK, &why);
+        if (code == BELAY_OK)
+            code = run_control(conn, conn->controls[BELAYI_SQLITE_ROLLBACK], BELAYI_SQLITE_RUNNING, &why);
+    }
+    notice_undo(conn);
+    conn->broken = !sqlite3_get_autocommit(conn->db);
+    belayi_sqlite_notice_end(conn);
+    if (!conn->broken)
+        return BELAY_OK;
+    *error = why;
+    return code;
+}
+
+/* ---- Savepoints ------------------------------------------------------------------------------------- */
+
+static const char *const mark_verbs[BELAYI_SQLITE_MARKS] = {
+    [BELAYI_SQLITE_SET] = "SAVEPOINT",
+    [BELAYI_SQLITE_RELEASE] = "RELEASE",
+    [BELAYI_SQLITE_BACK] = "ROLLBACK TO",
+};
+
+static belay_code run_new_mark(belayi_sqlite_conn *conn, belayi_sqlite_mark which, unsigned number, belay_error *error)
+{
+    char text[32];
+    sqlite3_stmt *native;
+    snprintf(text, sizeof text, "%s s%u", mark_verbs[which], number);
+    belay_code code = belayi_sqlite_prepare_own(conn, text, &native, error);
+    if (code != BELAY_OK)
+        return code;
+    code = run_control(conn, native, BELAYI_SQLITE_RUNNING, error);
+    if (number <= BELAYI_SQLITE_KEPT_MARKS)
+        conn->marks[number - 1][which] = native;
+    else
+        sqlite3_finalize(native);
+    return code;
+}
+
+static belay_code run_mark(belay_conn *base, belayi_sqlite_mark which, unsigned number, belay_error *error)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    /* Outside a transaction SAVEPOINT would begin one, and its RELEASE commit it. */
+    if (sqlite3_get_autocommit(conn->db))
+        return belayi_report(error, BELAY_MISUSE, "a savepoint where no transaction is open");
+    sqlite3_stmt *native = number <= BELAYI_SQLITE_KEPT_MARKS ? conn->marks[number - 1][which] : NULL;
+    if (!native)
+        return run_new_mark(conn, which, number, error);
+    return run_control(conn, native, BELAYI_SQLITE_RUNNING, error);
+}
+
+belay_code belayi_sqlite_savepoint(belay_conn *conn, unsigned number, belay_error *error)
+{
+    return run_mark(conn, BELAYI_SQLITE_SET, number, error);
+}
+
+belay_code belayi_sqlite_release(belay_conn *conn, unsigned number, belay_error *error)
+{
+    return run_mark(conn, BELAYI_SQLITE_RELEASE, number, error);
+}
+
+belay_code belayi_sqlite_rollback_to(belay_conn *conn, unsigned number, belay_error *error)
+{
+    belay_code code = run_mark(conn, BELAYI_SQLITE_BACK, number, error);
+    notice_undo((belayi_sqlite_conn *)conn);
+    return code;
+}
