@@ -114,6 +114,14 @@ BELAY_API const belay_error *belay_unread(const belay_session *);
 BELAY_API belay_code belay_fail_at(belay_session *, belay_place, belay_code, const char *format, ...)
     BELAYI_PRINTF(4, 5);
 
+/*
+ * Raises an error again as it was, with its place and constraint: for one that
+ * was caught and turns out to be none that the program can go on from. The same
+ * rules as for belay_fail. The record is copied. Misuse for NULL.
+ */
+#define belay_raise(s, error) belay_raise_at(s, BELAY_HERE, error)
+BELAY_API belay_code belay_raise_at(belay_session *, belay_place, const belay_error *);
+
 BELAYI_END_C
 
 #endif

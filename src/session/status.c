@@ -83,19 +83,40 @@ const belay_error *belay_unread(const belay_session *s)
     return s->unread.code != BELAY_OK || !s->status_unread ? &s->unread : &s->status;
 }
 
+static bool is_error(belay_code code)
+{
+    return code > BELAY_OK && code < BELAY_ANY && code != BELAY_ROLLED_BACK;
+}
+
 belay_code belay_fail_at(belay_session *s, belay_place place, belay_code code, const char *format, ...)
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belay_error error;
-    bool is_error = code > BELAY_OK && code < BELAY_ANY && code != BELAY_ROLLED_BACK;
     va_list list;
     va_start(list, format);
-    if (is_error)
+    if (is_error(code))
         belayi_report_list(&error, code, format, list);
+    else
+        belayi_report(&error, BELAY_MISUSE, "belay_fail: %s is not the code of an error", belay_code_name(code));
     va_end(list);
-    belay_code pending = is_error ? belayi_session_raise(s, place, &error)
-                                  : belayi_session_misuse(s, place, "belay_fail: %s is not the code of an error", belay_code_name(code));
+    belay_code pending = belayi_session_raise(s, place, &error);
+    belayi_session_leave(s);
+    return pending;
+}
+
+belay_code belay_raise_at(belay_session *s, belay_place place, const belay_error *again)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_error error;
+    if (again && is_error(again->code)) {
+        error = *again;
+        place = (belay_place){0}; /* it keeps its own */
+    } else {
+        belayi_report(&error, BELAY_MISUSE, "belay_raise: there is no error to raise again");
+    }
+    belay_code pending = belayi_session_raise(s, place, &error);
     belayi_session_leave(s);
     return pending;
 }

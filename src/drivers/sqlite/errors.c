@@ -30,7 +30,7 @@ static const text_meaning text_meanings[] = {
     {"no such ", BELAY_SCHEMA},
     {"has no column named", BELAY_SCHEMA},
     {"already exists", BELAY_SCHEMA},
-    {"already another table or index", BELAY_SCHEMA},
+    {"there is already ", BELAY_SCHEMA},
     {"wrong number of arguments", BELAY_SCHEMA},
     {"unknown database", BELAY_SCHEMA},
     {"duplicate column name", BELAY_SCHEMA},
