@@ -73,7 +73,7 @@ static void insert_row(belay_session *s, const char *kind, const budget_expense 
     if (belay_catch(s, BELAY_FOREIGN_KEY)) {
         require_user(s, e->user);
         require_category(s, e->category);
-        belay_fail(s, BELAY_FOREIGN_KEY, "%s", belay_caught(s)->message); /* somebody has just added it */
+        belay_raise(s, belay_caught(s)); /* somebody has just added it */
     }
 }
 
