@@ -409,21 +409,25 @@ static void pop(belayi_transaction *t)
         t->owed_frames = t->depth;
 }
 
+/* A joined scope can't be undone alone: calling it off is an error of the scope that it joined. */
+static bool calls_off_joined(const belayi_frame *ended, belayi_end reason)
+{
+    return ended->joined && (reason == BELAYI_END_ROLLBACK || ended->undone);
+}
+
 /* Tells the scope outside, which is the innermost now, how the one inside it has ended. */
 static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended, belayi_end reason)
 {
     belayi_frame *outer = belayi_transaction_top(t);
-    if (t->pending.code != BELAY_OK) {
-        step(outer, ended->joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
-        return t->pending.code;
+    bool working = outer->state == BELAYI_SCOPE_WORKING;
+    if (t->pending.code == BELAY_OK) {
+        if (!working || !(calls_off_joined(ended, reason) || loses_work_in_silence(ended, reason)))
+            return BELAY_ROLLED_BACK;
+        belay_error error;
+        report_abandoned(&error, ended);
+        record(t, &error);
     }
-    bool joined = ended->joined && reason != BELAYI_END_DROP && outer->state == BELAYI_SCOPE_WORKING;
-    if (!joined && !loses_work_in_silence(ended, reason))
-        return BELAY_ROLLED_BACK;
-    belay_error error;
-    report_abandoned(&error, ended);
-    record(t, &error);
-    step(outer, joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
+    step(outer, ended->joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
     return t->pending.code;
 }
 

@@ -15,13 +15,19 @@ typedef struct kept_state {
     belay_error status, caught;
     belay_effect effect;
     belayi_unit unit;
-    bool status_unread;
+    bool status_unread, unread_came_later;
     int hook_errors;
 } kept_state;
 
 static kept_state keep_state(const belay_session *s)
 {
-    return (kept_state){s->status, s->caught, s->effect, s->unit, s->status_unread, s->hook_errors};
+    return (kept_state){.status = s->status,
+                        .caught = s->caught,
+                        .effect = s->effect,
+                        .unit = s->unit,
+                        .status_unread = s->status_unread,
+                        .unread_came_later = s->unread_came_later,
+                        .hook_errors = s->hook_errors};
 }
 
 static void restore_state(belay_session *s, const kept_state *kept)
@@ -66,24 +72,30 @@ static void log_failure(belay_session *s, const char *kind)
     belayi_db_log(s->db, BELAY_LOG_WARNING, line);
 }
 
+/* Runs one hook after its unit has ended, and leaves the session as the program left it. */
+static void run_late_hook(belay_session *s, const belayi_hook_entry *entry)
+{
+    kept_state kept = keep_state(s);
+    bool none_before = s->unread.code == BELAY_OK;
+    s->status.code = BELAY_OK;
+    s->status_unread = false;
+    bool worked = belayi_session_run_hook(s, entry->hook, entry->arg, false);
+    belayi_session_begin_unit(s); /* a failure inside the hook that nobody read */
+    bool came_later = kept.status_unread && (kept.unread_came_later || (none_before && s->unread.code != BELAY_OK));
+    restore_state(s, &kept);
+    s->unread_came_later = came_later;
+    if (worked)
+        return;
+    s->hook_errors++;
+    log_failure(s, entry->kind == BELAYI_HOOK_COMMIT ? "after a commit" : "after a rollback");
+}
+
 /* Runs those of one kind, in order. */
 static void run_kind(belay_session *s, const belayi_hooks *hooks, belayi_hook_kind kind)
 {
-    for (size_t i = 0; i < hooks->count; i++) {
-        const belayi_hook_entry *entry = &hooks->entries[i];
-        if (entry->kind != kind)
-            continue;
-        kept_state kept = keep_state(s);
-        s->status.code = BELAY_OK;
-        s->status_unread = false;
-        bool worked = belayi_session_run_hook(s, entry->hook, entry->arg, false);
-        belayi_session_begin_unit(s); /* a failure inside the hook that nobody read */
-        restore_state(s, &kept);
-        if (!worked) {
-            s->hook_errors++;
-            log_failure(s, kind == BELAYI_HOOK_COMMIT ? "after a commit" : "after a rollback");
-        }
-    }
+    for (size_t i = 0; i < hooks->count; i++)
+        if (hooks->entries[i].kind == kind)
+            run_late_hook(s, &hooks->entries[i]);
 }
 
 void belayi_session_run_late_hooks(belay_session *s, belayi_hooks hooks, bool committed)

@@ -77,7 +77,7 @@ belay_code belay_session_close(belay_session *s)
         return BELAY_OK;
     }
     end_all(s);
-    belay_code code = s->unread.code != BELAY_OK ? s->unread.code : s->status_unread ? s->status.code : BELAY_OK;
+    belay_code code = belayi_session_first_unread(s)->code;
     if (s->status_unread)
         belayi_session_begin_unit(s); /* logs it */
     free_session(s);
@@ -185,14 +185,19 @@ static void log_unread(belay_session *s)
     belayi_db_log(s->db, BELAY_LOG_ERROR, line);
 }
 
+const belay_error *belayi_session_first_unread(const belay_session *s)
+{
+    bool is_status = s->status_unread && (s->unread.code == BELAY_OK || s->unread_came_later);
+    return is_status ? &s->status : &s->unread;
+}
+
 void belayi_session_begin_unit(belay_session *s)
 {
-    if (!s->status_unread)
-        return;
-    s->status_unread = false;
-    if (s->unread.code == BELAY_OK)
-        s->unread = s->status;
-    log_unread(s);
+    if (s->status_unread) {
+        log_unread(s);
+        s->unread = *belayi_session_first_unread(s);
+    }
+    s->status_unread = s->unread_came_later = false;
 }
 
 /* Keeps how the unit ended. */
@@ -212,7 +217,7 @@ static void end_unit(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
     keep_outcome(s);
-    s->hook_errors = t->hooks.failed;
+    s->hook_errors = t->hooks.failed + (s->unit.attempt > 1 ? s->hook_errors : 0); /* of all its attempts */
     if (t->hooks.count == 0)
         return;
     belayi_hooks hooks = belayi_hooks_take(&t->hooks);

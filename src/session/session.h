@@ -45,6 +45,7 @@ struct belay_session {
     bool status_unread;     /* the status is a failure that nobody has read */
     belay_error status;     /* how the last outermost scope ended */
     belay_error unread;     /* the first failure that nobody read before the next unit began */
+    bool unread_came_later; /* it is a hook's, and the status, unread as well, came before it */
     belay_error caught;
     belayi_hooks late;      /* hooks that run after the ones that are running */
     char message[BELAYI_MESSAGE_ROOM];
@@ -104,6 +105,9 @@ belay_code belayi_session_misuse(belay_session *, belay_place, const char *forma
 
 /* A unit begins: an unread failure is logged and kept. */
 void belayi_session_begin_unit(belay_session *);
+
+/* The first failure that nobody has read. */
+const belay_error *belayi_session_first_unread(const belay_session *);
 
 /* Ends the innermost scope; keeps how a unit ended, and runs its hooks. Returns as belayi_scope_end. */
 belay_code belayi_session_end_scope(belay_session *, belayi_end reason);

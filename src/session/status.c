@@ -78,9 +78,7 @@ const belay_error *belay_caught(const belay_session *s)
 
 const belay_error *belay_unread(const belay_session *s)
 {
-    if (!s)
-        return &no_error;
-    return s->unread.code != BELAY_OK || !s->status_unread ? &s->unread : &s->status;
+    return s ? belayi_session_first_unread(s) : &no_error;
 }
 
 static bool is_error(belay_code code)

@@ -3,9 +3,9 @@
  * for the engine while the readers of kind.c and locking.c look on.
  *
  * Invariants: what is written is the input byte for byte, but for placeholders
- * and ??, semicolons around the statement, byte order marks, a dropped locking
- * clause, white space at the end, and a space where a placeholder would touch
- * an identifier.
+ * and ??, semicolons around the statement, byte order marks at the start, a
+ * dropped locking clause, white space at the end, and a space where a
+ * placeholder would touch an identifier.
  *
  * Must not know: what any other token means.
  *
@@ -155,7 +155,7 @@ static belayi_lex_status take_token(reading *r, const belayi_token *t)
     if (t->type == BELAYI_TOKEN_BLANK)
         return r->ended ? BELAYI_LEX_OK : copy_token(r, t);
     if (t->type == BELAYI_TOKEN_MARK)
-        return r->ended || t->at == 0 ? BELAYI_LEX_OK : append(r, " ", 1);
+        return r->ended || r->size == 0 ? BELAYI_LEX_OK : copy_token(r, t);
     if (t->symbol == ';') {
         if (!r->begun || r->ended)
             return BELAYI_LEX_OK;

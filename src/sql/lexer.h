@@ -41,7 +41,7 @@ typedef struct belayi_sql_rules {
     bool executable_comments;  /* the text in an exclamation-mark comment, plain or M, with or without a version number,
                                   is SQL (MariaDB) */
     bool backtick_identifiers; /* `x` (SQLite, MariaDB) */
-    bool bracket_identifiers;  /* [x] (SQLite) */
+    bool bracket_identifiers;  /* [x], and a byte order mark is white space anywhere, not only at the start (SQLite) */
     bool ddl_commits;          /* DDL, LOCK TABLES and the like commit implicitly (MariaDB) */
     bool drop_locking;         /* leave a final FOR UPDATE/SHARE clause out of the text (SQLite) */
 } belayi_sql_rules;

@@ -73,8 +73,13 @@ static bool scan_space(const belayi_scanner *s, belayi_token *t)
     return true;
 }
 
+/* To SQLite it is white space anywhere, to the others a part of an identifier; at the start of a text it is skipped. */
 static bool scan_byte_order_mark(const belayi_scanner *s, belayi_token *t)
 {
+    bool at_start = s->before == BELAYI_TOKEN_END || s->before == BELAYI_TOKEN_MARK;
+
+    if (!at_start && !s->rules->bracket_identifiers)
+        return false;
     if (s->size - s->at < 3 || memcmp(s->text + s->at, "\xEF\xBB\xBF", 3) != 0)
         return false;
     t->type = BELAYI_TOKEN_MARK;

@@ -15,7 +15,7 @@
 typedef enum belayi_token_type {
     BELAYI_TOKEN_END,
     BELAYI_TOKEN_BLANK,       /* white space, or one comment */
-    BELAYI_TOKEN_MARK,        /* a byte order mark, which counts as white space */
+    BELAYI_TOKEN_MARK,        /* a byte order mark that counts as white space */
     BELAYI_TOKEN_WORD,        /* keyword or identifier */
     BELAYI_TOKEN_QUOTED,      /* "x" `x` [x] */
     BELAYI_TOKEN_STRING,      /* 'x' E'x' x'00' "x" $a$x$a$ */
@@ -54,7 +54,7 @@ typedef struct belayi_scanner {
     size_t size;
     size_t at;
     const belayi_sql_rules *rules;
-    belayi_token_type before;  /* the token before, white space and comments included */
+    belayi_token_type before;  /* the token before, white space and comments included; END at the start */
     bool after_value;          /* an expression can have ended before here, white space and comments aside */
     size_t opened_at;          /* the outermost executable comment that is open */
     size_t executable;         /* how many are open */

@@ -59,6 +59,7 @@ typedef struct belayi_sqlite_conn {
     bool queued;
     bool read_only; /* the transaction was begun so; a write is refused */
     bool broken;    /* a rollback failed */
+    int ended_by;   /* the result code that ended the transaction in a call that could not say so; else 0 */
 
     /* Waiting for locks, within one call. */
     int64_t lock_since; /* 0: not waited yet */
@@ -176,7 +177,13 @@ typedef enum belayi_sqlite_phase {
 /* Fills *error from the connection's last error, and returns its code. To be called before the statement is reset. */
 belay_code belayi_sqlite_fail(belayi_sqlite_conn *conn, int native_code, belayi_sqlite_phase phase, belay_error *error);
 
-/* The same for a wait in the queue that was not long enough: nothing came from SQLite. */
+/* Fails when the transaction was ended in a call that could not say so: nothing may run then as if it were open. */
+static inline belay_code belayi_sqlite_check_ended(belayi_sqlite_conn *conn, belay_error *error)
+{
+    return conn->ended_by == 0 ? BELAY_OK : belayi_sqlite_fail(conn, conn->ended_by, BELAYI_SQLITE_RUNNING, error);
+}
+
+/* An error of a wait in the queue that was not long enough: nothing came from SQLite. */
 belay_code belayi_sqlite_fail_busy(belayi_sqlite_conn *conn, const char *message, belay_error *error);
 
 #endif

@@ -240,12 +240,11 @@ static bool explain(belayi_sqlite_conn *conn, const char *text, program *out)
         explained row = {(const char *)sqlite3_column_text(native, 1), sqlite3_column_int(native, 0),
                          sqlite3_column_int(native, 2), sqlite3_column_int(native, 3)};
         if (!row.name)
-            out->forbidden = true; /* no memory */
-        else
-            note_row(out, &row);
+            break; /* no memory */
+        note_row(out, &row);
     }
     sqlite3_finalize(native);
-    return rc == SQLITE_DONE;
+    return rc == SQLITE_DONE || out->forbidden;
 }
 
 /* ---- When what is known is out of date --------------------------------------------------------------------- */
@@ -281,16 +280,40 @@ static bool probe_schema(belayi_sqlite_conn *conn)
     return true;
 }
 
+/* Asking, too, can run out of memory or fail to read, and so end the transaction. The next call will say so. */
+static void notice_silent_end(belayi_sqlite_conn *conn)
+{
+    if (!sqlite3_get_autocommit(conn->db))
+        return;
+    conn->ended_by = sqlite3_extended_errcode(conn->db);
+    if (conn->ended_by == SQLITE_OK)
+        conn->ended_by = SQLITE_NOMEM;
+    belayi_sqlite_notice_end(conn);
+}
+
+/* True when the answer in `s` is that of now. */
+static bool renew_answer(belayi_sqlite_conn *conn, belayi_sqlite_statement *s)
+{
+    if (!probe_schema(conn))
+        return false;
+    if (s->contained_generation == conn->schema_generation)
+        return true;
+    program p = {.size = 0};
+    if (!explain(conn, sqlite3_sql(s->native), &p))
+        return false;
+    s->contained = judge(&p);
+    s->contained_generation = conn->schema_generation;
+    return true;
+}
+
 bool belayi_sqlite_self_contained(belay_statement *statement)
 {
     belayi_sqlite_statement *s = (belayi_sqlite_statement *)statement;
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)statement->conn;
-    if (!s->is_dml || sqlite3_get_autocommit(conn->db) || !probe_schema(conn))
+    if (!s->is_dml || sqlite3_get_autocommit(conn->db))
         return false;
-    if (s->contained_generation != conn->schema_generation) {
-        program p = {.size = 0};
-        s->contained = explain(conn, sqlite3_sql(s->native), &p) && judge(&p);
-        s->contained_generation = conn->schema_generation;
-    }
-    return s->contained;
+    if (renew_answer(conn, s))
+        return s->contained;
+    notice_silent_end(conn);
+    return false;
 }

@@ -209,8 +209,9 @@ static belay_code check_may_run(belayi_sqlite_statement *s, belay_error *error)
         error->native_code = SQLITE_READONLY;
         return BELAY_READ_ONLY;
     }
-    if (conn->base.limits.deadline_ns == 0 && !conn->watched)
-        return BELAY_OK;
+    belay_code code = belayi_sqlite_check_ended(conn, error);
+    if (code != BELAY_OK || (conn->base.limits.deadline_ns == 0 && !conn->watched))
+        return code;
     return belayi_sqlite_limits_watch(conn, error);
 }
 

@@ -99,6 +99,7 @@ belay_code belayi_sqlite_begin(belay_conn *base, const belay_begin_options *opti
         code = run_control(conn, conn->controls[which], BELAYI_SQLITE_RUNNING, error);
     conn->schema_touched = false;
     conn->schema_checked = false;
+    conn->ended_by = 0;
     if (code == BELAY_OK)
         conn->read_only = options->read_only;
     else
@@ -135,7 +136,9 @@ belay_code belayi_sqlite_commit(belay_conn *base, belay_error *error)
     belayi_sqlite_limits_renew(conn);
     if (belayi_clock_passed(base->limits.deadline_ns))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the transaction could be committed");
-    belay_code code = get_control(conn, BELAYI_SQLITE_COMMIT, error);
+    belay_code code = belayi_sqlite_check_ended(conn, error);
+    if (code == BELAY_OK)
+        code = get_control(conn, BELAYI_SQLITE_COMMIT, error);
     if (code != BELAY_OK)
         return code;
     sqlite3_stmt *native = conn->controls[BELAYI_SQLITE_COMMIT];
@@ -168,6 +171,7 @@ belay_code belayi_sqlite_rollback(belay_conn *base, belay_error *error)
             code = run_control(conn, conn->controls[BELAYI_SQLITE_ROLLBACK], BELAYI_SQLITE_RUNNING, &why);
     }
     notice_undo(conn);
+    conn->ended_by = 0;
     conn->broken = !sqlite3_get_autocommit(conn->db);
     belayi_sqlite_notice_end(conn);
     if (!conn->broken)
@@ -203,6 +207,9 @@ static belay_code run_new_mark(belayi_sqlite_conn *conn, belayi_sqlite_mark whic
 static belay_code run_mark(belay_conn *base, belayi_sqlite_mark which, unsigned number, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    belay_code code = belayi_sqlite_check_ended(conn, error);
+    if (code != BELAY_OK)
+        return code;
     /* Outside a transaction SAVEPOINT would begin one, and its RELEASE commit it. */
     if (sqlite3_get_autocommit(conn->db))
         return belayi_report(error, BELAY_MISUSE, "a savepoint where no transaction is open");
