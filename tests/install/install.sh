@@ -1,0 +1,31 @@
+#!/bin/sh
+# install.sh - installs into an empty folder, and builds the README's program against it with the printed line.
+set -eu
+cd "$(dirname "$0")/../.."
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+passed=0
+
+must() {
+    what=$1
+    shift
+    "$@" >"$dir/log" 2>&1 || { cat "$dir/log"; echo "$what"; echo "$passed passed, 1 failed"; exit 1; }
+    passed=$((passed + 1))
+}
+
+must "installs" sh -c "meson setup '$dir/build' --buildtype=release --prefix='$dir/usr' --libdir=lib -Dtests=false -Dbench=false -Dexamples=false && meson install -C '$dir/build'"
+export PKG_CONFIG_PATH="$dir/usr/lib/pkgconfig"
+
+sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' | sed '/^BELAY_ATOMIC/,$d' >"$dir/transfer.c"
+must "the README's program compiles with its line" \
+    sh -c "cd '$dir' && cc -std=c11 -Wall -Wextra -Wpedantic -Werror -o transfer transfer.c \$(pkg-config --cflags --libs belay)"
+must "and runs" sh -c "cd '$dir' && LD_LIBRARY_PATH='$dir/usr/lib' ./transfer >out"
+printf 'account 1 has 70\naccount 2 has 30\n' >"$dir/expected"
+must "with the balances that it prints in the README" sh -c "grep '^account' '$dir/out' | cmp - '$dir/expected'"
+must "and the message that the README shows" grep -q '^500 not moved: CHECK: CHECK constraint failed: balance >= 0, in "UPDATE account SET balance = balance - ? WHERE id = ?", at transfer.c:9 in transfer(); nothing of the unit was kept; running it again would fail the same way$' "$dir/out"
+
+must "links statically" sh -c "cd '$dir' && cc -std=c11 -o transfer-static transfer.c \$(pkg-config --cflags belay) '$dir/usr/lib/libbelay.a' -lsqlite3 -lpthread -lm && ./transfer-static"
+must "the shared library exports nothing but its API" \
+    sh -c "! nm -D --defined-only '$dir/usr/lib/libbelay.so' | awk '{print \$3}' | grep -v -E '^(belay_|belayi_(block_open|block_next|block_leave|read_options|rows_cleanup))'"
+must "headers are installed" test -f "$dir/usr/include/belay/belay.h" -a -f "$dir/usr/include/belay/sys/driver.h"
+echo "$passed passed, 0 failed"

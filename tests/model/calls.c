@@ -1,0 +1,224 @@
+/*
+ * calls.c - the operations that are one call: the model's first, then the library's.
+ */
+#include "runner_inner.h"
+
+/* ---- Statements and hooks ----------------------------------------------------------------------- */
+
+#define RUN(...) (alone ? belay_try(__VA_ARGS__) : belay_exec(__VA_ARGS__))
+
+/* `alone`: by belay_try. */
+static belay_code run_statement(belay_session *s, const model_statement *statement, bool alone)
+{
+    static const char *const control[] = {"COMMIT",    "BEGIN", "ROLLBACK",       "/* x */ SAVEPOINT x",
+                                          "RELEASE x", "END",   "begin immediate"};
+    int row = statement->row;
+    switch (statement->kind) {
+    case MODEL_INSERT:
+        return RUN(s, "INSERT INTO t(id, v) VALUES (?, 1)", row);
+    case MODEL_CHILD:
+        return RUN(s, "INSERT INTO c(id) VALUES (:id)", row);
+    case MODEL_DELETE:
+        return RUN(s, "DELETE FROM t WHERE id = $1", row);
+    case MODEL_CHECK:
+        return RUN(s, "INSERT INTO t(id, v) VALUES (100, -1)");
+    case MODEL_NOT_NULL:
+        return RUN(s, "INSERT INTO t(id, v) VALUES (100, NULL)");
+    case MODEL_OR_ROLLBACK:
+        return RUN(s, "INSERT OR ROLLBACK INTO t(id, v) VALUES (?, 1)", row);
+    case MODEL_OR_FAIL:
+        return RUN(s, "INSERT OR FAIL INTO t(id, v) VALUES (?, 1), (?, 1)", row, (row + 1) % MODEL_ROWS);
+    case MODEL_SCHEMA:
+        return RUN(s, "INSERT INTO missing VALUES (1)");
+    case MODEL_CONTROL:
+        return RUN(s, control[(size_t)row % (sizeof control / sizeof *control)]);
+    case MODEL_PARAMETERS:
+        return row % 2 ? RUN(s, "INSERT INTO t(id, v) VALUES (?, 1)") : RUN(s, "DELETE FROM t WHERE id = ?", 1, 2);
+    case MODEL_STATEMENTS:
+        break;
+    }
+    return BELAY_OK;
+}
+
+static int bits(unsigned set)
+{
+    return __builtin_popcount(set);
+}
+
+static void do_statement(runner *r, const op *o)
+{
+    const model_statement statement = {(model_statement_kind)o->a, o->b};
+    bool alone = o->kind == OP_TRY;
+    model_rows before = r->m.now;
+    belay_code expected = alone ? model_try(&r->m, &statement) : model_exec(&r->m, &statement);
+    belay_code actual = run_statement(r->s, &statement, alone);
+    same_code(r, ASPECT_RETURN, expected, actual);
+    if (expected == BELAY_OK && actual == BELAY_OK)
+        same_number(r, ASPECT_CHANGES,
+                    bits(before.parents ^ r->m.now.parents) + bits(before.children ^ r->m.now.children),
+                    belay_changes(r->s));
+}
+
+static void do_count(runner *r)
+{
+    int expected;
+    model_count(&r->m, &expected);
+    same_number(r, ASPECT_ROWS, expected, belay_int_of(r->s, "SELECT count(*) FROM t"));
+}
+
+static void hook_free(void *arg)
+{
+    ((hook_argument *)arg)->freed++;
+}
+
+static belay_code add_hook(runner *r, const model_hook *hook);
+
+static int hook_run(belay_session *s, void *arg)
+{
+    hook_argument *own = arg;
+    runner *r = own->r;
+    const model_hook nothing = {MODEL_ON_COMMIT, MODEL_NOTHING, 0, 0};
+    const model_statement insert = {MODEL_INSERT, own->hook.row};
+    belay_code code = BELAY_OK;
+    if (own->hook.action == MODEL_REGISTERS)
+        code = add_hook(r, &nothing);
+    if (own->hook.action == MODEL_OPENS)
+        belay_begin(s, NULL);
+    if (own->hook.action == MODEL_OPENS || own->hook.action == MODEL_INSERTS)
+        code = run_statement(s, &insert, false);
+    if (r->event_count < MODEL_EVENTS)
+        r->events[r->event_count++] = (model_event){own->hook.id, code};
+    return own->hook.action == MODEL_FAILS || code != BELAY_OK;
+}
+
+/* Arguments are numbered in the order of registration, as the model does. */
+static belay_code add_hook(runner *r, const model_hook *hook)
+{
+    int id = 0;
+    while (r->hooks[id].r)
+        id++;
+    r->hooks[id] = (hook_argument){r, *hook, 0};
+    r->hooks[id].hook.id = id;
+    if (hook->kind == MODEL_ON_COMMIT)
+        return belay_on_commit(r->s, hook_run, &r->hooks[id], hook_free);
+    if (hook->kind == MODEL_ON_ROLLBACK)
+        return belay_on_rollback(r->s, hook_run, &r->hooks[id], hook_free);
+    return belay_before_commit(r->s, hook_run, &r->hooks[id], hook_free);
+}
+
+static void do_hook(runner *r, const op *o)
+{
+    const model_hook hook = {(model_hook_kind)(o->a / MODEL_ACTIONS), (model_action)(o->a % MODEL_ACTIONS), o->b, 0};
+    if (r->m.next_hook >= MODEL_HOOKS - 64)
+        return;
+    belay_code expected = model_hook_add(&r->m, hook.kind, hook.action, hook.row);
+    same_code(r, ASPECT_RETURN, expected, add_hook(r, &hook));
+}
+
+static void do_catch(runner *r, const op *o)
+{
+    belay_code which = (belay_code)o->a;
+    bool expected = model_catch(&r->m, which);
+    if (o->kind == OP_IGNORE)
+        belay_ignore(r->s, which);
+    else
+        same_number(r, ASPECT_RETURN, expected, belay_catch(r->s, which));
+}
+
+static void do_fail(runner *r, const op *o)
+{
+    belay_code code = (belay_code)o->a;
+    if (o->kind == OP_FAIL || belay_attempt(r->s) == 1)
+        same_code(r, ASPECT_RETURN, model_fail(&r->m, code), belay_fail(r->s, code, "on %s", "purpose"));
+}
+
+/* ---- Scopes, marks and errors ------------------------------------------------------------------- */
+
+belay_scope_options real_options(int form)
+{
+    model_options options = program_options(form);
+    return (belay_scope_options){.size = sizeof(belay_scope_options),
+                                 .propagation = options.propagation,
+                                 .read_only = options.read_only,
+                                 .retries = options.retries,
+                                 .backoff_ms = 1,
+                                 .backoff_max_ms = 1};
+}
+
+static void do_begin(runner *r, const op *o)
+{
+    model_options options = program_options(o->a);
+    belay_scope_options real = real_options(o->a);
+    same_code(r, ASPECT_RETURN, model_begin(&r->m, &options), belay_begin(r->s, o->a == FORM_PLAIN ? NULL : &real));
+}
+
+static void do_mark(runner *r, const op *o)
+{
+    static const char *const names[NAMES] = {"a", "a;drop table t", "\"%s\"'"};
+    const char *name = names[o->a];
+    if (o->kind == OP_SAVEPOINT)
+        same_code(r, ASPECT_RETURN, model_savepoint(&r->m, o->a), belay_savepoint(r->s, name));
+    else if (o->kind == OP_ROLLBACK_TO)
+        same_code(r, ASPECT_RETURN, model_rollback_to(&r->m, o->a), belay_rollback_to(r->s, name));
+    else
+        same_code(r, ASPECT_RETURN, model_release(&r->m, o->a), belay_release(r->s, name));
+}
+
+void do_call(runner *r, const op *o)
+{
+    switch (o->kind) {
+    case OP_BEGIN:
+        do_begin(r, o);
+        break;
+    case OP_COMMIT:
+        same_code(r, ASPECT_RETURN, model_commit(&r->m), belay_commit(r->s));
+        break;
+    case OP_ROLLBACK:
+        same_code(r, ASPECT_RETURN, model_rollback(&r->m), belay_rollback(r->s));
+        break;
+    case OP_UNDO:
+        same_code(r, ASPECT_RETURN, model_undo(&r->m), belay_undo(r->s));
+        break;
+    case OP_SAVEPOINT:
+    case OP_ROLLBACK_TO:
+    case OP_RELEASE:
+        do_mark(r, o);
+        break;
+    case OP_EXEC:
+    case OP_TRY:
+        do_statement(r, o);
+        break;
+    case OP_COUNT:
+        do_count(r);
+        break;
+    case OP_FAIL:
+    case OP_FAIL_FIRST:
+        do_fail(r, o);
+        break;
+    case OP_RAISE: /* "The same rules as for belay_fail." */
+        same_code(r, ASPECT_RETURN, model_fail(&r->m, r->m.caught), belay_raise(r->s, belay_caught(r->s)));
+        break;
+    case OP_CATCH:
+    case OP_IGNORE:
+        do_catch(r, o);
+        break;
+    case OP_READ:
+        model_read(&r->m);
+        same_code(r, ASPECT_STATUS, model_status(&r->m), belay_status(r->s));
+        break;
+    case OP_HOOK:
+        do_hook(r, o);
+        break;
+    case OP_REQUIRE_NONE:
+        same_code(r, ASPECT_RETURN, model_require_no_transaction(&r->m), belay_require_no_transaction(r->s));
+        break;
+    case OP_BLOCK:
+    case OP_CALLBACK:
+    case OP_END:
+    case OP_CONTINUE:
+    case OP_BREAK:
+    case OP_RETURN:
+    case OP_KINDS:
+        break;
+    }
+}
