@@ -115,16 +115,34 @@ typedef struct belay_scope_options {
 #endif
 
 /* For the macros only. */
+typedef enum belayi_stage { BELAYI_STAGE_OVER, BELAYI_STAGE_OPEN, BELAYI_STAGE_RUNNING } belayi_stage;
+
 typedef struct belayi_block {
     belay_session *session;
-    unsigned long long serial; /* of the scope that the block opened; 0: none */
-    int stage;
+    unsigned long long serial; /* of the scope that the block opened */
+    belayi_stage stage;
 } belayi_block;
 
 BELAY_API const belay_scope_options *belayi_read_options(void);
 BELAY_API belayi_block belayi_block_open(belay_session *, const belay_scope_options *, belay_place);
-BELAY_API bool belayi_block_next(belayi_block *);
-BELAY_API void belayi_block_leave(belayi_block *);
+BELAY_API bool belayi_block_finish(belayi_block *);
+BELAY_API void belayi_block_abandon(belayi_block *);
+
+static inline bool belayi_block_next(belayi_block *block)
+{
+    if (block->stage == BELAYI_STAGE_RUNNING)
+        return belayi_block_finish(block);
+    if (block->stage == BELAYI_STAGE_OVER)
+        return false;
+    block->stage = BELAYI_STAGE_RUNNING;
+    return true;
+}
+
+static inline void belayi_block_leave(belayi_block *block)
+{
+    if (block->stage == BELAYI_STAGE_RUNNING)
+        belayi_block_abandon(block);
+}
 
 #define BELAYI_BLOCK(block, s, options)                                                                \
     for (belayi_block block BELAYI_CLEANUP(belayi_block_leave) = belayi_block_open(s, options, BELAY_HERE); \

@@ -8,7 +8,7 @@
 #define E BELAYI_SCOPE_ENDED
 #define n BELAYI_SCOPE_NEVER
 
-static const belayi_scope_state next[BELAYI_SCOPE_STATES][BELAYI_SCOPE_EVENTS] = {
+const belayi_scope_state belayi_state_table[BELAYI_SCOPE_STATES][BELAYI_SCOPE_EVENTS] = {
     /*          WORK ERROR FATAL INNER REFUSE CATCH UNDO GO_BACK END */
     /* WORKING */ {W, F,   D,    H,    n,     n,    U,   W,      E},
     /* HURT    */ {n, F,   D,    F,    F,     W,    F,   W,      E},
@@ -25,11 +25,6 @@ static const belayi_scope_state next[BELAYI_SCOPE_STATES][BELAYI_SCOPE_EVENTS] =
 #undef D
 #undef E
 #undef n
-
-belayi_scope_state belayi_state_next(belayi_scope_state state, belayi_scope_event event)
-{
-    return next[state][event];
-}
 
 bool belayi_state_has_error(belayi_scope_state state)
 {

@@ -69,8 +69,13 @@ typedef enum belayi_scope_event {
 
 enum { BELAYI_SCOPE_EVENTS = BELAYI_EVENT_END + 1 };
 
+extern const belayi_scope_state belayi_state_table[BELAYI_SCOPE_STATES][BELAYI_SCOPE_EVENTS];
+
 /* What follows; BELAYI_SCOPE_NEVER for a pair that can't come up. */
-belayi_scope_state belayi_state_next(belayi_scope_state, belayi_scope_event);
+static inline belayi_scope_state belayi_state_next(belayi_scope_state state, belayi_scope_event event)
+{
+    return belayi_state_table[state][event];
+}
 
 /* Whether an error is pending in a scope of this state. */
 bool belayi_state_has_error(belayi_scope_state);

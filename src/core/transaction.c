@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "cold.h"
 #include "report.h"
 #include "savepoint.h"
 
@@ -167,10 +168,8 @@ belay_code belayi_scope_undo(belayi_transaction *t)
 
 /* ---- Opening --------------------------------------------------------------------------------------------------------- */
 
-static bool grow_frames(belayi_transaction *t)
+BELAYI_COLD static bool grow_frames(belayi_transaction *t)
 {
-    if (t->depth < t->room)
-        return true;
     bool first = t->frames == t->first_frames;
     belayi_frame *grown = realloc(first ? NULL : t->frames, 2 * t->room * sizeof *grown);
     if (!grown)
@@ -183,7 +182,7 @@ static bool grow_frames(belayi_transaction *t)
 }
 
 /* A scope for which there is no memory: it holds the error and nothing else. */
-static belay_code open_phantom(belayi_transaction *t)
+BELAYI_COLD static belay_code open_phantom(belayi_transaction *t)
 {
     if (!belayi_transaction_has_error(t)) {
         belay_error error;
@@ -197,7 +196,7 @@ static belay_code open_phantom(belayi_transaction *t)
     return t->pending.code;
 }
 
-static void open_outermost(belayi_transaction *t, const belayi_scope_spec *spec)
+BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope_spec *spec)
 {
     belayi_frame *frame = &t->frames[0];
     frame->limits = (belay_limits){.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
@@ -231,9 +230,10 @@ static void open_nested(belayi_transaction *t, belayi_frame *frame, const belayi
     frame->idle_ns = spec->idle_ns;
 }
 
-belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spec, belayi_form form, belay_place place)
+belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spec, belayi_form form,
+                             const belay_place *place)
 {
-    if (t->phantoms > 0 || !grow_frames(t))
+    if (t->phantoms > 0 || (t->depth == t->room && !grow_frames(t)))
         return open_phantom(t);
     belayi_frame *frame = &t->frames[t->depth];
     frame->form = form;
@@ -242,7 +242,7 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
     frame->marks = t->mark_count;
     frame->hooks = t->hooks.count;
     frame->serial = ++t->serials;
-    frame->place = place;
+    frame->place = *place;
     frame->name = spec ? spec->name : NULL;
     if (t->depth == 0)
         open_outermost(t, spec);
@@ -254,7 +254,7 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
 
 /* ---- Before and after statements --------------------------------------------------------------------------------------- */
 
-static belay_code raise_late(belayi_transaction *t, const char *which)
+BELAYI_COLD static belay_code raise_late(belayi_transaction *t, const char *which)
 {
     belay_error error;
     belayi_report(&error, BELAY_TIMEOUT, "the %s time limit of the scope has passed", which);
@@ -262,7 +262,7 @@ static belay_code raise_late(belayi_transaction *t, const char *which)
 }
 
 /* Who idles past the limit holds locks: the transaction is ended at once. */
-static belay_code end_idle(belayi_transaction *t)
+BELAYI_COLD static belay_code end_idle(belayi_transaction *t)
 {
     belay_error error;
     t->conn->driver->rollback(t->conn, &error);
@@ -286,7 +286,7 @@ static belay_code check_limits(belayi_transaction *t)
     return belayi_clock_passed(top->limits.deadline_ns) ? raise_late(t, "total") : BELAY_OK;
 }
 
-static belay_code lend_connection(belayi_transaction *t, const belayi_frame *top)
+BELAYI_COLD static belay_code lend_connection(belayi_transaction *t, const belayi_frame *top)
 {
     belay_error error;
     if (t->host->lend(t->host_arg, &top->limits, &t->conn, &error) == BELAY_OK)
@@ -431,7 +431,15 @@ static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended,
     return t->pending.code;
 }
 
-static belay_code end_nested(belayi_transaction *t, belayi_end reason)
+/* A nested scope in which nothing was done: the engine does not know of it. */
+static bool is_untouched(const belayi_transaction *t)
+{
+    const belayi_frame *top = &t->frames[t->depth - 1];
+    return top->state == BELAYI_SCOPE_WORKING && top->savepoint == 0 && t->mark_count == top->marks && t->depth > 1 &&
+           t->phantoms == 0;
+}
+
+__attribute__((noinline)) static belay_code end_nested(belayi_transaction *t, belayi_end reason)
 {
     belayi_frame *frame = belayi_transaction_top(t);
     if (keeps(t, reason) && release_nested(t, frame)) {
@@ -530,7 +538,7 @@ static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_en
         t->pending.outcome = BELAY_WORK_ROLLED_BACK;
 }
 
-static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
+BELAYI_COLD static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
 {
     bool sound = true;
     if (t->hooks.count > 0 && keeps(t, reason))
@@ -550,7 +558,7 @@ static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
 }
 
 /* A phantom ends: the error is the real scope's, which has held it since. */
-static belay_code end_phantom(belayi_transaction *t)
+BELAYI_COLD static belay_code end_phantom(belayi_transaction *t)
 {
     t->phantoms--;
     return t->pending.code;
@@ -558,6 +566,10 @@ static belay_code end_phantom(belayi_transaction *t)
 
 belay_code belayi_scope_end(belayi_transaction *t, belayi_end reason)
 {
+    if (reason == BELAYI_END_COMMIT && is_untouched(t)) {
+        pop(t);
+        return BELAY_OK;
+    }
     if (t->phantoms > 0)
         return end_phantom(t);
     return t->depth > 1 ? end_nested(t, reason) : end_outermost(t, reason);

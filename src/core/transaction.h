@@ -180,7 +180,7 @@ void belayi_transaction_check(const belayi_transaction *);
  * that error, and in a scope that was called off it is called off too. Returns
  * what is pending in it.
  */
-belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, belayi_form, belay_place);
+belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, belayi_form, const belay_place *);
 
 /*
  * Ends the innermost scope. Returns BELAY_OK when it was kept; when it was

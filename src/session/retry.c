@@ -45,6 +45,6 @@ bool belayi_retry_again(belay_session *s)
     s->status.code = BELAY_OK;
     s->status_unread = false;
     s->transaction.attempt = ++s->unit.attempt;
-    belayi_scope_open(&s->transaction, &s->unit.spec, s->unit.form, s->unit.place);
+    belayi_scope_open(&s->transaction, &s->unit.spec, s->unit.form, &s->unit.place);
     return true;
 }

@@ -7,6 +7,7 @@
  */
 #include <belay/scope.h>
 
+#include "cold.h"
 #include "options.h"
 #include "report.h"
 #include "retry.h"
@@ -21,26 +22,26 @@ static bool is_plain_nested(const belay_session *s, const belay_scope_options *o
 
 /* Opens a scope whose options were found good. */
 static belay_code open_resolved(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *options,
-                                belayi_form form, belay_place place)
+                                belayi_form form, const belay_place *place)
 {
     if (s->transaction.depth == 0) {
         belayi_session_begin_unit(s);
-        belayi_retry_remember(s, spec, options, form, place);
+        belayi_retry_remember(s, spec, options, form, *place);
     }
     return belayi_scope_open(&s->transaction, spec, form, place);
 }
 
 /* A beginning that is refused: the error of an inner scope that has ended, or the status. */
-static belay_code refuse_beginning(belay_session *s, belay_place place, belay_error *error)
+BELAYI_COLD static belay_code refuse_beginning(belay_session *s, const belay_place *place, belay_error *error)
 {
     if (s->transaction.depth == 0)
-        return belayi_session_raise(s, place, error);
-    belayi_report_place(error, place);
+        return belayi_session_raise(s, *place, error);
+    belayi_report_place(error, *place);
     return belayi_scope_refuse_inner(&s->transaction, error);
 }
 
 /* Whether a scope may begin at all where it stands: nothing is pending, and the scope around was not called off. */
-static belay_code check_standing(belay_session *s, belay_place place)
+BELAYI_COLD static belay_code check_standing(belay_session *s, const belay_place *place)
 {
     belay_code code = s->transaction.depth > 0 ? belayi_scope_refuse(&s->transaction) : BELAY_OK;
     if (code != BELAY_OK || !s->stream)
@@ -50,19 +51,18 @@ static belay_code check_standing(belay_session *s, belay_place place)
     return refuse_beginning(s, place, &error);
 }
 
-/* For blocks and callbacks. BELAY_OK: it is open, and its body is to run. */
-static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form, belay_place place)
+/* A nested scope without options. When there is no memory for it, its body does not run: it has ended already. */
+static belay_code open_plain(belay_session *s, belayi_form form, const belay_place *place)
 {
-    belay_code code = check_standing(s, place);
-    if (code != BELAY_OK)
-        return code;
-    if (is_plain_nested(s, options)) {
-        unsigned phantoms = s->transaction.phantoms;
-        code = belayi_scope_open(&s->transaction, NULL, form, place);
-        if (s->transaction.phantoms > phantoms) /* no memory: its body does not run, so that it has ended already */
-            belayi_scope_end(&s->transaction, BELAYI_END_COMMIT);
-        return code;
-    }
+    unsigned phantoms = s->transaction.phantoms;
+    belay_code code = belayi_scope_open(&s->transaction, NULL, form, place);
+    if (s->transaction.phantoms > phantoms)
+        belayi_scope_end(&s->transaction, BELAYI_END_COMMIT);
+    return code;
+}
+
+BELAYI_COLD static belay_code open_with_options(belay_session *s, const belay_scope_options *options, belayi_form form, const belay_place *place)
+{
     belay_error error;
     belayi_scope_spec spec;
     if (belayi_options_resolve(s, options, form, &spec, &error) != BELAY_OK)
@@ -70,39 +70,55 @@ static belay_code open_scope(belay_session *s, const belay_scope_options *option
     return open_resolved(s, &spec, options, form, place);
 }
 
+/* For blocks and callbacks. BELAY_OK: it is open, and its body is to run. */
+static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form, const belay_place *place)
+{
+    const belayi_transaction *t = &s->transaction;
+    bool working = t->depth > 0 && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && !s->stream;
+    belay_code code = working ? BELAY_OK : check_standing(s, place);
+    if (code != BELAY_OK)
+        return code;
+    return is_plain_nested(s, options) ? open_plain(s, form, place) : open_with_options(s, options, form, place);
+}
+
 /* ---- Ending --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_innermost(const belay_session *s, uint64_t serial)
+{
+    const belayi_transaction *t = &s->transaction;
+    return t->depth > 0 && t->phantoms == 0 && t->frames[t->depth - 1].serial == serial;
+}
 
 static bool is_open(const belay_session *s, uint64_t serial)
 {
     const belayi_transaction *t = &s->transaction;
-    for (unsigned i = t->depth; i > 0; i--) /* nearly always the first */
+    for (unsigned i = t->depth; i > 0; i--)
         if (t->frames[i - 1].serial == serial)
             return true;
     return false;
 }
 
 /* Scopes that the program opened inside and did not end: they go first, and are misuse unless it is all abandoned. */
-static void end_inner(belay_session *s, uint64_t serial, belayi_end reason)
+BELAYI_COLD static void end_inner(belay_session *s, uint64_t serial, belayi_end reason)
 {
-    belayi_transaction *t = &s->transaction;
-    while (t->phantoms > 0 || belayi_transaction_top(t)->serial != serial) {
+    while (!is_innermost(s, serial)) {
         if (reason == BELAYI_END_COMMIT)
-            belayi_session_misuse(s, belayi_transaction_top(t)->place, "a scope was opened here and not ended before the block around it");
+            belayi_session_misuse(s, belayi_transaction_top(&s->transaction)->place, "a scope was opened here and not ended before the block around it");
         belayi_session_end_scope(s, reason);
     }
 }
 
 static belay_code end_scope(belay_session *s, uint64_t serial, belayi_end reason)
 {
-    if (!is_open(s, serial))
-        return BELAY_OK;
-    end_inner(s, serial, reason);
+    if (!is_innermost(s, serial)) {
+        if (!is_open(s, serial))
+            return BELAY_OK;
+        end_inner(s, serial, reason);
+    }
     return belayi_session_end_scope(s, reason);
 }
 
 /* ---- Blocks ---------------------------------------------------------------------------------------------------------------- */
-
-enum { STAGE_SKIP, STAGE_ENTER, STAGE_RUN };
 
 const belay_scope_options *belayi_read_options(void)
 {
@@ -112,49 +128,47 @@ const belay_scope_options *belayi_read_options(void)
 
 belayi_block belayi_block_open(belay_session *s, const belay_scope_options *options, belay_place place)
 {
-    belayi_block block = {.session = s, .serial = 0, .stage = STAGE_SKIP};
+    belayi_block block = {.session = s, .serial = 0, .stage = BELAYI_STAGE_OVER};
     if (!belayi_session_enter(s))
         return block;
-    if (open_scope(s, options, BELAYI_FORM_BLOCK, place) == BELAY_OK) {
+    if (open_scope(s, options, BELAYI_FORM_BLOCK, &place) == BELAY_OK) {
         block.serial = belayi_transaction_top(&s->transaction)->serial;
-        block.stage = STAGE_ENTER;
+        block.stage = BELAYI_STAGE_OPEN;
     }
     belayi_session_leave(s);
     return block;
 }
 
+/* The outermost scope has ended with its block. True when it is open again, as the block is to run again. */
+BELAYI_COLD static bool run_block_again(belayi_block *block)
+{
+    if (!belayi_retry_again(block->session))
+        return false;
+    block->serial = belayi_transaction_top(&block->session->transaction)->serial;
+    block->stage = BELAYI_STAGE_RUNNING;
+    return true;
+}
+
 /* The block was left by falling off its end. True when it is to run again. */
-static bool finish_block(belayi_block *block)
+bool belayi_block_finish(belayi_block *block)
 {
     belay_session *s = block->session;
-    block->stage = STAGE_SKIP;
+    block->stage = BELAYI_STAGE_OVER;
     if (!belayi_session_enter_to_end(s))
         return false;
-    bool was_open = is_open(s, block->serial);
+    bool was_outside = s->transaction.depth == 0; /* the program has ended it already */
     end_scope(s, block->serial, BELAYI_END_COMMIT);
-    bool again = was_open && s->transaction.depth == 0 && belayi_retry_again(s);
-    if (again) {
-        block->serial = belayi_transaction_top(&s->transaction)->serial;
-        block->stage = STAGE_RUN;
-    }
+    bool again = s->transaction.depth == 0 && !was_outside && run_block_again(block);
     belayi_session_leave(s);
     return again;
 }
 
-bool belayi_block_next(belayi_block *block)
+/* The block was left in another way. */
+void belayi_block_abandon(belayi_block *block)
 {
-    if (block->stage == STAGE_RUN)
-        return finish_block(block);
-    bool runs = block->stage == STAGE_ENTER;
-    block->stage = runs ? STAGE_RUN : STAGE_SKIP;
-    return runs;
-}
-
-void belayi_block_leave(belayi_block *block)
-{
-    if (block->stage == STAGE_SKIP || !belayi_session_enter_to_end(block->session))
+    block->stage = BELAYI_STAGE_OVER;
+    if (!belayi_session_enter_to_end(block->session))
         return;
-    block->stage = STAGE_SKIP;
     end_scope(block->session, block->serial, BELAYI_END_ABANDON);
     belayi_session_leave(block->session);
 }
@@ -195,7 +209,7 @@ belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scop
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
-    belay_code code = unit ? open_scope(s, options, BELAYI_FORM_CALLBACK, place)
+    belay_code code = unit ? open_scope(s, options, BELAYI_FORM_CALLBACK, &place)
                            : belayi_session_misuse(s, place, "belay_atomic was called without a unit");
     if (code == BELAY_OK && !run_units(s, unit, arg, place, &code))
         return BELAY_MISUSE;
@@ -217,7 +231,7 @@ belay_code belay_begin_at(belay_session *s, belay_place place, const belay_scope
     if (!is_plain_nested(s, options))
         refused = belayi_options_resolve(s, options, BELAYI_FORM_CALL, &spec, &error);
     bool plain = s->transaction.depth > 0 && (!options || refused != BELAY_OK);
-    belay_code code = open_resolved(s, plain ? NULL : &spec, NULL, BELAYI_FORM_CALL, place);
+    belay_code code = open_resolved(s, plain ? NULL : &spec, NULL, BELAYI_FORM_CALL, &place);
     if (refused != BELAY_OK)
         code = belayi_session_raise(s, place, &error);
     else if (s->stream)

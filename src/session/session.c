@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cold.h"
 #include "fork.h"
 #include "random.h"
 #include "report.h"
@@ -213,7 +214,7 @@ static void keep_outcome(belay_session *s)
     belayi_transaction_clear(t);
 }
 
-static void end_unit(belay_session *s)
+BELAYI_COLD static void end_unit(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
     keep_outcome(s);
@@ -228,7 +229,7 @@ static void end_unit(belay_session *s)
 }
 
 /* A stream that is left open in a scope that ends is a mistake of the program's, and the scope is rolled back. */
-static void end_stream_of_scope(belay_session *s)
+BELAYI_COLD static void end_stream_of_scope(belay_session *s)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
     if (belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT)

@@ -164,7 +164,7 @@ static belay_code open_unit(belay_session *s, const belayi_call *call)
     belayi_session_begin_unit(s);
     s->unit = (belayi_unit){.spec = spec, .attempt = 1};
     s->transaction.attempt = 1;
-    return belayi_scope_open(&s->transaction, &spec, BELAYI_FORM_STATEMENT, call->place);
+    return belayi_scope_open(&s->transaction, &spec, BELAYI_FORM_STATEMENT, &call->place);
 }
 
 /* Opens the scope that the statement needs for itself, if it does. */
@@ -180,7 +180,7 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
     if (refused != BELAY_OK || !call->is_try)
         return refused;
     running->own_scope = true;
-    return belayi_scope_open(t, NULL, BELAYI_FORM_STATEMENT, call->place);
+    return belayi_scope_open(t, NULL, BELAYI_FORM_STATEMENT, &call->place);
 }
 
 /* Ends the scope of the statement's own, if it has one. What a belay_try's ended with is caught, where it can be. */
