@@ -190,7 +190,10 @@ static belay_code end_own_scope(belay_session *s, const belayi_call *call, const
     if (running->own_scope)
         belayi_session_end_scope(s, BELAYI_END_COMMIT);
     belay_code code = belayi_session_code(s);
-    if (!call->is_try || code == BELAY_OK)
+    if (code == BELAY_OK)
+        return code;
+    s->effect.changes = 0;
+    if (!call->is_try)
         return code;
     if (t->depth > 0) {
         belayi_scope_catch(t, BELAY_ANY, &s->caught);
@@ -225,7 +228,6 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
     if (!error) {
         belayi_scope_worked(&s->transaction);
     } else {
-        s->effect.changes = 0;
         belayi_statement_blame(call, error);
         belayi_scope_fail(&s->transaction, error);
     }

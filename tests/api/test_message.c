@@ -11,7 +11,7 @@
 
 /* ---- The message -------------------------------------------------------------------------------------- */
 
-static void a_message_says_what_and_where_and_what_became_and_whether_again_helps(void **state)
+static void a_message_says_what_where_what_became_and_what_helps(void **state)
 {
     world *w = *state;
     char place[64];
@@ -284,7 +284,7 @@ static void the_library_itself_never_prints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        in_world(a_message_says_what_and_where_and_what_became_and_whether_again_helps),
+        in_world(a_message_says_what_where_what_became_and_what_helps),
         in_world(a_message_says_when_running_it_again_may_help),
         in_world(a_message_is_never_null),
         in_world(a_message_is_one_line),

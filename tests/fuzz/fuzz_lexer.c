@@ -67,12 +67,18 @@ static void check_success(const belayi_sql *sql, size_t size)
         REQUIRE(sql->order[i] < sql->parameters);
 }
 
-/* What was written once for an engine is written the same again; only a mark that now is at the start is skipped. */
+/*
+ * What was written once for an engine is written the same again, but where a
+ * semicolon went away: a byte order mark can now be at the start, and the two
+ * minus signs of MariaDB's 5--; are now a comment, as they are at the end.
+ */
 static void check_reading_again(const belayi_sql *sql, const belayi_sql_rules *rules)
 {
     belayi_sql again;
 
     if (sql->size >= 3 && memcmp(sql->text, "\xEF\xBB\xBF", 3) == 0)
+        return;
+    if (rules->dash_needs_space && sql->size >= 2 && memcmp(sql->text + sql->size - 2, "--", 2) == 0)
         return;
     REQUIRE(belayi_sql_read(sql->text, sql->size, rules, &again) == BELAYI_LEX_OK);
     REQUIRE(again.kind == sql->kind);

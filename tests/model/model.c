@@ -17,7 +17,7 @@
  * CHOICE read-only jump   A read-only scope that is jumped out of is rolled back, and its status is BELAY_OK.
  * CHOICE left open        The misuse of explicit scopes left open arises in the innermost of them. When the block is
  *                         jumped out of, they are too, and there is no misuse.
- * CHOICE try outside      belay_try outside all scopes catches every failure: its transaction is over.
+ * CHOICE try outside      belay_try outside all scopes catches what INSERT OR ROLLBACK ended: its transaction is over.
  * CHOICE outside          Misuse outside all scopes is a status like any other: it can be caught and overlooked.
  * CHOICE back             belay_rollback_to undoes what its on-rollback hooks were registered for: they run. The other
  *                         hooks registered since the mark are dropped.

@@ -3,7 +3,6 @@
  */
 #include "program.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,16 +279,18 @@ bool program_parse(program *p, const char *text)
     memset(p, 0, sizeof *p);
     while (*text) {
         char line[120];
+        text += strspn(text, " \t\n;");
+        if (strncmp(text, "->", 2) == 0) {
+            text += 2;
+            continue;
+        }
         size_t length = strcspn(text, ";\n");
         snprintf(line, sizeof line, "%.*s", (int)length, text);
-        const char *start = line;
-        while (isspace((unsigned char)*start) || strncmp(start, "->", 2) == 0)
-            start += *start == '-' ? 2 : 1;
-        if (!read_line(p, start)) {
-            fprintf(stderr, "not an operation: %s\n", start);
+        if (!read_line(p, line)) {
+            fprintf(stderr, "not an operation: %s\n", line);
             return false;
         }
-        text += length + (text[length] != '\0');
+        text += length;
     }
     return true;
 }

@@ -205,30 +205,36 @@ static int usage(void)
     return EXIT_BROKEN;
 }
 
+static bool read_option(settings *set, const char *name, const char *value)
+{
+    if (strcmp(name, "--sequences") == 0)
+        set->sequences = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--first") == 0)
+        set->first = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--differences") == 0)
+        set->differences = atoi(value);
+    else if (strcmp(name, "--replay") == 0)
+        set->replay = value;
+    else if (strcmp(name, "--seed") == 0)
+        set->seed = strtoull(value, NULL, 10);
+    else
+        return false;
+    set->seed_given = set->seed_given || strcmp(name, "--seed") == 0;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     settings set = {.sequences = 200000, .differences = 1, .generator = {.hooks = true, .retries = true}};
     for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--no-hooks") == 0)
             set.generator.hooks = false;
         else if (strcmp(argv[i], "--no-retries") == 0)
             set.generator.retries = false;
-        else if (!value)
-            return usage();
-        else if (strcmp(argv[i], "--sequences") == 0)
-            set.sequences = strtoull(value, NULL, 10);
-        else if (strcmp(argv[i], "--first") == 0)
-            set.first = strtoull(value, NULL, 10);
-        else if (strcmp(argv[i], "--differences") == 0)
-            set.differences = atoi(value);
-        else if (strcmp(argv[i], "--replay") == 0)
-            set.replay = value;
-        else if (strcmp(argv[i], "--seed") == 0)
-            set.seed = strtoull(value, NULL, 10), set.seed_given = true;
+        else if (i + 1 < argc && read_option(&set, argv[i], argv[i + 1]))
+            i++;
         else
             return usage();
-        i += strncmp(argv[i], "--no-", 5) != 0;
     }
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
