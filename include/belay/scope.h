@@ -90,6 +90,10 @@ typedef struct belay_scope_options {
  * it back, and, when no error was pending, belay_undo was not called and the
  * scope is not read-only, raises BELAY_ABANDONED, with the block's place, in
  * the scope outside it (outermost: as the status): work is never lost in silence.
+ * Explicit scopes that are still open inside when the block falls off its end
+ * are BELAY_MISUSE, and the block is rolled back; when it is left in another way
+ * they are abandoned with it. A read-only block may be left as one likes: its
+ * status is BELAY_OK.
  *
  * A block begun while an error is pending, or whose beginning is refused, never
  * runs its body; its own refusal counts as the error of an inner scope that has
@@ -180,10 +184,11 @@ BELAY_API belay_code belay_commit_at(belay_session *, belay_place);
 
 /*
  * Ends the innermost scope and undoes what it did. With an error pending, the
- * error goes outward as from a block, and its code is returned. Without one it
- * returns BELAY_OK, and an outermost scope has the status BELAY_ROLLED_BACK,
- * which is no error. In a joined scope it raises BELAY_ABANDONED in the scope
- * that was joined. Misuse with no scope open and on the scope of a block.
+ * error goes outward as from a block, and its code is returned; outermost, that
+ * counts as reading it. Without one it returns BELAY_OK, and an outermost scope
+ * has the status BELAY_ROLLED_BACK, which is no error. A joined scope can't be
+ * undone alone: there it raises BELAY_ABANDONED in the scope that was joined,
+ * and returns that. Misuse with no scope open and on the scope of a block.
  */
 #define belay_rollback(s) belay_rollback_at(s, BELAY_HERE)
 BELAY_API belay_code belay_rollback_at(belay_session *, belay_place);
@@ -191,9 +196,11 @@ BELAY_API belay_code belay_rollback_at(belay_session *, belay_place);
 /*
  * Marks the innermost scope to be rolled back at its end, on purpose and without
  * an error. Later statements in it are refused with BELAY_ROLLED_BACK and not
- * sent. Never refused itself; an error that is pending still travels. Returns
- * BELAY_OK, or the pending code. In a joined scope it raises BELAY_ABANDONED in
- * the scope that was joined. Misuse with no scope open.
+ * sent, blocks in it do not run, and no mark in it can be gone back to. Never
+ * refused itself; an error that is pending still travels, and can't be caught
+ * here any more. Returns BELAY_OK, or the pending code. In a joined scope it
+ * raises BELAY_ABANDONED, at its end, in the scope that was joined. Misuse with
+ * no scope open.
  */
 #define belay_undo(s) belay_undo_at(s, BELAY_HERE)
 BELAY_API belay_code belay_undo_at(belay_session *, belay_place);
@@ -214,8 +221,9 @@ BELAY_API belay_code belay_savepoint_at(belay_session *, belay_place, const char
 /*
  * Undoes what was done in this scope since the mark, forgets the marks set after
  * it, and keeps the mark. Clears an ordinary error that arose after the mark;
- * never one that ended the transaction. Hooks registered since the mark are
- * dropped. Misuse: no such mark in the innermost scope.
+ * never one that ended the transaction. Of the hooks registered since the mark,
+ * those for a rollback run, and the others are dropped. Misuse: no such mark in
+ * the innermost scope.
  */
 #define belay_rollback_to(s, name) belay_rollback_to_at(s, BELAY_HERE, name)
 BELAY_API belay_code belay_rollback_to_at(belay_session *, belay_place, const char *name);

@@ -99,7 +99,7 @@ BELAY_API const belay_error *belay_caught(const belay_session *);
 /*
  * The first failed outcome of an outermost scope that nobody has read, by
  * belay_status, belay_message, belay_pending, belay_catch or a code returned by
- * belay_commit or belay_atomic. Never NULL; ->code is BELAY_OK when there is
+ * belay_commit, belay_rollback or belay_atomic. Never NULL; ->code is BELAY_OK when there is
  * none. It is logged when the next outermost scope begins.
  */
 BELAY_API const belay_error *belay_unread(const belay_session *);

@@ -43,7 +43,7 @@ bool belayi_retry_again(belay_session *s)
         return false; /* the last attempt's error stays */
     belayi_clock_sleep_until(again_at);
     s->status.code = BELAY_OK;
-    s->status_unread = false;
+    s->status_unread = s->unread_came_later = false;
     s->transaction.attempt = ++s->unit.attempt;
     belayi_scope_open(&s->transaction, &s->unit.spec, s->unit.form, &s->unit.place);
     return true;

@@ -248,8 +248,7 @@ static belay_code check_call(belay_session *s, belay_place place, const char *ca
         return belayi_session_misuse(s, place, "%s: there is no scope to end", call);
     if (t->phantoms > 0 || belayi_transaction_top(t)->form == BELAYI_FORM_CALL)
         return BELAY_OK;
-    belayi_session_misuse(s, place, "%s: this scope is a block's or a callback's, which ends it", call);
-    return BELAY_MISUSE;
+    return belayi_session_misuse(s, place, "%s: this scope is a block's or a callback's, which ends it", call);
 }
 
 static belay_code end_call(belay_session *s, belay_place place, belayi_end reason, const char *call)

@@ -4,25 +4,38 @@
  * Every rule stands under the sentence of the page that it encodes. What the page does not say is decided here, and
  * nowhere else:
  *
- * CHOICE skipped block    A block or callback that does not run because an error is pending is a refused call.
- * CHOICE fail             belay_fail while an error is pending is a refused call: what it wanted must not be lost by
- *                         catching the earlier error. So is misuse.
- * CHOICE undone           In an undone scope blocks and callbacks are skipped; an explicit scope opens undone (misuse
- * of its options is raised in it); marks and on-commit hooks are refused like statements. A pending error "still
- * travels": neither belay_catch nor belay_rollback_to clears it any more. CHOICE joined           belay_rollback of a
- * joined scope, and the end of an undone one, return BELAY_ABANDONED: what is pending afterwards. CHOICE own scope
- * belay_commit and belay_rollback on a block's own scope return BELAY_MISUSE also while another error is pending, which
- * stays. CHOICE read             The code that belay_rollback returns counts as read, as that of belay_commit does.
- * CHOICE abandoned        BELAY_ABANDONED of a nested block has come out of an inner scope: it can be caught.
- * CHOICE read-only jump   A read-only scope that is jumped out of is rolled back, and its status is BELAY_OK.
- * CHOICE left open        The misuse of explicit scopes left open arises in the innermost of them. When the block is
- *                         jumped out of, they are too, and there is no misuse.
- * CHOICE try outside      belay_try outside all scopes catches what INSERT OR ROLLBACK ended: its transaction is over.
- * CHOICE outside          Misuse outside all scopes is a status like any other: it can be caught and overlooked.
- * CHOICE back             belay_rollback_to undoes what its on-rollback hooks were registered for: they run. The other
- *                         hooks registered since the mark are dropped.
- * CHOICE at once          An on-commit hook that runs at once, with no scope open, is counted as a unit of its own.
- * CHOICE unread in hooks  A failed scope of a hook's own that nobody read stays unread after it.
+ * CHOICE skipped block: a block or callback that does not run because an error is pending is a refused call.
+ *
+ * CHOICE fail: belay_fail while an error is pending is a refused call, as what it wanted must not be lost by
+ *   catching the earlier error. So is misuse.
+ *
+ * CHOICE undone: in an undone scope blocks and callbacks are skipped; an explicit scope opens undone (misuse of its
+ *   options is raised in it); marks and on-commit hooks are refused like statements. A pending error "still
+ *   travels": neither belay_catch nor belay_rollback_to clears it any more.
+ *
+ * CHOICE joined: belay_rollback of a joined scope, and the end of an undone one, return BELAY_ABANDONED, which is
+ *   pending then.
+ *
+ * CHOICE read: the code that belay_rollback returns counts as read, as that of belay_commit does.
+ *
+ * CHOICE abandoned: BELAY_ABANDONED of a nested block has come out of an inner scope, so that it can be caught.
+ *
+ * CHOICE read-only jump: a read-only scope that is jumped out of is rolled back, and its status is BELAY_OK.
+ *
+ * CHOICE left open: the misuse of explicit scopes left open arises in the innermost of them. When the block is
+ *   jumped out of, they are too, and there is no misuse.
+ *
+ * CHOICE try outside: belay_try outside all scopes catches what INSERT OR ROLLBACK ended, as its transaction is
+ *   over.
+ *
+ * CHOICE outside: misuse outside all scopes is a status like any other; it can be caught and overlooked.
+ *
+ * CHOICE back: belay_rollback_to undoes what its on-rollback hooks were registered for, so that they run. The other
+ *   hooks registered since the mark are dropped.
+ *
+ * CHOICE at once: an on-commit hook that runs at once, with no scope open, is counted as a unit of its own.
+ *
+ * CHOICE unread in hooks: a failed scope of a hook's own that nobody read stays unread after it.
  */
 #include "model.h"
 
@@ -38,7 +51,7 @@ void model_init(model *m, model_rows committed)
 
 model_frame *model_top(model *m)
 {
-    return &m->frames[m->depth - 1];
+    return &m->frames[m->depth > 0 ? m->depth - 1 : 0];
 }
 
 /* ---- Errors ------------------------------------------------------------------------------------- */
@@ -350,33 +363,32 @@ bool model_exit(model *m, int level, model_leave leave, int result, belay_code *
     return again;
 }
 
-/* "Misuse with no scope open, and on the scope of a block" CHOICE own scope. */
-static bool may_end(model *m)
+/* "Misuse with no scope open, and on the scope of a block" */
+static belay_code may_end(model *m)
 {
-    if (m->depth > 0 && model_top(m)->kind == MODEL_EXPLICIT)
-        return true;
-    model_raise(m, BELAY_MISUSE);
-    return false;
+    return m->depth > 0 && model_top(m)->kind == MODEL_EXPLICIT ? BELAY_OK : model_raise(m, BELAY_MISUSE);
 }
 
 belay_code model_commit(model *m)
 {
-    if (!may_end(m))
-        return BELAY_MISUSE;
-    belay_code code = model_finish(m);
+    belay_code code = may_end(m);
+    if (code != BELAY_OK)
+        return code;
+    code = model_finish(m);
     model_read(m); /* "outermost, that counts as reading it" */
     return code;
 }
 
 belay_code model_rollback(model *m)
 {
-    if (!may_end(m))
-        return BELAY_MISUSE;
+    belay_code code = may_end(m);
+    if (code != BELAY_OK)
+        return code;
     /* "With an error pending, the error goes outward as from a block, and its code is returned. Without one it returns
        BELAY_OK" CHOICE joined. */
     if (model_top(m)->error == BELAY_OK)
         model_top(m)->undone = true;
-    belay_code code = model_finish(m);
+    code = model_finish(m);
     model_read(m); /* CHOICE read */
     return code == BELAY_ROLLED_BACK ? BELAY_OK : code;
 }
