@@ -50,6 +50,10 @@ typedef enum belay_level {
 typedef enum belay_propagation {
     BELAY_NESTED,    /* a transaction outermost, a savepoint inside another scope */
     BELAY_REQUIRED,  /* joins the scope it is in: no savepoint; its failure is that scope's own and can't be caught there */
+    BELAY_REQUIRES_NEW, /* a transaction of its own, on a connection of its own, whatever is around it: it commits or rolls
+                           back alone, its error can always be caught outside, and its hooks can't use the session.
+                           Misuse where it could only wait for its own outer scope: on SQLite inside every scope that
+                           isn't read-only, and where the pool has no connection left for it */
     BELAY_MANDATORY, /* like BELAY_NESTED, but misuse when there is no scope to be in */
     BELAY_OUTERMOST  /* misuse when there is a scope around it: what it did is durable when it ends */
 } belay_propagation;

@@ -60,6 +60,7 @@ typedef struct belayi_scope_spec {
     const char *name;
     belay_level isolation;
     bool read_only, deferrable, joined;
+    bool requires_new;     /* a transaction of its own inside another: the caller's business */
     bool autocommit;       /* outermost, one statement: no BEGIN; the engine makes it a transaction of its own */
     int64_t deadline_ns;   /* 0: none */
     int64_t lock_wait_ns;  /* negative: no limit */

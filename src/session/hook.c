@@ -43,8 +43,8 @@ static void restore_state(belay_session *s, const kept_state *kept)
 /* Scopes that the hook left open are rolled back; true when there were any. */
 static bool close_left_open(belay_session *s, unsigned depth)
 {
-    bool left = belayi_transaction_depth(&s->transaction) > depth;
-    while (belayi_transaction_depth(&s->transaction) > depth)
+    bool left = belayi_session_depth(s) > depth;
+    while (belayi_session_depth(s) > depth)
         belayi_session_end_scope(s, BELAYI_END_DROP);
     return left;
 }
@@ -52,7 +52,7 @@ static bool close_left_open(belay_session *s, unsigned depth)
 bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool inside)
 {
     belay_session *s = session;
-    unsigned depth = belayi_transaction_depth(&s->transaction);
+    unsigned depth = belayi_session_depth(s);
     bool barred_around = s->in_barred_hook, called_around = s->barred_call;
     s->in_barred_hook = inside;
     s->barred_call = false;
@@ -73,13 +73,13 @@ static void log_failure(belay_session *s, const char *kind)
 }
 
 /* Runs one hook after its unit has ended, and leaves the session as the program left it. */
-static void run_late_hook(belay_session *s, const belayi_hook_entry *entry)
+static void run_late_hook(belay_session *s, const belayi_hook_entry *entry, bool barred)
 {
     kept_state kept = keep_state(s);
     bool none_before = s->unread.code == BELAY_OK;
     s->status.code = BELAY_OK;
     s->status_unread = false;
-    bool worked = belayi_session_run_hook(s, entry->hook, entry->arg, false);
+    bool worked = belayi_session_run_hook(s, entry->hook, entry->arg, barred);
     belayi_session_begin_unit(s); /* a failure inside the hook that nobody read */
     bool came_later = kept.status_unread && (kept.unread_came_later || (none_before && s->unread.code != BELAY_OK));
     restore_state(s, &kept);
@@ -91,24 +91,24 @@ static void run_late_hook(belay_session *s, const belayi_hook_entry *entry)
 }
 
 /* Runs those of one kind, in order. */
-static void run_kind(belay_session *s, const belayi_hooks *hooks, belayi_hook_kind kind)
+static void run_kind(belay_session *s, const belayi_hooks *hooks, belayi_hook_kind kind, bool barred)
 {
     for (size_t i = 0; i < hooks->count; i++)
         if (hooks->entries[i].kind == kind)
-            run_late_hook(s, &hooks->entries[i]);
+            run_late_hook(s, &hooks->entries[i], barred);
 }
 
-void belayi_session_run_late_hooks(belay_session *s, belayi_hooks hooks, bool committed)
+void belayi_session_run_late_hooks(belay_session *s, belayi_hooks hooks, bool committed, bool barred)
 {
     bool nested = s->in_late_hook;
     s->in_late_hook = true;
-    run_kind(s, &hooks, committed ? BELAYI_HOOK_COMMIT : BELAYI_HOOK_ROLLBACK);
+    run_kind(s, &hooks, committed ? BELAYI_HOOK_COMMIT : BELAYI_HOOK_ROLLBACK, barred);
     belayi_hooks_done(&hooks);
     s->in_late_hook = nested;
     while (!nested && s->late.count > 0) {
         belayi_hooks late = belayi_hooks_take(&s->late);
         s->in_late_hook = true;
-        run_kind(s, &late, BELAYI_HOOK_COMMIT);
+        run_kind(s, &late, BELAYI_HOOK_COMMIT, false);
         s->in_late_hook = false;
         belayi_hooks_done(&late);
     }
@@ -158,7 +158,7 @@ static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
     belay_code code = add_hook(s, &hooks, entry);
     s->hook_errors = 0;
     if (code == BELAY_OK)
-        belayi_session_run_late_hooks(s, hooks, true);
+        belayi_session_run_late_hooks(s, hooks, true, false);
     return code;
 }
 

@@ -41,6 +41,34 @@ static belay_code check_numbers(const belay_scope_options *o, belayi_form form, 
     return BELAY_OK;
 }
 
+static const char *describe(const belayi_frame *frame, char *out, size_t room)
+{
+    belayi_report_format(out, room, "%s%s%s:%d", frame->name ? frame->name : "", frame->name ? " at " : "",
+                         frame->place.file ? frame->place.file : "?", frame->place.line);
+    return out;
+}
+
+/* Whether a transaction inside the one that is open could only wait for it: for its write lock, or its connection. */
+static belay_code check_requires_new(const belay_session *s, belay_error *error)
+{
+    char where[128];
+    unsigned held = 0;
+    const belayi_transaction *t = &s->transaction;
+    const belayi_suspended *outer = s->suspended;
+    for (; t && t->depth > 0; t = outer ? &outer->transaction : NULL, outer = outer ? outer->outer : NULL) {
+        held++;
+        if ((s->db->driver->capabilities & BELAY_HAS_ONE_WRITER) && !t->frames[0].read_only)
+            return belayi_report(error, BELAY_MISUSE,
+                                 "BELAY_REQUIRES_NEW would wait for the write lock of the scope that it is in (%s)",
+                                 describe(&t->frames[0], where, sizeof where));
+    }
+    if (held > 0 && held >= s->db->pool.size)
+        return belayi_report(error, BELAY_MISUSE,
+                             "BELAY_REQUIRES_NEW would wait for the connection of the scope that it is in (%s): the pool has %u",
+                             describe(&s->transaction.frames[0], where, sizeof where), s->db->pool.size);
+    return BELAY_OK;
+}
+
 static belay_code check_propagation(const belay_session *s, const belay_scope_options *o, belay_error *error)
 {
     unsigned depth = belayi_transaction_depth(&s->transaction);
@@ -48,6 +76,8 @@ static belay_code check_propagation(const belay_session *s, const belay_scope_op
     case BELAY_NESTED:
     case BELAY_REQUIRED:
         return BELAY_OK;
+    case BELAY_REQUIRES_NEW:
+        return check_requires_new(s, error);
     case BELAY_MANDATORY:
         return depth > 0 ? BELAY_OK : belayi_report(error, BELAY_MISUSE, "BELAY_MANDATORY: there is no scope to be in");
     case BELAY_OUTERMOST:
@@ -78,7 +108,7 @@ static belay_code check_isolation(belay_session *s, const belay_scope_options *o
     if (s->db && s->db->driver && !(s->db->driver->levels & 1U << o->isolation))
         return belayi_report(error, BELAY_UNSUPPORTED, "%s can't give the isolation level \"%s\"", s->db->driver->name,
                              level_name(o->isolation));
-    if (s->transaction.depth == 0)
+    if (s->transaction.depth == 0 || o->propagation == BELAY_REQUIRES_NEW)
         return BELAY_OK;
     belay_level has = belayi_options_level(s);
     if (has >= o->isolation)
@@ -127,6 +157,7 @@ static void fill_spec(const belay_scope_options *o, belayi_scope_spec *spec)
     spec->read_only = o->read_only;
     spec->deferrable = o->deferrable;
     spec->joined = o->propagation == BELAY_REQUIRED;
+    spec->requires_new = o->propagation == BELAY_REQUIRES_NEW;
     if (o->timeout_ms != 0)
         spec->deadline_ns = belayi_clock_after(o->timeout_ms);
     if (o->lock_timeout_ms != 0)
@@ -153,7 +184,9 @@ belay_code belayi_options_resolve(belay_session *s, const belay_scope_options *o
         code = check_propagation(s, &options, error);
     if (code == BELAY_OK)
         code = check_isolation(s, &options, error);
-    if (code == BELAY_OK)
-        fill_spec(&options, out_spec);
-    return code;
+    if (code != BELAY_OK)
+        return code;
+    fill_spec(&options, out_spec);
+    out_spec->requires_new &= s->transaction.depth > 0; /* outermost, it is a transaction of its own anyway */
+    return BELAY_OK;
 }

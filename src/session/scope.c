@@ -20,17 +20,6 @@ static bool is_plain_nested(const belay_session *s, const belay_scope_options *o
     return !options && s->transaction.depth > 0;
 }
 
-/* Opens a scope whose options were found good. */
-static belay_code open_resolved(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *options,
-                                belayi_form form, const belay_place *place)
-{
-    if (s->transaction.depth == 0) {
-        belayi_session_begin_unit(s);
-        belayi_retry_remember(s, spec, options, form, *place);
-    }
-    return belayi_scope_open(&s->transaction, spec, form, place);
-}
-
 /* A beginning that is refused: the error of an inner scope that has ended, or the status. */
 BELAYI_COLD static belay_code refuse_beginning(belay_session *s, const belay_place *place, belay_error *error)
 {
@@ -38,6 +27,30 @@ BELAYI_COLD static belay_code refuse_beginning(belay_session *s, const belay_pla
         return belayi_session_raise(s, *place, error);
     belayi_report_place(error, *place);
     return belayi_scope_refuse_inner(&s->transaction, error);
+}
+
+/* There is no memory for a transaction of its own. belay_begin opens a scope all the same, which holds the error. */
+BELAYI_COLD static belay_code open_without_memory(belay_session *s, belayi_form form, const belay_place *place)
+{
+    belay_error error;
+    belayi_report(&error, BELAY_NO_MEMORY, "no memory for a transaction of its own");
+    if (form != BELAYI_FORM_CALL)
+        return refuse_beginning(s, place, &error);
+    belayi_scope_open(&s->transaction, NULL, form, place);
+    return belayi_session_raise(s, *place, &error);
+}
+
+/* Opens a scope whose options were found good. */
+static belay_code open_resolved(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *options,
+                                belayi_form form, const belay_place *place)
+{
+    if (spec && spec->requires_new && !belayi_session_suspend(s))
+        return open_without_memory(s, form, place);
+    if (s->transaction.depth == 0) {
+        belayi_session_begin_unit(s);
+        belayi_retry_remember(s, spec, options, form, *place);
+    }
+    return belayi_scope_open(&s->transaction, spec, form, place);
 }
 
 /* Whether a scope may begin at all where it stands: nothing is pending, and the scope around was not called off. */
@@ -92,9 +105,11 @@ static bool is_innermost(const belay_session *s, uint64_t serial)
 static bool is_open(const belay_session *s, uint64_t serial)
 {
     const belayi_transaction *t = &s->transaction;
-    for (unsigned i = t->depth; i > 0; i--)
-        if (t->frames[i - 1].serial == serial)
-            return true;
+    const belayi_suspended *outer = s->suspended;
+    for (; t; t = outer ? &outer->transaction : NULL, outer = outer ? outer->outer : NULL)
+        for (unsigned i = t->depth; i > 0; i--)
+            if (t->frames[i - 1].serial == serial)
+                return true;
     return false;
 }
 
@@ -300,7 +315,7 @@ belay_level belay_isolation(belay_session *s)
 
 int belay_depth(const belay_session *s)
 {
-    return s ? (int)belayi_transaction_depth(&s->transaction) : 0;
+    return s ? (int)belayi_session_depth(s) : 0;
 }
 
 bool belay_in_transaction(const belay_session *s)

@@ -46,7 +46,7 @@ belay_session *belay_session_open(belay_db *db)
 
 static void end_all(belay_session *s)
 {
-    while (belayi_transaction_depth(&s->transaction) > 0)
+    while (belayi_session_depth(s) > 0)
         belayi_session_end_scope(s, BELAYI_END_ABANDON);
 }
 
@@ -225,7 +225,7 @@ BELAYI_COLD static void end_unit(belay_session *s)
     if (s->status.outcome == BELAY_WORK_UNKNOWN)
         belayi_hooks_done(&hooks);
     else
-        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED);
+        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED, false);
 }
 
 /* A stream that is left open in a scope that ends is a mistake of the program's, and the scope is rolled back. */
@@ -243,6 +243,9 @@ belay_code belayi_session_end_scope(belay_session *s, belayi_end reason)
     belay_code code = belayi_scope_end(&s->transaction, reason);
     if (s->transaction.depth > 0)
         return code;
-    end_unit(s);
+    if (s->suspended)
+        belayi_session_resume(s);
+    else
+        end_unit(s);
     return code;
 }

@@ -27,6 +27,13 @@ typedef struct belayi_unit {
     int64_t backoff_ms, backoff_max_ms;
 } belayi_unit;
 
+/* A transaction that waits while one with a connection of its own runs inside it: BELAY_REQUIRES_NEW. */
+typedef struct belayi_suspended {
+    struct belayi_suspended *outer;
+    belayi_transaction transaction;
+    belayi_unit unit;
+} belayi_suspended;
+
 struct belay_session {
     atomic_bool in_call;    /* a call is being made */
     atomic_bool overlapped; /* another thread's call was refused meanwhile */
@@ -34,6 +41,7 @@ struct belay_session {
     belay_db *db;           /* held; may be NULL */
     belayi_transaction transaction;
     belayi_unit unit;
+    belayi_suspended *suspended; /* the transaction around this one, if it isn't the outermost */
     belay_effect effect;    /* of the last statement */
     struct belay_rows *rows;   /* all results that are open */
     struct belay_rows *stream; /* the one that is being read from the engine */
@@ -112,8 +120,17 @@ const belay_error *belayi_session_first_unread(const belay_session *);
 /* Ends the innermost scope; keeps how a unit ended, and runs its hooks. Returns as belayi_scope_end. */
 belay_code belayi_session_end_scope(belay_session *, belayi_end reason);
 
-/* Runs what is to run after the unit; hook.c. */
-void belayi_session_run_late_hooks(belay_session *, belayi_hooks hooks, bool committed);
+/* Puts the open transaction aside, so that another can begin. False without memory. */
+bool belayi_session_suspend(belay_session *);
+
+/* The transaction inside has ended: goes on with the one around it, and tells it how. */
+void belayi_session_resume(belay_session *);
+
+/* How many scopes are open, in all transactions. */
+unsigned belayi_session_depth(const belay_session *);
+
+/* Runs what is to run after the unit; hook.c. `barred`: the hooks can't use the session. */
+void belayi_session_run_late_hooks(belay_session *, belayi_hooks hooks, bool committed, bool barred);
 bool belayi_session_run_hook(void *session, belay_hook, void *arg, bool inside);
 
 /* Ends the stream, if there is one that was opened in the innermost scope; true when there was. */
