@@ -33,11 +33,10 @@ void *belayi_arena_get(belayi_arena *arena, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
-    size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size = (size + (size == 0) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* nothing has an address too */
     if (size > arena->left && !add_block(arena, size))
         return NULL;
-    block *newest = arena->blocks;
-    void *memory = newest ? newest->bytes + (newest->size - arena->left) : NULL;
+    void *memory = arena->blocks->bytes + (arena->blocks->size - arena->left);
     arena->left -= size;
     return memory;
 }

@@ -73,7 +73,10 @@ void belayi_report_place(belay_error *error, belay_place place)
     if (!place.file)
         return;
     size_t size = strlen(place.file), room = sizeof error->file - 1;
-    BELAYI_REPORT_FIELD(error->file, size > room ? place.file + (size - room) : place.file);
+    const char *end = size > room ? place.file + (size - room) : place.file;
+    while (((unsigned char)*end & 0xC0) == 0x80) /* not from the middle of a character */
+        end++;
+    BELAYI_REPORT_FIELD(error->file, end);
     BELAYI_REPORT_FIELD(error->function, place.function);
     error->line = place.line;
 }

@@ -1,31 +1,5 @@
 #include "utf8.h"
 
-#include <stdint.h>
-#include <string.h>
-
-/* Whether eight bytes are ASCII without NUL: one over 0x7F has its own high bit, and a 0 borrows one. */
-static inline bool is_ascii_word(const unsigned char *text)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-    return (((word - ones) | word) & highs) == 0;
-}
-
-/* How many bytes of ASCII without NUL `text` begins with, or a few less. */
-static inline size_t skip_ascii(const unsigned char *text, size_t size)
-{
-    enum { WORD = 8 };
-    size_t at = 0;
-    while (at + WORD <= size && is_ascii_word(text + at))
-        at += WORD;
-    if (at + WORD > size && size >= WORD && is_ascii_word(text + size - WORD))
-        return size;
-    while (at < size && text[at] - 1u < 0x7F)
-        at++;
-    return at;
-}
-
 /* The size of the character that `text` begins with; 0 when it is none. */
 static size_t measure_character(const unsigned char *text, size_t size)
 {
@@ -53,13 +27,12 @@ static size_t measure_character(const unsigned char *text, size_t size)
 
 bool belayi_utf8_valid(const char *text, size_t size, size_t *out_bad_at)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
     size_t at = 0;
     while (at < size) {
-        at += skip_ascii(bytes + at, size - at);
+        at += belayi_utf8_ascii(text + at, size - at);
         if (at == size)
             break;
-        size_t length = measure_character(bytes + at, size - at);
+        size_t length = measure_character((const unsigned char *)text + at, size - at);
         if (length == 0) {
             *out_bad_at = at;
             return false;

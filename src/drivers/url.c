@@ -8,7 +8,10 @@
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 belay_code belayi_url_decode(char *text, const char *what, belay_error *error)
@@ -60,8 +63,8 @@ static belay_code read_count(const belayi_url_key *key, const char *value, int64
     size_t digits = strspn(value, "0123456789");
     int64_t number = digits > 0 && digits < 19 && value[digits] == '\0' ? strtoll(value, NULL, 10) : 0;
     if (number < 1 || number > key->max)
-        return belayi_report(error, BELAY_MISUSE, "the URL's parameter %s may be a whole number from 1 to %lld", key->name,
-                             (long long)key->max);
+        return belayi_report(error, BELAY_MISUSE, "the URL's parameter %s may be a whole number from 1 to %lld",
+                             key->name, (long long)key->max);
     *out = number;
     return BELAY_OK;
 }
@@ -91,7 +94,8 @@ typedef struct parameter_reader {
     bool show; /* names may be shown */
 } parameter_reader;
 
-static belay_code read_parameter(const parameter_reader *reader, char *text, size_t at, belayi_url *url, belay_error *error)
+static belay_code read_parameter(const parameter_reader *reader, char *text, size_t at, belayi_url *url,
+                                 belay_error *error)
 {
     char *value = strchr(text, '=');
     if (!value)
@@ -108,10 +112,12 @@ static belay_code read_parameter(const parameter_reader *reader, char *text, siz
     if (code != BELAY_OK)
         return code;
     const belayi_url_key *key = &reader->keys[i];
-    return key->choices ? read_choice(key, value, &url->values[i], error) : read_count(key, value, &url->values[i], error);
+    return key->choices ? read_choice(key, value, &url->values[i], error)
+                        : read_count(key, value, &url->values[i], error);
 }
 
-belay_code belayi_url_read(const char *url, const belayi_url_key *keys, size_t n_keys, belayi_url *out_url, belay_error *error)
+belay_code belayi_url_read(const char *url, const belayi_url_key *keys, size_t n_keys, belayi_url *out_url,
+                           belay_error *error)
 {
     size_t size = strlen(url) + 1;
     *out_url = (belayi_url){.memory = malloc(size)};

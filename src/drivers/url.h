@@ -27,8 +27,8 @@ typedef struct belayi_url_key {
 
 typedef struct belayi_url {
     char *memory;
-    char *rest;                           /* not decoded; owned by the URL */
-    int64_t values[BELAYI_URL_KEYS_MAX];  /* by the order of the keys: which choice, or the number; -1: not given */
+    char *rest;                          /* not decoded; owned by the URL */
+    int64_t values[BELAYI_URL_KEYS_MAX]; /* by the order of the keys: which choice, or the number; -1: not given */
 } belayi_url;
 
 /* Reads a URL whose scheme is known to be there. BELAY_MISUSE, BELAY_NO_MEMORY. belayi_url_done in either case. */

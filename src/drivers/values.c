@@ -5,7 +5,7 @@
 
 enum { US_PER_SECOND = 1000000, SECONDS_PER_DAY = 86400 };
 
-static const int64_t first_moment = INT64_C(-62167219200) * US_PER_SECOND;   /* 0000-01-01 00:00:00 */
+static const int64_t first_moment = INT64_C(-62167219200) * US_PER_SECOND;  /* 0000-01-01 00:00:00 */
 static const int64_t after_moments = INT64_C(253402300800) * US_PER_SECOND; /* 10000-01-01 00:00:00 */
 
 static size_t count_digits(const char *text, size_t size)
@@ -125,5 +125,6 @@ belay_code belayi_values_check(const belay_value *value, size_t number, belay_er
             return BELAY_OK;
         return belayi_report(error, BELAY_DATA, "parameter %zu is a moment outside the years 0000 to 9999", number);
     }
-    return belayi_report(error, BELAY_MISUSE, "parameter %zu has the type %d, which there isn't", number, (int)value->type);
+    return belayi_report(error, BELAY_MISUSE, "parameter %zu has the type %d, which there isn't", number,
+                         (int)value->type);
 }

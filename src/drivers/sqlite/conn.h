@@ -47,7 +47,12 @@ typedef enum belayi_sqlite_control {
     BELAYI_SQLITE_CONTROLS
 } belayi_sqlite_control;
 
-typedef enum belayi_sqlite_mark { BELAYI_SQLITE_SET, BELAYI_SQLITE_RELEASE, BELAYI_SQLITE_BACK, BELAYI_SQLITE_MARKS } belayi_sqlite_mark;
+typedef enum belayi_sqlite_mark {
+    BELAYI_SQLITE_SET,
+    BELAYI_SQLITE_RELEASE,
+    BELAYI_SQLITE_BACK,
+    BELAYI_SQLITE_MARKS
+} belayi_sqlite_mark;
 
 /* Savepoints up to this number keep their statements. */
 enum { BELAYI_SQLITE_KEPT_MARKS = 64 };
@@ -73,10 +78,10 @@ typedef struct belayi_sqlite_conn {
 
     /* What `self_contained` knows. A statement's answer holds while the generation is the same. */
     uint64_t schema_generation;
-    bool schema_touched;    /* in this transaction, by this connection: a rollback changes it again */
-    bool schema_checked;    /* in this transaction, for changes of others */
-    unsigned data_version;  /* when it was checked last */
-    int schema_renewals;    /* how often `schema_probe` had been prepared anew then */
+    bool schema_touched;   /* in this transaction, by this connection: a rollback changes it again */
+    bool schema_checked;   /* in this transaction, for changes of others */
+    unsigned data_version; /* when it was checked last */
+    int schema_renewals;   /* how often `schema_probe` had been prepared anew then */
     sqlite3_stmt *schema_probe;
 
     sqlite3_stmt *controls[BELAYI_SQLITE_CONTROLS];
@@ -95,7 +100,8 @@ belay_transaction_status belayi_sqlite_status(belay_conn *conn);
 belay_code belayi_sqlite_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
 
 /* Prepares one of the driver's own texts. *out is NULL on failure. */
-belay_code belayi_sqlite_prepare_own(belayi_sqlite_conn *conn, const char *text, sqlite3_stmt **out, belay_error *error);
+belay_code belayi_sqlite_prepare_own(belayi_sqlite_conn *conn, const char *text, sqlite3_stmt **out,
+                                     belay_error *error);
 
 /* ---- Limits: limits.c ---------------------------------------------------------------------------- */
 
@@ -133,7 +139,7 @@ belay_code belayi_sqlite_rollback_to(belay_conn *conn, unsigned number, belay_er
 /* To be called after everything that may have ended a transaction: gives back what belonged to it. */
 void belayi_sqlite_notice_end(belayi_sqlite_conn *conn);
 
-/* After a statement that is neither a query nor an INSERT, UPDATE or DELETE: what was known of the schema is not any more. */
+/* After a statement that is neither a query nor an INSERT, UPDATE or DELETE: forgets what was known of the schema. */
 void belayi_sqlite_notice_schema(belayi_sqlite_conn *conn);
 
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */

@@ -30,9 +30,9 @@ static const belayi_sql_rules sqlite_rules = {
 
 static const char *name_file_type(mode_t mode)
 {
-    return S_ISDIR(mode)    ? "a directory"
-           : S_ISFIFO(mode) ? "a FIFO"
-           : S_ISSOCK(mode) ? "a socket"
+    return S_ISDIR(mode)                    ? "a directory"
+           : S_ISFIFO(mode)                 ? "a FIFO"
+           : S_ISSOCK(mode)                 ? "a socket"
            : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
                                             : "no regular file";
 }
@@ -55,13 +55,13 @@ static bool may_access(const char *path, int how)
 static bool may_make_beside(const char *path)
 {
     char directory[PATH_MAX];
-    size_t size = (size_t)(strrchr(path, '/') - path);
+    size_t size = (size_t)(strrchr(path, '/') - path) + 1;
     if (size >= sizeof directory) {
         errno = ENAMETOOLONG;
         return false;
     }
-    memcpy(directory, path, size);
-    strcpy(directory + size, size == 0 ? "/" : "");
+    memcpy(directory, path, size); /* with its slash: "/" is one too */
+    directory[size] = '\0';
     return may_access(directory, W_OK | X_OK);
 }
 

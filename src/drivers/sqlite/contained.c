@@ -29,11 +29,11 @@
 /* ---- Opcodes -------------------------------------------------------------------------------------------- */
 
 typedef enum opcode_trait {
-    TRAIT_QUIET = 1 << 0,    /* can't fail */
-    TRAIT_JUMP = 1 << 1,     /* may go on at p2 */
-    TRAIT_LOOP = 1 << 2,     /* goes back to p2 at the end of a loop's body */
-    TRAIT_EFFECT = 1 << 3,   /* changes something that a failure would have to undo */
-    TRAIT_STORE = 1 << 4,    /* writes by the cursor p1 */
+    TRAIT_QUIET = 1 << 0,      /* can't fail */
+    TRAIT_JUMP = 1 << 1,       /* may go on at p2 */
+    TRAIT_LOOP = 1 << 2,       /* goes back to p2 at the end of a loop's body */
+    TRAIT_EFFECT = 1 << 3,     /* changes something that a failure would have to undo */
+    TRAIT_STORE = 1 << 4,      /* writes by the cursor p1 */
     TRAIT_SUBROUTINE = 1 << 5, /* runs again what lies elsewhere */
     TRAIT_NEW_ROWID = 1 << 6,
     TRAIT_FORBIDDEN = 1 << 7 /* never contained */
@@ -50,28 +50,29 @@ enum {
     LOOP = TRAIT_QUIET | TRAIT_JUMP | TRAIT_LOOP
 };
 
+/* clang-format off */
 static const opcode_fact opcode_facts[] = {
-    {"Insert", STORE},          {"IdxInsert", STORE},      {"Delete", STORE},           {"IdxDelete", STORE},
-    {"Clear", TRAIT_QUIET | TRAIT_EFFECT},                 {"FkCounter", TRAIT_EFFECT}, {"Program", TRAIT_EFFECT},
+    {"Insert", STORE}, {"IdxInsert", STORE}, {"Delete", STORE}, {"IdxDelete", STORE},
+    {"Clear", TRAIT_QUIET | TRAIT_EFFECT}, {"FkCounter", TRAIT_EFFECT}, {"Program", TRAIT_EFFECT},
     {"VUpdate", TRAIT_FORBIDDEN}, {"Gosub", TRAIT_SUBROUTINE}, {"Yield", TRAIT_SUBROUTINE},
     {"NewRowid", TRAIT_QUIET | TRAIT_NEW_ROWID}, /* may only find the disk full */
-    {"Goto", LOOP},             {"Next", LOOP},            {"Prev", LOOP},              {"SorterNext", LOOP},
-    {"VNext", TRAIT_LOOP},
-    {"Eq", JUMP},               {"Ne", JUMP},              {"Lt", JUMP},                {"Le", JUMP},
-    {"Gt", JUMP},               {"Ge", JUMP},              {"If", JUMP},                {"IfNot", JUMP},
-    {"IsNull", JUMP},           {"NotNull", JUMP},         {"Rewind", JUMP},            {"NotExists", JUMP},
-    {"SeekRowid", JUMP},        {"SeekGE", JUMP},          {"SeekGT", JUMP},            {"SeekLE", JUMP},
-    {"SeekLT", JUMP},           {"IdxGE", JUMP},           {"IdxGT", JUMP},             {"IdxLE", JUMP},
-    {"IdxLT", JUMP},            {"Found", JUMP},           {"NotFound", JUMP},          {"NoConflict", JUMP},
-    {"FkIfZero", JUMP},         {"Once", JUMP},
-    {"Noop", TRAIT_QUIET},      {"Close", TRAIT_QUIET},    {"Null", TRAIT_QUIET},       {"SoftNull", TRAIT_QUIET},
-    {"Integer", TRAIT_QUIET},   {"Int64", TRAIT_QUIET},    {"Real", TRAIT_QUIET},       {"String8", TRAIT_QUIET},
-    {"Variable", TRAIT_QUIET},  {"SCopy", TRAIT_QUIET},    {"Copy", TRAIT_QUIET},       {"IntCopy", TRAIT_QUIET},
-    {"Column", TRAIT_QUIET},    {"Rowid", TRAIT_QUIET},    {"IdxRowid", TRAIT_QUIET},   {"Affinity", TRAIT_QUIET},
+
+    {"Goto", LOOP}, {"Next", LOOP}, {"Prev", LOOP}, {"SorterNext", LOOP}, {"VNext", TRAIT_LOOP},
+
+    {"Eq", JUMP}, {"Ne", JUMP}, {"Lt", JUMP}, {"Le", JUMP}, {"Gt", JUMP}, {"Ge", JUMP}, {"If", JUMP}, {"IfNot", JUMP},
+    {"IsNull", JUMP}, {"NotNull", JUMP}, {"Rewind", JUMP}, {"NotExists", JUMP}, {"SeekRowid", JUMP}, {"SeekGE", JUMP},
+    {"SeekGT", JUMP}, {"SeekLE", JUMP}, {"SeekLT", JUMP}, {"IdxGE", JUMP}, {"IdxGT", JUMP}, {"IdxLE", JUMP},
+    {"IdxLT", JUMP}, {"Found", JUMP}, {"NotFound", JUMP}, {"NoConflict", JUMP}, {"FkIfZero", JUMP}, {"Once", JUMP},
+
+    {"Noop", TRAIT_QUIET}, {"Close", TRAIT_QUIET}, {"Null", TRAIT_QUIET}, {"SoftNull", TRAIT_QUIET},
+    {"Integer", TRAIT_QUIET}, {"Int64", TRAIT_QUIET}, {"Real", TRAIT_QUIET}, {"String8", TRAIT_QUIET},
+    {"Variable", TRAIT_QUIET}, {"SCopy", TRAIT_QUIET}, {"Copy", TRAIT_QUIET}, {"IntCopy", TRAIT_QUIET},
+    {"Column", TRAIT_QUIET}, {"Rowid", TRAIT_QUIET}, {"IdxRowid", TRAIT_QUIET}, {"Affinity", TRAIT_QUIET},
     {"RealAffinity", TRAIT_QUIET}, {"OpenRead", TRAIT_QUIET}, {"OpenWrite", TRAIT_QUIET}, {"ReopenIdx", TRAIT_QUIET},
     {"FinishSeek", TRAIT_QUIET}, {"DeferredSeek", TRAIT_QUIET}, {"MemMax", TRAIT_QUIET}, {"AddImm", TRAIT_QUIET},
     {"ResetCount", TRAIT_QUIET},
 };
+/* clang-format on */
 
 static unsigned find_traits(const char *name)
 {

@@ -28,7 +28,8 @@ int64_t belayi_sqlite_limits_end(belayi_sqlite_conn *conn)
     }
     if (limits->lock_wait_ns < 0)
         return limits->deadline_ns;
-    int64_t end = limits->lock_wait_ns > INT64_MAX - conn->lock_since ? INT64_MAX : conn->lock_since + limits->lock_wait_ns;
+    int64_t end =
+        limits->lock_wait_ns > INT64_MAX - conn->lock_since ? INT64_MAX : conn->lock_since + limits->lock_wait_ns;
     return belayi_clock_earlier(end, limits->deadline_ns);
 }
 

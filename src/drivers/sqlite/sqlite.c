@@ -16,8 +16,10 @@
 #include "report.h"
 #include "url.h"
 
-enum { ALL_LEVELS = 1 << BELAY_READ_UNCOMMITTED | 1 << BELAY_READ_COMMITTED | 1 << BELAY_REPEATABLE_READ |
-                    1 << BELAY_SNAPSHOT | 1 << BELAY_SERIALIZABLE };
+enum {
+    ALL_LEVELS = 1 << BELAY_READ_UNCOMMITTED | 1 << BELAY_READ_COMMITTED | 1 << BELAY_REPEATABLE_READ |
+                 1 << BELAY_SNAPSHOT | 1 << BELAY_SERIALIZABLE
+};
 
 const belay_driver belayi_driver_sqlite = {
     .abi = BELAY_DRIVER_ABI,
@@ -70,8 +72,8 @@ static belay_code make_absolute(const char *path, char **out_path, belay_error *
 {
     char here[PATH_MAX] = "";
     if (path[0] != '/' && !getcwd(here, sizeof here))
-        return belayi_report(error, BELAY_CONNECTION, "the working directory, from which '%s' counts, is gone: %s", path,
-                             strerror(errno));
+        return belayi_report(error, BELAY_CONNECTION, "the working directory, from which '%s' counts, is gone: %s",
+                             path, strerror(errno));
     size_t room = strlen(here) + strlen(path) + 2;
     char *whole = malloc(room);
     if (!whole)

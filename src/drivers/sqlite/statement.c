@@ -71,7 +71,8 @@ static belay_code check_parameters(const belayi_sqlite_statement *s, belay_error
     for (int i = 1; i <= count; i++) {
         const char *name = sqlite3_bind_parameter_name(s->native, i);
         if (name && name[0] != '?')
-            return belayi_report(error, BELAY_MISUSE, "'%s' is no parameter that can be given a value: use ? or :name", name);
+            return belayi_report(error, BELAY_MISUSE, "'%s' is no parameter that can be given a value: use ? or :name",
+                                 name);
     }
     return belayi_report(error, BELAY_MISUSE, "the statement has %d parameters and not %u", count, s->parameters);
 }
@@ -167,23 +168,23 @@ static inline int bind_value(sqlite3_stmt *native, int at, const belay_value *va
 /* Whether it may be bound. The most frequent values come first. */
 static inline belay_code check_value(const belay_value *value, size_t number, belay_error *error)
 {
-    size_t bad_at;
-    if (value->type == BELAY_TYPE_INT ||
-        (value->type == BELAY_TYPE_TEXT && value->as.data && belayi_utf8_valid(value->as.data, value->size, &bad_at)))
+    if (value->type == BELAY_TYPE_INT || (value->type == BELAY_TYPE_TEXT && value->as.data &&
+                                          belayi_utf8_ascii(value->as.data, value->size) == value->size))
         return BELAY_OK;
     if (value->type != BELAY_TYPE_DOUBLE)
         return belayi_values_check(value, number, error);
     if (!isnan(value->as.real))
         return BELAY_OK;
-    return belayi_report(error, BELAY_DATA, "parameter %zu is not a number (NaN): SQLite would store NULL for it", number);
+    return belayi_report(error, BELAY_DATA, "parameter %zu is not a number (NaN): SQLite would store NULL for it",
+                         number);
 }
 
-static belay_code bind_all(belayi_sqlite_statement *s, size_t n, const belay_value *values, sqlite3_destructor_type keep,
-                           belay_error *error)
+static belay_code bind_all(belayi_sqlite_statement *s, size_t n, const belay_value *values,
+                           sqlite3_destructor_type keep, belay_error *error)
 {
     if (n != s->parameters)
-        return belayi_report(error, BELAY_MISUSE, "the statement has %u parameters, and %zu values were given", s->parameters,
-                             n);
+        return belayi_report(error, BELAY_MISUSE, "the statement has %u parameters, and %zu values were given",
+                             s->parameters, n);
     for (size_t i = 0; i < n; i++) {
         belay_code code = check_value(&values[i], i + 1, error);
         if (code != BELAY_OK)
@@ -215,8 +216,8 @@ static belay_code check_may_run(belayi_sqlite_statement *s, belay_error *error)
     return belayi_sqlite_limits_watch(conn, error);
 }
 
-static belay_code prepare_run(belayi_sqlite_statement *s, size_t n, const belay_value *values, sqlite3_destructor_type keep,
-                              belay_error *error)
+static belay_code prepare_run(belayi_sqlite_statement *s, size_t n, const belay_value *values,
+                              sqlite3_destructor_type keep, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)s->base.conn;
     belay_code code = check_may_run(s, error);

@@ -60,7 +60,8 @@ static belay_code get_control(belayi_sqlite_conn *conn, belayi_sqlite_control wh
 }
 
 /* Runs one of the driver's own statements; it must not be stopped by the progress handler. */
-static belay_code run_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, belayi_sqlite_phase phase, belay_error *error)
+static belay_code run_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, belayi_sqlite_phase phase,
+                              belay_error *error)
 {
     int rc = sqlite3_step(native);
     belay_code code = rc == SQLITE_DONE ? BELAY_OK : belayi_sqlite_fail(conn, rc, phase, error);
@@ -135,7 +136,8 @@ belay_code belayi_sqlite_commit(belay_conn *base, belay_error *error)
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
     belayi_sqlite_limits_renew(conn);
     if (belayi_clock_passed(base->limits.deadline_ns))
-        return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the transaction could be committed");
+        return belayi_report(error, BELAY_TIMEOUT,
+                             "the time limit had passed before the transaction could be committed");
     belay_code code = belayi_sqlite_check_ended(conn, error);
     if (code == BELAY_OK)
         code = get_control(conn, BELAYI_SQLITE_COMMIT, error);

@@ -94,8 +94,10 @@ static void statements_that_keep_what_they_did_are_not_contained(void **state)
     rig_must(&r, conn, "CREATE TABLE rolling (a)");
     rig_must(&r, conn, "CREATE TABLE aborting (a)");
     rig_must(&r, conn, "CREATE TRIGGER t1 AFTER INSERT ON raising WHEN new.a = 3 BEGIN SELECT RAISE(FAIL, 'no'); END");
-    rig_must(&r, conn, "CREATE TRIGGER t2 AFTER INSERT ON rolling WHEN new.a = 3 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
-    rig_must(&r, conn, "CREATE TRIGGER t3 AFTER INSERT ON aborting WHEN new.a = 3 BEGIN SELECT RAISE(ABORT, 'no'); END");
+    rig_must(&r, conn,
+             "CREATE TRIGGER t2 AFTER INSERT ON rolling WHEN new.a = 3 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+    rig_must(&r, conn,
+             "CREATE TRIGGER t3 AFTER INSERT ON aborting WHEN new.a = 3 BEGIN SELECT RAISE(ABORT, 'no'); END");
     assert_false(contained("INSERT OR FAIL INTO keyed (a, b) VALUES (1, 2), (1, 2)"));
     assert_false(contained("INSERT OR ROLLBACK INTO keyed (a, b) VALUES (1, 2)"));
     assert_false(contained("UPDATE OR FAIL keyed SET a = 1"));
@@ -230,20 +232,44 @@ static unsigned roll(unsigned sides)
 
 static const char *random_value(void)
 {
-    static const char *const values[] = {"1", "2", "3", "4", "5", "'x'", "NULL", "-1", "2.5", "'4'", "zeroblob(200)",
-                                         "zeroblob(150)||zeroblob(150)", "abs(-9223372036854775807-1)", "abs(-3)",
-                                         "(SELECT max(a) FROM t0)", "(SELECT a FROM t1 LIMIT 1)", "zeroblob(248)"};
+    static const char *const values[] = {"1",
+                                         "2",
+                                         "3",
+                                         "4",
+                                         "5",
+                                         "'x'",
+                                         "NULL",
+                                         "-1",
+                                         "2.5",
+                                         "'4'",
+                                         "zeroblob(200)",
+                                         "zeroblob(150)||zeroblob(150)",
+                                         "abs(-9223372036854775807-1)",
+                                         "abs(-3)",
+                                         "(SELECT max(a) FROM t0)",
+                                         "(SELECT a FROM t1 LIMIT 1)",
+                                         "zeroblob(248)"};
     return PICK(values);
 }
 
 static void make_random_table(int number)
 {
-    static const char *const keys[] = {"INTEGER PRIMARY KEY", "INT UNIQUE", "INT", "INTEGER PRIMARY KEY AUTOINCREMENT",
-                                       "INT PRIMARY KEY NOT NULL", "INT UNIQUE ON CONFLICT REPLACE",
+    static const char *const keys[] = {"INTEGER PRIMARY KEY",
+                                       "INT UNIQUE",
+                                       "INT",
+                                       "INTEGER PRIMARY KEY AUTOINCREMENT",
+                                       "INT PRIMARY KEY NOT NULL",
+                                       "INT UNIQUE ON CONFLICT REPLACE",
                                        "INT UNIQUE ON CONFLICT FAIL"};
-    static const char *const columns[] = {"", "NOT NULL", "CHECK (b > 0)", "UNIQUE", "REFERENCES t0 (k)",
-                                          "REFERENCES t0 (k) ON DELETE CASCADE", "NOT NULL ON CONFLICT IGNORE",
-                                          "REFERENCES t0 (k) DEFERRABLE INITIALLY DEFERRED", "UNIQUE ON CONFLICT REPLACE"};
+    static const char *const columns[] = {"",
+                                          "NOT NULL",
+                                          "CHECK (b > 0)",
+                                          "UNIQUE",
+                                          "REFERENCES t0 (k)",
+                                          "REFERENCES t0 (k) ON DELETE CASCADE",
+                                          "NOT NULL ON CONFLICT IGNORE",
+                                          "REFERENCES t0 (k) DEFERRABLE INITIALLY DEFERRED",
+                                          "UNIQUE ON CONFLICT REPLACE"};
     char sql[512];
     const char *key = number == 0 && roll(2) ? "INTEGER PRIMARY KEY" : PICK(keys);
     snprintf(sql, sizeof sql, "CREATE TABLE t%d (k %s, a %s, b %s)%s", number, key, roll(2) ? "INT" : "INT UNIQUE",
@@ -258,10 +284,12 @@ static void make_random_table(int number)
 
 static void make_random_trigger(int number)
 {
-    static const char *const bodies[] = {
-        "INSERT INTO t0 (a, b) VALUES (new.a, new.b)", "UPDATE t1 SET b = b || b || b", "DELETE FROM t1 WHERE a = new.a",
-        "SELECT RAISE(ABORT, 'no') WHERE new.a = 3", "SELECT RAISE(FAIL, 'no') WHERE new.a = 3",
-        "INSERT INTO log VALUES (new.a); UPDATE t0 SET b = new.b"};
+    static const char *const bodies[] = {"INSERT INTO t0 (a, b) VALUES (new.a, new.b)",
+                                         "UPDATE t1 SET b = b || b || b",
+                                         "DELETE FROM t1 WHERE a = new.a",
+                                         "SELECT RAISE(ABORT, 'no') WHERE new.a = 3",
+                                         "SELECT RAISE(FAIL, 'no') WHERE new.a = 3",
+                                         "INSERT INTO log VALUES (new.a); UPDATE t0 SET b = new.b"};
     char sql[300];
     snprintf(sql, sizeof sql, "CREATE TRIGGER g%d %s %s ON t2 BEGIN INSERT INTO log VALUES (1); %s; END", number,
              roll(2) ? "BEFORE" : "AFTER", roll(2) ? "INSERT" : "UPDATE", PICK(bodies));
@@ -271,8 +299,13 @@ static void make_random_trigger(int number)
 static void make_random_statement(char *sql, size_t room)
 {
     static const char *const ors[] = {"", "", "", "OR REPLACE", "OR IGNORE", "OR ABORT", "OR FAIL"};
-    static const char *const wheres[] = {"", "WHERE k = 2", "WHERE a > 1", "WHERE a = 3 OR b = 2", "WHERE rowid = 1",
-                                         "WHERE a || a || b || b = 3", "WHERE k IN (SELECT a FROM t1)"};
+    static const char *const wheres[] = {"",
+                                         "WHERE k = 2",
+                                         "WHERE a > 1",
+                                         "WHERE a = 3 OR b = 2",
+                                         "WHERE rowid = 1",
+                                         "WHERE a || a || b || b = 3",
+                                         "WHERE k IN (SELECT a FROM t1)"};
     unsigned table = roll(3);
     switch (roll(6)) {
     case 0:
@@ -288,10 +321,12 @@ static void make_random_statement(char *sql, size_t room)
                  roll(2) ? "" : "||a||b", roll(3));
         return;
     case 3:
-        snprintf(sql, room, "UPDATE %s t%u SET %s = %s %s", PICK(ors), table, roll(2) ? "a" : "b", random_value(), PICK(wheres));
+        snprintf(sql, room, "UPDATE %s t%u SET %s = %s %s", PICK(ors), table, roll(2) ? "a" : "b", random_value(),
+                 PICK(wheres));
         return;
     case 4:
-        snprintf(sql, room, "UPDATE %s t%u SET k = k + 1, b = b || %s %s", PICK(ors), table, random_value(), PICK(wheres));
+        snprintf(sql, room, "UPDATE %s t%u SET k = k + 1, b = b || %s %s", PICK(ors), table, random_value(),
+                 PICK(wheres));
         return;
     default:
         snprintf(sql, room, "DELETE FROM t%u %s", table, PICK(wheres));

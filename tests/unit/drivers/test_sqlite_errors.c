@@ -14,7 +14,8 @@ static int set_up(void **state)
     rig_init(&r, NULL);
     conn = rig_connect(&r);
     rig_must(&r, conn, "CREATE TABLE p (id INTEGER PRIMARY KEY, name UNIQUE)");
-    rig_must(&r, conn, "CREATE TABLE t (a, b NOT NULL, c REFERENCES p (id), d CONSTRAINT positive CHECK (d > 0), UNIQUE (a, b))");
+    rig_must(&r, conn,
+             "CREATE TABLE t (a, b NOT NULL, c REFERENCES p (id), d CONSTRAINT positive CHECK (d > 0), UNIQUE (a, b))");
     return 0;
 }
 
@@ -177,10 +178,11 @@ static void a_very_long_key_is_cut_with_an_ellipsis(void **state)
     memset(table, 'q', sizeof table - 1);
     table[sizeof table - 1] = '\0';
     strcat(sql, table);
-    strcat(sql, " (first_quite_long_column, second_quite_long_column, third_quite_long_column, fourth_quite_long_column,"
-                " fifth_quite_long_column, sixth_quite_long_column, UNIQUE (first_quite_long_column,"
-                " second_quite_long_column, third_quite_long_column, fourth_quite_long_column, fifth_quite_long_column,"
-                " sixth_quite_long_column))");
+    strcat(sql,
+           " (first_quite_long_column, second_quite_long_column, third_quite_long_column, fourth_quite_long_column,"
+           " fifth_quite_long_column, sixth_quite_long_column, UNIQUE (first_quite_long_column,"
+           " second_quite_long_column, third_quite_long_column, fourth_quite_long_column, fifth_quite_long_column,"
+           " sixth_quite_long_column))");
     rig_must(&r, conn, sql);
     snprintf(sql, sizeof sql, "INSERT INTO %s VALUES (1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6)", table);
     assert_error(sql, BELAY_UNIQUE, 0);
@@ -196,18 +198,30 @@ static void every_result_code_has_a_meaning(void **state)
         int native_code;
         belay_code code;
     } known[] = {
-        {SQLITE_IOERR_FSYNC, BELAY_IO},          {SQLITE_IOERR_NOMEM, BELAY_NO_MEMORY},
-        {SQLITE_NOMEM, BELAY_NO_MEMORY},         {SQLITE_CORRUPT_INDEX, BELAY_CORRUPT},
-        {SQLITE_NOTADB, BELAY_CORRUPT},          {SQLITE_FULL, BELAY_DISK_FULL},
-        {SQLITE_READONLY_DBMOVED, BELAY_READ_ONLY}, {SQLITE_PERM, BELAY_PERMISSION},
-        {SQLITE_AUTH, BELAY_PERMISSION},         {SQLITE_CANTOPEN_ISDIR, BELAY_IO},
-        {SQLITE_BUSY, BELAY_BUSY},               {SQLITE_BUSY_RECOVERY, BELAY_BUSY},
-        {SQLITE_LOCKED_SHAREDCACHE, BELAY_BUSY}, {SQLITE_PROTOCOL, BELAY_BUSY},
-        {SQLITE_CONSTRAINT_VTAB, BELAY_INTEGRITY}, {SQLITE_CONSTRAINT_COMMITHOOK, BELAY_INTEGRITY},
-        {SQLITE_CONSTRAINT_FUNCTION, BELAY_INTEGRITY}, {SQLITE_CONSTRAINT_PINNED, BELAY_INTEGRITY},
-        {SQLITE_CONSTRAINT, BELAY_INTEGRITY},    {SQLITE_RANGE, BELAY_MISUSE},
-        {SQLITE_MISUSE, BELAY_MISUSE},           {SQLITE_SCHEMA, BELAY_SCHEMA},
-        {SQLITE_INTERNAL, BELAY_IO},             {SQLITE_ABORT_ROLLBACK, BELAY_CANCELLED},
+        {SQLITE_IOERR_FSYNC, BELAY_IO},
+        {SQLITE_IOERR_NOMEM, BELAY_NO_MEMORY},
+        {SQLITE_NOMEM, BELAY_NO_MEMORY},
+        {SQLITE_CORRUPT_INDEX, BELAY_CORRUPT},
+        {SQLITE_NOTADB, BELAY_CORRUPT},
+        {SQLITE_FULL, BELAY_DISK_FULL},
+        {SQLITE_READONLY_DBMOVED, BELAY_READ_ONLY},
+        {SQLITE_PERM, BELAY_PERMISSION},
+        {SQLITE_AUTH, BELAY_PERMISSION},
+        {SQLITE_CANTOPEN_ISDIR, BELAY_IO},
+        {SQLITE_BUSY, BELAY_BUSY},
+        {SQLITE_BUSY_RECOVERY, BELAY_BUSY},
+        {SQLITE_LOCKED_SHAREDCACHE, BELAY_BUSY},
+        {SQLITE_PROTOCOL, BELAY_BUSY},
+        {SQLITE_CONSTRAINT_VTAB, BELAY_INTEGRITY},
+        {SQLITE_CONSTRAINT_COMMITHOOK, BELAY_INTEGRITY},
+        {SQLITE_CONSTRAINT_FUNCTION, BELAY_INTEGRITY},
+        {SQLITE_CONSTRAINT_PINNED, BELAY_INTEGRITY},
+        {SQLITE_CONSTRAINT, BELAY_INTEGRITY},
+        {SQLITE_RANGE, BELAY_MISUSE},
+        {SQLITE_MISUSE, BELAY_MISUSE},
+        {SQLITE_SCHEMA, BELAY_SCHEMA},
+        {SQLITE_INTERNAL, BELAY_IO},
+        {SQLITE_ABORT_ROLLBACK, BELAY_CANCELLED},
     };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

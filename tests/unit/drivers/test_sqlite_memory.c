@@ -92,7 +92,7 @@ static belay_code read_rows(belay_conn *conn)
     belay_value cells[2];
     belay_statement *select;
     belay_step step = BELAY_STEP_ERROR;
-    static const char sql[] = "SELECT a, b FROM t ORDER BY b || a";
+    static const char sql[] = "SELECT a, b || 'x' FROM t ORDER BY a DESC LIMIT 2";
     belay_code code = D->prepare(conn, sql, sizeof sql - 1, 0, &select, &r.error);
     if (code == BELAY_OK)
         code = D->start(select, 0, NULL, &r.error);
@@ -164,7 +164,8 @@ static void fail_each_allocation(const char *parameters)
         if (passed)
             assert_int_equal(code, BELAY_OK);
         if (count_rows(url) != expected)
-            fail_msg("allocation %ld: %lld rows, and %lld were reported", n, (long long)count_rows(url), (long long)expected);
+            fail_msg("allocation %ld: %lld rows, and %lld were reported", n, (long long)count_rows(url),
+                     (long long)expected);
     }
     free(r.shared);
     free(r.connections[0]);

@@ -214,7 +214,7 @@ static void the_path_is_taken_literally(void **state)
 {
     static const struct {
         const char *url, *file;
-    } pairs[] = {{"sqlite:file:x", "file:x"},     {"sqlite:file:y%3Fmode=memory", "file:y?mode=memory"},
+    } pairs[] = {{"sqlite:file:x", "file:x"},       {"sqlite:file:y%3Fmode=memory", "file:y?mode=memory"},
                  {"sqlite:./:memory:", ":memory:"}, {"sqlite:a%20b%25", "a b%"},
                  {"sqlite:plus+plus", "plus+plus"}, {"sqlite:caf\xC3\xA9#1", "caf\xC3\xA9#1"},
                  {"sqlite:?mode=rwc", NULL}};
@@ -254,12 +254,29 @@ static void a_relative_path_counts_from_where_the_handle_was_opened(void **state
 
 static void bad_urls_are_misuse(void **state)
 {
-    static const char *const bad[] = {"sqlite:", "sqlite:?", "sqlite:x?mode=rx", "sqlite:x?mode=", "sqlite:x?nothing=1",
-                                      "sqlite:x?mode=ro&mode=rw", "sqlite:x?mode", "sqlite:x?", "sqlite:x?mode=ro&",
-                                      "sqlite:x%00", "sqlite:x%zz", "sqlite:x%4", "sqlite:x%", "sqlite:x?cache_kib=0",
-                                      "sqlite:x?cache_kib=1k", "sqlite:x?cache_kib=99999999999999999999",
-                                      "sqlite:x?journal=off", "sqlite:x?synchronous=off", "sqlite:///x", "sqlite://host/x",
-                                      "sqlite::memory:?mode=ro", "sqlite::memory:?journal=wal", "sqlite:x?mode=r%00"};
+    static const char *const bad[] = {"sqlite:",
+                                      "sqlite:?",
+                                      "sqlite:x?mode=rx",
+                                      "sqlite:x?mode=",
+                                      "sqlite:x?nothing=1",
+                                      "sqlite:x?mode=ro&mode=rw",
+                                      "sqlite:x?mode",
+                                      "sqlite:x?",
+                                      "sqlite:x?mode=ro&",
+                                      "sqlite:x%00",
+                                      "sqlite:x%zz",
+                                      "sqlite:x%4",
+                                      "sqlite:x%",
+                                      "sqlite:x?cache_kib=0",
+                                      "sqlite:x?cache_kib=1k",
+                                      "sqlite:x?cache_kib=99999999999999999999",
+                                      "sqlite:x?journal=off",
+                                      "sqlite:x?synchronous=off",
+                                      "sqlite:///x",
+                                      "sqlite://host/x",
+                                      "sqlite::memory:?mode=ro",
+                                      "sqlite::memory:?journal=wal",
+                                      "sqlite:x?mode=r%00"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (try_url(bad[i]) != BELAY_MISUSE)

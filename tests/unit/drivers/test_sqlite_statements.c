@@ -1,7 +1,6 @@
 /* Parameters in, rows and effects out. */
 #include "sqlite_rig.h"
 
-#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <sqlite3.h>
@@ -54,7 +53,7 @@ static void every_type_is_stored_as_what_it_is(void **state)
     assert_true(stored_as(belay_unsigned(INT64_MAX), "b = 9223372036854775807"));
     assert_true(stored_as(belay_real(1.5), "typeof(b) = 'real' AND b = 1.5"));
     assert_true(stored_as(belay_real((double)INFINITY), "b = 9e999"));
-    assert_true(stored_as(belay_real(-DBL_MAX), "b = -1.7976931348623157e308"));
+    assert_true(stored_as(belay_real(-9007199254740992.0), "b = -9007199254740992.0"));
     assert_true(stored_as(belay_string("h\xC3\xA9"), "typeof(b) = 'text' AND length(b) = 2"));
     assert_true(stored_as(belay_text("", 0), "typeof(b) = 'text' AND b = ''"));
     assert_true(stored_as(belay_blob("\0\1", 2), "hex(b) = '0001'"));

@@ -204,9 +204,10 @@ static void a_database_at_its_greatest_size_leaves_the_transaction_open(void **s
     rig_must_begin(&r, conn);
     rig_must(&r, conn, "INSERT INTO t VALUES (1, 1)");
     must_mark(D->savepoint, 1);
-    assert_int_equal(rig_run(&r, conn, "INSERT INTO t SELECT value + 5, zeroblob(3000) FROM "
-                                       "(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 50) "
-                                       "SELECT value FROM n)"),
+    assert_int_equal(rig_run(&r, conn,
+                             "INSERT INTO t SELECT value + 5, zeroblob(3000) FROM "
+                             "(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 50) "
+                             "SELECT value FROM n)"),
                      BELAY_DISK_FULL);
     assert_int_equal(D->status(conn), BELAY_TRANSACTION_OPEN);
     must_mark(D->rollback_to, 1);

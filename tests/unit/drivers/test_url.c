@@ -91,9 +91,14 @@ static void broken_escapes_are_refused_with_their_place(void **state)
 static void a_password_is_never_in_a_message(void **state)
 {
     static const char *const urls[] = {
-        "a://user:secret%zz@host/db?colour=pink", "a://user:secret?more=secret@host/db", "a://user:x?secret@host",
-        "a://user:x?secret=1&secret=2@host",      "a://user:p?colour=secret@host",       "a://user:p?size=secret",
-        "a:r?sec%ret=1",                          "a:r?colour=secret%zz",
+        "a://user:secret%zz@host/db?colour=pink",
+        "a://user:secret?more=secret@host/db",
+        "a://user:x?secret@host",
+        "a://user:x?secret=1&secret=2@host",
+        "a://user:p?colour=secret@host",
+        "a://user:p?size=secret",
+        "a:r?sec%ret=1",
+        "a:r?colour=secret%zz",
     };
     (void)state;
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {

@@ -15,7 +15,8 @@ static belay_error error;
 static void decimals_are_a_sign_digits_and_perhaps_a_point_with_digits(void **state)
 {
     static const char *const good[] = {"0", "-12.30", "+1", "007", "123456789012345678901234567890.0001"};
-    static const char *const bad[] = {"", "-", "+", ".", ".5", "5.", "1.2.3", "1e5", "--1", " 1", "1 ", "0x1", "NaN", "1,5", "-.5"};
+    static const char *const bad[] = {"",    "-",  "+",  ".",   ".5",  "5.",  "1.2.3", "1e5",
+                                      "--1", " 1", "1 ", "0x1", "NaN", "1,5", "-.5"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(belayi_values_decimal(good[i], strlen(good[i])));

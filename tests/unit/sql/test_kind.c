@@ -15,8 +15,8 @@ static void check_everywhere(const kind_case *cases, size_t count)
             belayi_sql sql;
             belayi_lex_status status = read_text(cases[i].input, every_engine[e], &sql);
             if (status != BELAYI_LEX_OK || sql.kind != cases[i].kind)
-                fail_msg("engine %d: %s: status %d, kind %d instead of %d", e, cases[i].input, (int)status, (int)sql.kind,
-                         (int)cases[i].kind);
+                fail_msg("engine %d: %s: status %d, kind %d instead of %d", e, cases[i].input, (int)status,
+                         (int)sql.kind, (int)cases[i].kind);
             belayi_sql_done(&sql);
         }
 }
@@ -49,8 +49,10 @@ static void writes_are_told_apart(void **state)
 {
     (void)state;
     static const kind_case cases[] = {
-        {"INSERT INTO t VALUES (1)", BELAYI_SQL_INSERT}, {"REPLACE INTO t VALUES (1)", BELAYI_SQL_INSERT},
-        {"INSERT OR ROLLBACK INTO t SELECT 1", BELAYI_SQL_INSERT}, {"UPDATE t SET a = 1", BELAYI_SQL_UPDATE},
+        {"INSERT INTO t VALUES (1)", BELAYI_SQL_INSERT},
+        {"REPLACE INTO t VALUES (1)", BELAYI_SQL_INSERT},
+        {"INSERT OR ROLLBACK INTO t SELECT 1", BELAYI_SQL_INSERT},
+        {"UPDATE t SET a = 1", BELAYI_SQL_UPDATE},
         {"DELETE FROM t", BELAYI_SQL_DELETE},
     };
     CHECK_EVERYWHERE(cases);
@@ -126,10 +128,14 @@ static void what_only_looks_like_transaction_control_is_other(void **state)
 {
     (void)state;
     static const kind_case cases[] = {
-        {"PREPARE p AS SELECT 1", BELAYI_SQL_OTHER}, {"PREPARE p FROM 'COMMIT'", BELAYI_SQL_OTHER},
-        {"XA RECOVER", BELAYI_SQL_OTHER},            {"\"COMMIT\"", BELAYI_SQL_OTHER},
-        {"COMMITTED", BELAYI_SQL_OTHER},             {"?", BELAYI_SQL_OTHER},
-        {"'COMMIT'", BELAYI_SQL_OTHER},              {"(", BELAYI_SQL_OTHER},
+        {"PREPARE p AS SELECT 1", BELAYI_SQL_OTHER},
+        {"PREPARE p FROM 'COMMIT'", BELAYI_SQL_OTHER},
+        {"XA RECOVER", BELAYI_SQL_OTHER},
+        {"\"COMMIT\"", BELAYI_SQL_OTHER},
+        {"COMMITTED", BELAYI_SQL_OTHER},
+        {"?", BELAYI_SQL_OTHER},
+        {"'COMMIT'", BELAYI_SQL_OTHER},
+        {"(", BELAYI_SQL_OTHER},
     };
     CHECK_EVERYWHERE(cases);
 }
@@ -138,12 +144,16 @@ static void everything_else_is_other(void **state)
 {
     (void)state;
     static const kind_case cases[] = {
-        {"PRAGMA foreign_keys = 1", BELAYI_SQL_OTHER}, {"CALL p()", BELAYI_SQL_OTHER},
-        {"DO 1", BELAYI_SQL_OTHER},                    {"COPY t FROM STDIN", BELAYI_SQL_OTHER},
+        {"PRAGMA foreign_keys = 1", BELAYI_SQL_OTHER},
+        {"CALL p()", BELAYI_SQL_OTHER},
+        {"DO 1", BELAYI_SQL_OTHER},
+        {"COPY t FROM STDIN", BELAYI_SQL_OTHER},
         {"LOAD DATA INFILE 'x' INTO TABLE t", BELAYI_SQL_OTHER},
         {"MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE", BELAYI_SQL_OTHER},
-        {"VACUUM", BELAYI_SQL_OTHER},                  {"SET NAMES utf8mb4", BELAYI_SQL_OTHER},
-        {"USE db", BELAYI_SQL_OTHER},                  {"EXECUTE p", BELAYI_SQL_OTHER},
+        {"VACUUM", BELAYI_SQL_OTHER},
+        {"SET NAMES utf8mb4", BELAYI_SQL_OTHER},
+        {"USE db", BELAYI_SQL_OTHER},
+        {"EXECUTE p", BELAYI_SQL_OTHER},
     };
     CHECK_EVERYWHERE(cases);
 }
@@ -187,14 +197,10 @@ static void setting_anything_else_is_other(void **state)
 {
     (void)state;
     static const kind_case cases[] = {
-        {"SET @autocommit = 0", BELAYI_SQL_OTHER},
-        {"SET @a = 'autocommit', @b = 1", BELAYI_SQL_OTHER},
-        {"SET a = autocommit", BELAYI_SQL_OTHER},
-        {"SET a = f(1, autocommit)", BELAYI_SQL_OTHER},
-        {"SET CONSTRAINTS ALL DEFERRED", BELAYI_SQL_OTHER},
-        {"SET SESSION AUTHORIZATION x", BELAYI_SQL_OTHER},
-        {"SET search_path TO a, b", BELAYI_SQL_OTHER},
-        {"SET", BELAYI_SQL_OTHER},
+        {"SET @autocommit = 0", BELAYI_SQL_OTHER},          {"SET @a = 'autocommit', @b = 1", BELAYI_SQL_OTHER},
+        {"SET a = autocommit", BELAYI_SQL_OTHER},           {"SET a = f(1, autocommit)", BELAYI_SQL_OTHER},
+        {"SET CONSTRAINTS ALL DEFERRED", BELAYI_SQL_OTHER}, {"SET SESSION AUTHORIZATION x", BELAYI_SQL_OTHER},
+        {"SET search_path TO a, b", BELAYI_SQL_OTHER},      {"SET", BELAYI_SQL_OTHER},
     };
     CHECK_EVERYWHERE(cases);
     assert_kind(&mariadb_rules, "SET @`autocommit` = 0", BELAYI_SQL_OTHER);
@@ -220,15 +226,44 @@ static void ddl_commits_implicitly_under_its_rule_and_is_other_else(void **state
 {
     (void)state;
     static const char *const statements[] = {
-        "CREATE TABLE t (a INT)", "CREATE OR REPLACE TABLE t (a INT)", "CREATE UNIQUE INDEX i ON t (a)", "CREATE USER u",
-        "CREATE VIEW v AS SELECT 1", "CREATE DATABASE d", "CREATE TABLE temporary (a INT)", "ALTER TABLE t ADD b INT",
-        "ALTER TEMPORARY TABLE t ADD b INT", "DROP TABLE t", "DROP DATABASE d", "DROP USER u", "RENAME TABLE t TO u",
-        "TRUNCATE t", "TRUNCATE TABLE t", "LOCK TABLES t READ", "UNLOCK TABLES", "ANALYZE TABLE t", "ANALYZE LOCAL TABLE t",
-        "CHECK TABLE t", "OPTIMIZE TABLE t", "REPAIR TABLE t", "CACHE INDEX t IN c", "LOAD INDEX INTO CACHE t",
-        "FLUSH TABLES", "RESET MASTER", "GRANT SELECT ON t TO u", "REVOKE SELECT ON t FROM u", "SET PASSWORD = 'x'",
-        "INSTALL PLUGIN p SONAME 'x'", "UNINSTALL PLUGIN p", "CHANGE MASTER TO MASTER_HOST='x'", "START SLAVE",
-        "STOP REPLICA", "BACKUP STAGE START", "SHUTDOWN", "CREATE FUNCTION f() RETURNS INT RETURN 1",
-        "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER x BEFORE INSERT ON t FOR EACH ROW BEGIN SET @a=1; END */",
+        "CREATE TABLE t (a INT)",
+        "CREATE OR REPLACE TABLE t (a INT)",
+        "CREATE UNIQUE INDEX i ON t (a)",
+        "CREATE USER u",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE DATABASE d",
+        "CREATE TABLE temporary (a INT)",
+        "ALTER TABLE t ADD b INT",
+        "ALTER TEMPORARY TABLE t ADD b INT",
+        "DROP TABLE t",
+        "DROP DATABASE d",
+        "DROP USER u",
+        "RENAME TABLE t TO u",
+        "TRUNCATE t",
+        "TRUNCATE TABLE t",
+        "LOCK TABLES t READ",
+        "UNLOCK TABLES",
+        "ANALYZE TABLE t",
+        "ANALYZE LOCAL TABLE t",
+        "CHECK TABLE t",
+        "OPTIMIZE TABLE t",
+        "REPAIR TABLE t",
+        "CACHE INDEX t IN c",
+        "LOAD INDEX INTO CACHE t",
+        "FLUSH TABLES",
+        "RESET MASTER",
+        "GRANT SELECT ON t TO u",
+        "REVOKE SELECT ON t FROM u",
+        "SET PASSWORD = 'x'",
+        "INSTALL PLUGIN p SONAME 'x'",
+        "UNINSTALL PLUGIN p",
+        "CHANGE MASTER TO MASTER_HOST='x'",
+        "START SLAVE",
+        "STOP REPLICA",
+        "BACKUP STAGE START",
+        "SHUTDOWN",
+        "CREATE FUNCTION f() RETURNS INT RETURN 1",
+        "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER x BEFORE INSERT ON t BEGIN SET @a=1; END */",
     };
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         assert_kind(&mariadb_rules, statements[i], BELAYI_SQL_IMPLICIT_COMMIT);
@@ -285,7 +320,7 @@ static void semicolons_in_the_body_of_a_routine_end_nothing(void **state)
     (void)state;
     static const char *const statements[] = {
         "CREATE PROCEDURE p() BEGIN IF a THEN SELECT 1; ELSE BEGIN SELECT 2; END; END IF; SELECT 3; END",
-        "CREATE FUNCTION f() RETURNS INT BEGIN WHILE a DO SET a = 1; END WHILE; LOOP SET a = 2; END LOOP; RETURN 1; END",
+        "CREATE FUNCTION f() BEGIN WHILE a DO SET a = 1; END WHILE; LOOP SET a = 2; END LOOP; RETURN 1; END",
         "CREATE PROCEDURE p() BEGIN CASE a WHEN 1 THEN SELECT 1; ELSE SELECT CASE WHEN 1 THEN 2 END; END CASE; END",
         "CREATE PROCEDURE p() BEGIN REPEAT SET a = 1; UNTIL CASE WHEN a THEN 1 END END REPEAT; END",
         "CREATE PROCEDURE p() l: BEGIN FOR i IN 1 .. 2 DO SELECT i; END FOR; END l",
@@ -309,7 +344,8 @@ static void semicolons_in_the_body_of_a_routine_end_nothing(void **state)
 static void a_package_is_all_that_follows(void **state)
 {
     (void)state;
-    assert_unchanged(&mariadb_rules, "CREATE PACKAGE BODY p AS PROCEDURE a AS BEGIN NULL; END; PROCEDURE b AS BEGIN NULL; END; END");
+    assert_unchanged(&mariadb_rules, "CREATE PACKAGE BODY p AS PROCEDURE a AS BEGIN NULL; END; "
+                                     "PROCEDURE b AS BEGIN NULL; END; END");
 }
 
 static void other_statements_have_no_body(void **state)

@@ -42,8 +42,16 @@ static void semicolons_before_the_statement_are_left_out(void **state)
 static void a_text_without_a_statement_is_empty(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", " ", "\n\t", ";", " ; ;; ", "-- only a comment", "/* SELECT 1 */", "/**/;--\n",
-                                        "\xEF\xBB\xBF", "\xEF\xBB\xBF ;"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "\n\t",
+                                        ";",
+                                        " ; ;; ",
+                                        "-- only a comment",
+                                        "/* SELECT 1 */",
+                                        "/**/;--\n",
+                                        "\xEF\xBB\xBF",
+                                        "\xEF\xBB\xBF ;"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         belayi_sql sql;
         for (int e = 0; e < ENGINES; e++) {
@@ -85,16 +93,28 @@ static void a_byte_order_mark_at_the_start_is_skipped(void **state)
     (void)state;
     for (int i = 0; i < ENGINES; i++) {
         assert_rewrites(every_engine[i], "\xEF\xBB\xBFSELECT 1", "SELECT 1");
-        assert_kind(every_engine[i], "\xEF\xBB\xBF" "COMMIT", BELAYI_SQL_COMMIT);
+        assert_kind(every_engine[i],
+                    "\xEF\xBB\xBF"
+                    "COMMIT",
+                    BELAYI_SQL_COMMIT);
     }
 }
 
 static void a_byte_order_mark_elsewhere_is_white_space_to_sqlite_alone(void **state)
 {
     (void)state;
-    assert_kind(&sqlite_rules, "/**/\xEF\xBB\xBF" "COMMIT", BELAYI_SQL_COMMIT);
-    assert_kind(&postgresql_rules, "/**/\xEF\xBB\xBF" "COMMIT", BELAYI_SQL_OTHER);
-    assert_refused(&postgresql_rules, "SELECT \xEF\xBB\xBF" "E'\\'; COMMIT -- '", BELAYI_LEX_TWO, 16);
+    assert_kind(&sqlite_rules,
+                "/**/\xEF\xBB\xBF"
+                "COMMIT",
+                BELAYI_SQL_COMMIT);
+    assert_kind(&postgresql_rules,
+                "/**/\xEF\xBB\xBF"
+                "COMMIT",
+                BELAYI_SQL_OTHER);
+    assert_refused(&postgresql_rules,
+                   "SELECT \xEF\xBB\xBF"
+                   "E'\\'; COMMIT -- '",
+                   BELAYI_LEX_TWO, 16);
     assert_unchanged(&sqlite_rules, "SELECT \xEF\xBB\xBF 1");
 }
 
@@ -123,9 +143,10 @@ static void a_nul_byte_ends_nothing(void **state)
 static void the_input_need_not_end_in_a_nul_byte(void **state)
 {
     (void)state;
-    static const char *const ends[] = {"SELECT a -", "SELECT a /", "SELECT a ?", "SELECT a $", "SELECT a :", "SELECT a @",
-                                       "SELECT 0x", "SELECT 1e", "SELECT 1.", "SELECT x", "SELECT E", "SELECT a --",
-                                       "SELECT a \xEF\xBB", "SELECT $a", "SELECT a ?1", "SELECT a :b", "SELECT a #"};
+    static const char *const ends[] = {
+        "SELECT a -",        "SELECT a /", "SELECT a ?",  "SELECT a $",  "SELECT a :", "SELECT a @",
+        "SELECT 0x",         "SELECT 1e",  "SELECT 1.",   "SELECT x",    "SELECT E",   "SELECT a --",
+        "SELECT a \xEF\xBB", "SELECT $a",  "SELECT a ?1", "SELECT a :b", "SELECT a #"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         for (int e = 0; e < ENGINES; e++) {
             size_t size = strlen(ends[i]);
@@ -205,9 +226,33 @@ static double seconds(void)
 static void time_is_linear_in_the_size_of_the_input(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"$a", "$a$", "''", "'", "E'a' \n--x\n", "(", "[", "/*", "*/", "--", "?", "?? ", "$1 ",
-                                         ":a ", "FOR UPDATE ", "FOR ", "FOR UPDATE OF a ", "END ", "; ", "/*! ",
-                                         "/*!99999 a*/", "\\'", "\"", "`", "a.", "@", "\xEF\xBB\xBF"};
+    static const char *const pieces[] = {"$a",
+                                         "$a$",
+                                         "''",
+                                         "'",
+                                         "E'a' \n--x\n",
+                                         "(",
+                                         "[",
+                                         "/*",
+                                         "*/",
+                                         "--",
+                                         "?",
+                                         "?? ",
+                                         "$1 ",
+                                         ":a ",
+                                         "FOR UPDATE ",
+                                         "FOR ",
+                                         "FOR UPDATE OF a ",
+                                         "END ",
+                                         "; ",
+                                         "/*! ",
+                                         "/*!99999 a*/",
+                                         "\\'",
+                                         "\"",
+                                         "`",
+                                         "a.",
+                                         "@",
+                                         "\xEF\xBB\xBF"};
     double start = seconds();
 
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
@@ -265,7 +310,8 @@ static void no_identifier_is_empty_or_has_a_nul_byte(void **state)
 static void a_quoted_identifier_is_read_as_one_token(void **state)
 {
     (void)state;
-    static const char *const names[] = {"a", "\"", "`", "'", "?", ":x", "a;drop table t", "--", "/*", "$1", "]", "\\", "\n"};
+    static const char *const names[] = {"a",  "\"", "`",  "'", "?",  ":x", "a;drop table t",
+                                        "--", "/*", "$1", "]", "\\", "\n"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (int e = 0; e < ENGINES; e++) {
             char text[64] = "SAVEPOINT ";

@@ -103,7 +103,10 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state)
 {
     (void)state;
     static const char *const inputs[] = {
-        "SELECT 1", "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?", "SELECT :a, :b, :a, :c", "SELECT ARRAY[([1, (?1), ?2])]",
+        "SELECT 1",
+        "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
+        "SELECT :a, :b, :a, :c",
+        "SELECT ARRAY[([1, (?1), ?2])]",
         "SELECT 'a long literal that is copied' FROM t FOR UPDATE OF t SKIP LOCKED; -- x",
     };
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)

@@ -205,7 +205,8 @@ static void array_slices_are_no_placeholders(void **state)
 static void a_name_at_the_start_of_a_subscript_is_a_placeholder(void **state)
 {
     (void)state;
-    assert_rewrites(&postgresql_rules, "SELECT a[:n], a[1 + :n], ARRAY[:n, :m]", "SELECT a[$1], a[1 + $1], ARRAY[$1, $2]");
+    assert_rewrites(&postgresql_rules, "SELECT a[:n], a[1 + :n], ARRAY[:n, :m]",
+                    "SELECT a[$1], a[1 + $1], ARRAY[$1, $2]");
     assert_rewrites(&postgresql_rules, "SELECT a[:n:m]", "SELECT a[$1:m]");
     assert_rewrites(&postgresql_rules, "SELECT a[1: :n]", "SELECT a[1: $1]");
     assert_rewrites(&postgresql_rules, "SELECT a[x AND (:n)], a[(SELECT b LIMIT :n)]",

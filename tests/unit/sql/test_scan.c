@@ -1,4 +1,4 @@
-/* What is a string, a quoted identifier, a comment or a word under which rules: what hides a COMMIT and what does not. */
+/* What is a string, a quoted identifier, a comment or a word under which rules: what hides a COMMIT. */
 #include "scan.h"
 
 #include "check.h"
@@ -12,15 +12,15 @@ static belayi_sql_rules with_backslashes(belayi_sql_rules rules, bool backslashe
 static void every_word_of_the_list_is_found_in_any_case(void **state)
 {
     (void)state;
-#define FIND(name) \
-    { \
-        char lower[64]; \
-        size_t size = strlen(#name); \
-        for (size_t i = 0; i < size; i++) \
-            lower[i] = #name[i] >= 'A' && #name[i] <= 'Z' ? (char)(#name[i] + 'a' - 'A') : #name[i]; \
-        assert_int_equal(belayi_sql_word(#name, size), BELAYI_WORD_##name); \
-        assert_int_equal(belayi_sql_word(lower, size), BELAYI_WORD_##name); \
-        assert_int_not_equal(belayi_sql_word(lower, size - 1), BELAYI_WORD_##name); \
+#define FIND(name)                                                                                                     \
+    {                                                                                                                  \
+        char lower[64];                                                                                                \
+        size_t size = strlen(#name);                                                                                   \
+        for (size_t i = 0; i < size; i++)                                                                              \
+            lower[i] = #name[i] >= 'A' && #name[i] <= 'Z' ? (char)(#name[i] + 'a' - 'A') : #name[i];                   \
+        assert_int_equal(belayi_sql_word(#name, size), BELAYI_WORD_##name);                                            \
+        assert_int_equal(belayi_sql_word(lower, size), BELAYI_WORD_##name);                                            \
+        assert_int_not_equal(belayi_sql_word(lower, size - 1), BELAYI_WORD_##name);                                    \
     }
     BELAYI_WORDS(FIND)
 #undef FIND
@@ -33,7 +33,8 @@ static void every_word_of_the_list_is_found_in_any_case(void **state)
 static void the_tokens_together_are_the_input(void **state)
 {
     (void)state;
-    static const char input[] = "SELECT /*!50000 'a' */ :b::c, [d], `e` $f$g$f$ -- h\n#i\xEF\xBB\xBF ?? ?1 := 1.5e-3x'00'";
+    static const char input[] = "SELECT /*!50000 'a' */ :b::c, [d], `e` $f$g$f$ "
+                                "-- h\n#i\xEF\xBB\xBF ?? ?1 := 1.5e-3x'00'";
     for (int e = 0; e < ENGINES; e++) {
         belayi_scanner scanner;
         belayi_token token;
@@ -131,6 +132,26 @@ static void a_backslash_never_escapes_in_a_hexadecimal_or_bit_string(void **stat
     belayi_sql_rules old_postgresql = with_backslashes(postgresql_rules, true);
     assert_refused(&old_postgresql, "SELECT x'\\'; COMMIT -- '", BELAYI_LEX_TWO, 13);
     assert_refused(&mariadb_rules, "SELECT B'\\'; COMMIT -- '", BELAYI_LEX_TWO, 13);
+}
+
+static void a_hexadecimal_or_bit_string_ends_at_its_first_quote(void **state)
+{
+    (void)state;
+    belayi_sql_rules old_postgresql = with_backslashes(postgresql_rules, true);
+    assert_kind(&old_postgresql, "SELECT x'00''\\'; COMMIT -- '", BELAYI_SQL_SELECT);
+    assert_refused(&old_postgresql, "SELECT b'01''a\\\\'; COMMIT -- '", BELAYI_LEX_TWO, 19);
+    assert_kind(&mariadb_rules, "SELECT x'00''\\'; COMMIT -- '", BELAYI_SQL_SELECT);
+    assert_refused(&old_postgresql, "SELECT x'00'\n'\\'; COMMIT -- '", BELAYI_LEX_TWO, 18);
+}
+
+static void the_end_of_a_name_is_no_prefix_of_a_string(void **state)
+{
+    (void)state;
+    assert_kind(&mariadb_rules, "SELECT @@x'\\'; COMMIT -- '", BELAYI_SQL_SELECT);
+    assert_kind(&mariadb_rules, "SELECT @x'\\'; COMMIT -- '", BELAYI_SQL_SELECT);
+    assert_kind(&mariadb_rules, "SELECT a.b'\\'; COMMIT -- '", BELAYI_SQL_SELECT);
+    assert_kind(&postgresql_rules, "SELECT @E'\\'; COMMIT -- '", BELAYI_SQL_SELECT);
+    assert_kind(&postgresql_rules, "SELECT a @@E'\\'; COMMIT -- '", BELAYI_SQL_SELECT);
 }
 
 static void an_escape_string_goes_on_in_the_next_line(void **state)
@@ -260,6 +281,8 @@ int main(void)
         cmocka_unit_test(a_backslash_never_escapes_in_an_identifier),
         cmocka_unit_test(a_backslash_escapes_in_an_escape_string),
         cmocka_unit_test(a_backslash_never_escapes_in_a_hexadecimal_or_bit_string),
+        cmocka_unit_test(a_hexadecimal_or_bit_string_ends_at_its_first_quote),
+        cmocka_unit_test(the_end_of_a_name_is_no_prefix_of_a_string),
         cmocka_unit_test(an_escape_string_goes_on_in_the_next_line),
         cmocka_unit_test(a_doubled_quote_is_one_quote),
         cmocka_unit_test(backticks_and_brackets_quote_only_under_their_rules),
