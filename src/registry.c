@@ -8,8 +8,14 @@
 #include "db.h"
 #include "sqlite.h"
 
+static const char no_server[] = "this release has a driver for SQLite only: sqlite:PATH or sqlite::memory:";
+
 const belayi_engine belayi_engines[] = {
     {"sqlite", &belayi_driver_sqlite, NULL},
+    {"postgresql", NULL, no_server},
+    {"postgres", NULL, no_server},
+    {"mariadb", NULL, no_server},
+    {"mysql", NULL, no_server},
     {NULL, NULL, NULL},
 };
 

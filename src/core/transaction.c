@@ -532,7 +532,10 @@ static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_en
         record(t, &error);
     } else if (t->pending.code == BELAY_OK) {
         bool silent = reason == BELAYI_END_DROP || (reason == BELAYI_END_ABANDON && !frame->undone);
-        t->pending.code = silent ? BELAY_OK : BELAY_ROLLED_BACK;
+        if (!silent) {
+            belayi_report(&t->pending, BELAY_ROLLED_BACK, "the scope was rolled back on purpose");
+            record(t, &t->pending);
+        }
     }
     if (t->pending.outcome != BELAY_WORK_UNKNOWN)
         t->pending.outcome = BELAY_WORK_ROLLED_BACK;

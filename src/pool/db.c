@@ -201,6 +201,10 @@ const belay_error *belay_db_error(const belay_db *const_db)
         .code = BELAY_NO_MEMORY, .message = "there is no database handle: memory was out, or it was never opened"};
     if (!const_db)
         return &no_handle;
+    static const belay_error inherited = {
+        .code = BELAY_MISUSE, .message = "this database handle was opened by the parent process: open one in the child"};
+    if (!belayi_db_is_ours(const_db))
+        return &inherited;
     belay_db *db = (belay_db *)const_db;
     if (!db->driver)
         return &db->refusal;

@@ -186,8 +186,7 @@ belay_code belayi_link_prepare(belayi_link *link, belayi_cached *cached, belay_e
 {
     if (cached->statement)
         return BELAY_OK;
-    return link->conn->driver->prepare(link->conn, cached->sql.text, cached->sql.size, cached->sql.parameters,
-                                       &cached->statement, error);
+    return link->conn->driver->prepare(link->conn, &cached->sql, &cached->statement, error);
 }
 
 void belayi_link_put(belayi_link *link, belayi_cached *cached)

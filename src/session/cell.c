@@ -109,8 +109,10 @@ bool belayi_cell_to_real(const belay_value *cell, double *out_number, belay_erro
 /* As SQLite writes it: 15 digits, and always recognisable as no integer. */
 static size_t write_real(double real, char *out, size_t room)
 {
+    if (isinf(real))
+        return (size_t)snprintf(out, room, real < 0 ? "-Inf" : "Inf");
     int size = snprintf(out, room, "%.15g", real);
-    if (strpbrk(out, ".in"))
+    if (strpbrk(out, ".n"))
         return (size_t)size;
     char *exponent = strchr(out, 'e');
     size_t at = exponent ? (size_t)(exponent - out) : (size_t)size;

@@ -54,6 +54,8 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     belay_session *s = session;
     unsigned depth = belayi_session_depth(s);
     bool barred_around = s->in_barred_hook, called_around = s->barred_call;
+    unsigned floor_around = s->hook_floor;
+    s->hook_floor = depth;
     s->in_barred_hook = inside;
     s->barred_call = false;
     atomic_store_explicit(&s->in_call, false, memory_order_release);
@@ -62,6 +64,7 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     worked &= !s->barred_call;
     s->in_barred_hook = barred_around;
     s->barred_call = called_around;
+    s->hook_floor = floor_around;
     return !close_left_open(s, depth) && worked;
 }
 

@@ -93,10 +93,13 @@ belay_level belayi_options_level(belay_session *s)
     belayi_transaction *t = &s->transaction;
     belay_level level = BELAY_ISOLATION_DEFAULT;
     belay_error ignored;
-    if (t->depth > 0 && belayi_scope_enter(t) == BELAY_OK &&
-        t->conn->driver->isolation(t->conn, &level, &ignored) == BELAY_OK)
+    if (t->depth == 0)
+        return BELAY_ISOLATION_DEFAULT;
+    /* With an error pending nothing may be sent for it, and asking is no call that the scope would miss. */
+    bool may_ask = belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && belayi_scope_enter(t) == BELAY_OK;
+    if (may_ask && t->conn->driver->isolation(t->conn, &level, &ignored) == BELAY_OK)
         return level;
-    return t->depth > 0 ? t->begin.isolation : BELAY_ISOLATION_DEFAULT;
+    return t->begin.isolation;
 }
 
 static belay_code check_isolation(belay_session *s, const belay_scope_options *o, belay_error *error)

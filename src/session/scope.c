@@ -261,6 +261,8 @@ static belay_code check_call(belay_session *s, belay_place place, const char *ca
     belayi_transaction *t = &s->transaction;
     if (t->depth == 0)
         return belayi_session_misuse(s, place, "%s: there is no scope to end", call);
+    if (belayi_session_depth(s) <= s->hook_floor)
+        return belayi_session_misuse(s, place, "%s: a hook can't end the scope that it belongs to", call);
     if (t->phantoms > 0 || belayi_transaction_top(t)->form == BELAYI_FORM_CALL)
         return BELAY_OK;
     return belayi_session_misuse(s, place, "%s: this scope is a block's or a callback's, which ends it", call);

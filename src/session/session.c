@@ -35,7 +35,7 @@ belay_session *belay_session_open(belay_db *db)
     if (!s)
         return NULL;
     belayi_fork_watch();
-    s->generation = belayi_fork_generation();
+    s->generation = db ? db->generation : belayi_fork_generation(); /* on an inherited handle it can't be used either */
     s->db = db;
     s->random = belayi_random_seed();
     if (db)

@@ -47,6 +47,7 @@ struct belay_session {
     struct belay_rows *stream; /* the one that is being read from the engine */
     uint64_t random;
     int hook_errors;        /* of the last outermost scope */
+    unsigned hook_floor;    /* scopes up to this depth are not the running hook's to end */
     bool in_barred_hook;    /* inside a hook that can't use the session */
     bool barred_call;       /* it was tried all the same */
     bool in_late_hook;      /* inside a hook after the end of a unit */

@@ -174,11 +174,11 @@ static void say_where(line *l, const belay_error *e)
         say(l, ", attempt %d", e->attempt);
 }
 
-/* One line: a message of the engine's may have several. */
+/* One line, also for a terminal: a message of the engine's may have several, and control characters. */
 static void flatten(char *text)
 {
     for (; *text; text++)
-        if (*text == '\n' || *text == '\r' || *text == '\t')
+        if ((unsigned char)*text < ' ' || *text == 0x7F)
             *text = ' ';
 }
 

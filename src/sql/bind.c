@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM         1
 #define uthash_nonfatal_oom(name) ((name)->lost = true)
 #include <uthash.h>
 
@@ -97,12 +97,13 @@ belayi_lex_status belayi_sql_bind(belayi_binder *b, const char *text, const bela
 
 void belayi_sql_bind_done(belayi_binder *b)
 {
-    belayi_name *name;
-    belayi_name *next;
+    belayi_name *name = b->names;
 
-    HASH_ITER(hh, b->names, name, next) {
-        HASH_DEL(b->names, name);
+    HASH_CLEAR(hh, b->names); /* frees the table; the names still hang together by hh.next */
+    while (name != NULL) {
+        belayi_name *next = name->hh.next;
         free(name);
+        name = next;
     }
     free(b->order);
     b->order = NULL;

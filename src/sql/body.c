@@ -45,6 +45,5 @@ bool belayi_sql_body_continues(belayi_body *body, size_t parentheses)
 {
     if (body->ending)
         close_block(body);
-    return body->blocks > 0 || body->type == BELAYI_BODY_REST ||
-           (body->type == BELAYI_BODY_RULE && parentheses > 0);
+    return body->blocks > 0 || body->type == BELAYI_BODY_REST || (body->type == BELAYI_BODY_RULE && parentheses > 0);
 }

@@ -68,8 +68,10 @@ static const verb_meaning verbs[BELAYI_WORD_COUNT] = {
     VERB_OF(XA, OTHER, SECOND),
 };
 
+/* clang-format off */
 #define REFINE(verb, word, meaning, then) \
     {BELAYI_WORD_##verb, BELAYI_WORD_##word, BELAYI_SQL_##meaning, BELAYI_KIND_##then}
+/* clang-format on */
 
 static const struct refinement {
     belayi_word verb;
@@ -175,13 +177,13 @@ static void read_object(belayi_kind_reader *r, const belayi_token *t)
         belayi_word word;
         belayi_body_type body;
     } objects[] = {
-        {BELAYI_WORD_TRIGGER, BELAYI_BODY_BLOCK},   {BELAYI_WORD_PROCEDURE, BELAYI_BODY_BLOCK},
-        {BELAYI_WORD_FUNCTION, BELAYI_BODY_BLOCK},  {BELAYI_WORD_EVENT, BELAYI_BODY_BLOCK},
-        {BELAYI_WORD_PACKAGE, BELAYI_BODY_REST},    {BELAYI_WORD_RULE, BELAYI_BODY_RULE},
-        {BELAYI_WORD_TABLE, BELAYI_BODY_NONE},      {BELAYI_WORD_SEQUENCE, BELAYI_BODY_NONE},
-        {BELAYI_WORD_VIEW, BELAYI_BODY_NONE},       {BELAYI_WORD_INDEX, BELAYI_BODY_NONE},
-        {BELAYI_WORD_DATABASE, BELAYI_BODY_NONE},   {BELAYI_WORD_SCHEMA, BELAYI_BODY_NONE},
-        {BELAYI_WORD_USER, BELAYI_BODY_NONE},       {BELAYI_WORD_ROLE, BELAYI_BODY_NONE},
+        {BELAYI_WORD_TRIGGER, BELAYI_BODY_BLOCK},  {BELAYI_WORD_PROCEDURE, BELAYI_BODY_BLOCK},
+        {BELAYI_WORD_FUNCTION, BELAYI_BODY_BLOCK}, {BELAYI_WORD_EVENT, BELAYI_BODY_BLOCK},
+        {BELAYI_WORD_PACKAGE, BELAYI_BODY_REST},   {BELAYI_WORD_RULE, BELAYI_BODY_RULE},
+        {BELAYI_WORD_TABLE, BELAYI_BODY_NONE},     {BELAYI_WORD_SEQUENCE, BELAYI_BODY_NONE},
+        {BELAYI_WORD_VIEW, BELAYI_BODY_NONE},      {BELAYI_WORD_INDEX, BELAYI_BODY_NONE},
+        {BELAYI_WORD_DATABASE, BELAYI_BODY_NONE},  {BELAYI_WORD_SCHEMA, BELAYI_BODY_NONE},
+        {BELAYI_WORD_USER, BELAYI_BODY_NONE},      {BELAYI_WORD_ROLE, BELAYI_BODY_NONE},
     };
 
     if (t->symbol == '(')
@@ -208,9 +210,8 @@ static void read_set_name(belayi_kind_reader *r, const belayi_token *t)
         return;
     if (t->word == BELAYI_WORD_STATEMENT && r->before == BELAYI_WORD_SET)
         r->set_statement = true;
-    else if (t->word == BELAYI_WORD_TRANSACTION || t->word == BELAYI_WORD_CHARACTERISTICS)
-        settle(r, BELAYI_SQL_SET_TRANSACTION, BELAYI_KIND_SETTLED);
-    else if (named && r->ats != 1 && steers_transactions(t->word))
+    else if (t->word == BELAYI_WORD_TRANSACTION || t->word == BELAYI_WORD_CHARACTERISTICS ||
+             (named && r->ats != 1 && steers_transactions(t->word)))
         settle(r, BELAYI_SQL_SET_TRANSACTION, BELAYI_KIND_SETTLED);
     else if (t->word == BELAYI_WORD_PASSWORD && r->before == BELAYI_WORD_SET)
         settle(r, BELAYI_SQL_IMPLICIT_COMMIT, BELAYI_KIND_SETTLED);
@@ -255,9 +256,9 @@ void belayi_sql_kind_start(belayi_kind_reader *r, bool ddl_commits)
 void belayi_sql_kind_feed(belayi_kind_reader *r, const belayi_token *t)
 {
     static void (*const readers[])(belayi_kind_reader *, const belayi_token *) = {
-        [BELAYI_KIND_VERB] = read_verb,          [BELAYI_KIND_WITH] = read_with,
-        [BELAYI_KIND_SECOND] = read_second,      [BELAYI_KIND_OBJECT] = read_object,
-        [BELAYI_KIND_SET_NAME] = read_set_name,  [BELAYI_KIND_SET_VALUE] = read_set_value,
+        [BELAYI_KIND_VERB] = read_verb,         [BELAYI_KIND_WITH] = read_with,
+        [BELAYI_KIND_SECOND] = read_second,     [BELAYI_KIND_OBJECT] = read_object,
+        [BELAYI_KIND_SET_NAME] = read_set_name, [BELAYI_KIND_SET_VALUE] = read_set_value,
         [BELAYI_KIND_SETTLED] = find_returning,
     };
 

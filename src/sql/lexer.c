@@ -32,10 +32,10 @@ typedef struct reading {
     char *text;
     size_t size;
     size_t room;
-    size_t clause_at;             /* where in `text` the locking clause starts that may be read now */
-    size_t unwritten;             /* openers of executable comments that were not written, behind the statement */
-    bool begun;                   /* the statement has */
-    bool ended;                   /* at a semicolon */
+    size_t clause_at; /* where in `text` the locking clause starts that may be read now */
+    size_t unwritten; /* openers of executable comments that were not written, behind the statement */
+    bool begun;       /* the statement has */
+    bool ended;       /* at a semicolon */
 } reading;
 
 static belayi_lex_status append(reading *r, const char *bytes, size_t size)

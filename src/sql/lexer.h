@@ -30,14 +30,14 @@ typedef enum belayi_placeholders {
 /* What the connection's own settings make of a text. */
 typedef struct belayi_sql_rules {
     belayi_placeholders placeholders;
-    bool backslash_escapes;    /* '\'' is one quote (MariaDB without NO_BACKSLASH_ESCAPES; PostgreSQL
-                                  with standard_conforming_strings off) */
-    bool escape_strings;       /* E'\'' (PostgreSQL) */
-    bool double_quoted_strings;/* "x" is a string (MariaDB without ANSI_QUOTES), else an identifier */
-    bool dollar_quotes;        /* $tag$ ... $tag$ (PostgreSQL) */
-    bool nested_comments;      /* block comments nest, and a line comment ends at CR as it does at LF (PostgreSQL) */
-    bool hash_comments;        /* # to the end of the line (MariaDB) */
-    bool dash_needs_space;     /* -- starts a comment only before white space or the end (MariaDB) */
+    bool backslash_escapes;     /* '\'' is one quote (MariaDB without NO_BACKSLASH_ESCAPES; PostgreSQL
+                                   with standard_conforming_strings off) */
+    bool escape_strings;        /* E'\'' (PostgreSQL) */
+    bool double_quoted_strings; /* "x" is a string (MariaDB without ANSI_QUOTES), else an identifier */
+    bool dollar_quotes;         /* $tag$ ... $tag$ (PostgreSQL) */
+    bool nested_comments;       /* block comments nest, and a line comment ends at CR as it does at LF (PostgreSQL) */
+    bool hash_comments;         /* # to the end of the line (MariaDB) */
+    bool dash_needs_space;      /* -- starts a comment only before white space or the end (MariaDB) */
     bool executable_comments;  /* the text in an exclamation-mark comment, plain or M, with or without a version number,
                                   is SQL (MariaDB) */
     bool backtick_identifiers; /* `x` (SQLite, MariaDB) */
@@ -47,9 +47,9 @@ typedef struct belayi_sql_rules {
 } belayi_sql_rules;
 
 typedef enum belayi_sql_kind {
-    BELAYI_SQL_EMPTY,           /* nothing but white space, comments and semicolons */
-    BELAYI_SQL_SELECT,          /* SELECT, VALUES, TABLE, WITH ... SELECT, SHOW, EXPLAIN, DESCRIBE */
-    BELAYI_SQL_INSERT,          /* INSERT, REPLACE, and WITH ... INSERT */
+    BELAYI_SQL_EMPTY,  /* nothing but white space, comments and semicolons */
+    BELAYI_SQL_SELECT, /* SELECT, VALUES, TABLE, WITH ... SELECT, SHOW, EXPLAIN, DESCRIBE */
+    BELAYI_SQL_INSERT, /* INSERT, REPLACE, and WITH ... INSERT */
     BELAYI_SQL_UPDATE,
     BELAYI_SQL_DELETE,
     BELAYI_SQL_OTHER,           /* DDL where it is transactional, PRAGMA, SET, CALL, DO, COPY, MERGE, ... */
@@ -63,11 +63,18 @@ typedef enum belayi_sql_kind {
     BELAYI_SQL_SET_TRANSACTION, /* SET [SESSION|LOCAL|GLOBAL] TRANSACTION, SET SESSION CHARACTERISTICS,
                                    SET autocommit, SET @@autocommit and its spellings, anywhere in the
                                    list of a SET; isolation level variables (tx_isolation,
-                                   transaction_isolation, default_transaction_*, transaction_read_only) */
+                                   transaction_isolation, default_transaction_*, transaction_read_only,
+                                   tx_read_only, transaction_deferrable) and completion_type, which makes a
+                                   COMMIT chain or disconnect */
     BELAYI_SQL_PREPARE          /* PREPARE TRANSACTION, XA END, XA PREPARE */
 } belayi_sql_kind;
 
-typedef enum belayi_lock_wait { BELAYI_LOCK_NONE, BELAYI_LOCK_WAIT, BELAYI_LOCK_NOWAIT, BELAYI_LOCK_SKIP } belayi_lock_wait;
+typedef enum belayi_lock_wait {
+    BELAYI_LOCK_NONE,
+    BELAYI_LOCK_WAIT, /* FOR UPDATE, also with WAIT n, which is for the engine */
+    BELAYI_LOCK_NOWAIT,
+    BELAYI_LOCK_SKIP /* SKIP LOCKED */
+} belayi_lock_wait;
 
 typedef enum belayi_lex_status {
     BELAYI_LEX_OK,
@@ -85,15 +92,17 @@ enum { BELAYI_PARAMETERS_MAX = 65535 };
 /* What is known of a statement. `text` and `order` are owned by it: belayi_sql_done. */
 typedef struct belayi_sql {
     belayi_sql_kind kind;
-    belayi_lock_wait lock;     /* of the locking clause at the end of the statement */
-    bool returning;            /* a RETURNING clause at the top level of an INSERT, UPDATE or DELETE */
-    char *text;                /* the statement as the engine wants it, NUL-terminated, without the final semicolon */
-    size_t size;               /* bytes of it, without the NUL */
-    unsigned parameters;       /* how many values the caller must give (the highest number, or the count) */
-    unsigned places;           /* how many placeholders are in `text` */
-    unsigned *order;           /* for each placeholder in `text`: which value, from 0; NULL when places is 0 */
-    size_t error_at;           /* when not OK: the byte offset in the input */
-    const char *error;         /* when not OK: a static sentence, such as "a string that starts here has no end" */
+    belayi_lock_wait lock; /* of the locking clause at the end of the statement, under `drop_locking` of those in
+                              parentheses too: the last in the order of the enum when there are several */
+    bool returning;        /* a RETURNING clause at the top level of an INSERT, UPDATE or DELETE */
+    char *text;            /* the statement as the engine wants it, NUL-terminated, without semicolons around it
+                              and white space at its end */
+    size_t size;           /* bytes of it, without the NUL */
+    unsigned parameters;   /* how many values the caller must give (the highest number, or the count) */
+    unsigned places;       /* how many placeholders are in `text` */
+    unsigned *order;       /* for each placeholder in `text`: which value, from 0; NULL when places is 0 */
+    size_t error_at;       /* when not OK: the byte offset in the input */
+    const char *error;     /* when not OK: a static sentence, such as "a string that starts here has no end" */
 } belayi_sql;
 
 /*
@@ -103,9 +112,12 @@ typedef struct belayi_sql {
  * the same name is the same value), one style a statement. ?? is one question
  * mark. Never placeholders: what is inside a literal, comment, quoted
  * identifier or dollar quote; ::  casts; := ; array slices such as a[1:n],
- * a[x:y]; a $ or : inside an identifier. A NUL byte ends nothing: it is passed on as
- * any other byte. Keywords are matched without regard to case. Leading
- * parentheses are looked through: (SELECT 1) is a SELECT.
+ * a[x:y]; a $ or : inside an identifier; a $name or @name. Directly inside [ ],
+ * where those are not identifiers, :name is a placeholder only behind [ ( , or
+ * an operator. A NUL byte ends nothing: it is passed on as any other byte.
+ * Byte order marks at the start are skipped. Keywords are matched without
+ * regard to case. Leading parentheses are looked through: (SELECT 1) is a
+ * SELECT. Semicolons in the body of a trigger or routine end nothing.
  *
  * On success fills *out_sql, which the caller frees with belayi_sql_done. On
  * failure out_sql->text and ->order are NULL, and ->error and ->error_at say

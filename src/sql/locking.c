@@ -9,6 +9,7 @@
  */
 #include "locking.h"
 
+/* clang-format off */
 #define STEP(from, word, to) {BELAYI_LOCKING_##from, BELAYI_WORD_##word, BELAYI_LOCKING_##to}
 
 static const struct lock_step {
@@ -34,6 +35,7 @@ static const struct lock_step {
     STEP(SKIP, LOCKED, CLAUSE),
     STEP(CLAUSE, WAIT, WAIT),
 };
+/* clang-format on */
 
 static belayi_lock_state step_word(belayi_lock_state from, belayi_word word)
 {

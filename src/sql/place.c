@@ -86,10 +86,13 @@ static bool scan_colon(const belayi_scanner *s, belayi_token *t)
     return true;
 }
 
-/* @name; in @@name both @ are symbols and the name is a word, as a SET must look at it. */
+/*
+ * @name; in @@name both @ are symbols and the name is a word, as a SET must look
+ * at it. Where E'x' is a string, so in PostgreSQL, @ is an operator.
+ */
 static bool scan_at(const belayi_scanner *s, belayi_token *t)
 {
-    if (!belayi_sql_is_identifier(belayi_sql_peek(s, 1)) || belayi_sql_peek(s, 1) == '$' ||
+    if (s->rules->escape_strings || !belayi_sql_is_identifier(belayi_sql_peek(s, 1)) || belayi_sql_peek(s, 1) == '$' ||
         (s->at > 0 && s->text[s->at - 1] == '@'))
         return false;
     scan_name(s, t, BELAYI_TOKEN_VARIABLE);

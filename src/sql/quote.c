@@ -11,6 +11,14 @@
 
 #include <string.h>
 
+/* The offset behind the first such byte at or behind `at`; 0 when there is none. */
+static size_t find_byte(const belayi_scanner *s, size_t at, char byte)
+{
+    const char *found = memchr(s->text + at, byte, s->size - at);
+
+    return found == NULL ? 0 : (size_t)(found - s->text) + 1;
+}
+
 /* The offset behind the closing quote, for text that starts at `at` behind the opening one; 0 when there is none. */
 static size_t find_quote_end(const belayi_scanner *s, size_t at, char quote, bool escapes)
 {
@@ -70,25 +78,30 @@ static void scan_identifier_quote(const belayi_scanner *s, belayi_token *t, size
 /* SQLite's [x], in which nothing is escaped. */
 static void scan_bracket_quote(const belayi_scanner *s, belayi_token *t)
 {
-    const char *end = memchr(s->text + s->at, ']', s->size - s->at);
-
-    scan_identifier_quote(s, t, end == NULL ? 0 : (size_t)(end - s->text) + 1);
+    scan_identifier_quote(s, t, find_byte(s, s->at, ']'));
 }
 
-/* E'x', and x'00' and b'01', in which a backslash never escapes, whatever the settings. */
+/* In MariaDB the x of @@x'00' and of a.x'00' is a name; to PostgreSQL a letter before a quote is always a prefix. */
+static bool ends_a_name(const belayi_scanner *s)
+{
+    char last = s->at > 0 ? s->text[s->at - 1] : '\0';
+
+    return !s->rules->escape_strings && s->before == BELAYI_TOKEN_SYMBOL && (last == '.' || last == '@');
+}
+
+/* E'x', with escapes whatever the settings; x'00' and b'01', which have none and end at the first quote. */
 static bool scan_prefixed_string(const belayi_scanner *s, belayi_token *t)
 {
     char prefix = (char)(belayi_sql_peek(s, 0) | 0x20);
     bool escapes = s->rules->escape_strings && prefix == 'e';
+    size_t next = s->at + 2;
+    size_t end = 0;
 
-    if (belayi_sql_peek(s, 1) != '\'' || (!escapes && prefix != 'x' && prefix != 'b'))
+    if (belayi_sql_peek(s, 1) != '\'' || (!escapes && prefix != 'x' && prefix != 'b') || ends_a_name(s))
         return false;
-    size_t end = find_quote_end(s, s->at + 2, '\'', escapes);
-    while (s->rules->escape_strings && end != 0) {
-        size_t next = find_continuation(s, end);
-        if (next == 0)
-            break;
-        end = find_quote_end(s, next, '\'', escapes);
+    while (next != 0) {
+        end = escapes ? find_quote_end(s, next, '\'', true) : find_byte(s, next, '\'');
+        next = s->rules->escape_strings && end != 0 ? find_continuation(s, end) : 0;
     }
     finish_quote(s, t, BELAYI_TOKEN_STRING, end);
     return true;

@@ -299,8 +299,8 @@ static bool follow_brackets(belayi_scanner *s, char symbol)
 static void remember_token(belayi_scanner *s, const belayi_token *t)
 {
     static const bool values[] = {
-        [BELAYI_TOKEN_WORD] = true,     [BELAYI_TOKEN_QUOTED] = true,      [BELAYI_TOKEN_STRING] = true,
-        [BELAYI_TOKEN_NUMBER] = true,   [BELAYI_TOKEN_VARIABLE] = true,    [BELAYI_TOKEN_PLACEHOLDER] = true,
+        [BELAYI_TOKEN_WORD] = true,   [BELAYI_TOKEN_QUOTED] = true,   [BELAYI_TOKEN_STRING] = true,
+        [BELAYI_TOKEN_NUMBER] = true, [BELAYI_TOKEN_VARIABLE] = true, [BELAYI_TOKEN_PLACEHOLDER] = true,
         [BELAYI_TOKEN_ERROR] = false,
     };
     bool blank = t->type == BELAYI_TOKEN_BLANK || t->type == BELAYI_TOKEN_MARK || t->type == BELAYI_TOKEN_OPENER ||

@@ -1,10 +1,8 @@
 /*
  * The status after every way to end, what became of the work, the first error,
- * and failures that nobody read.
+ * and errors of the program's own.
  */
 #include "support.h"
-
-#include <string.h>
 
 /* ---- The status ---------------------------------------------------------------------------------------- */
 
@@ -100,7 +98,7 @@ static void the_first_error_wins_and_a_later_one_never_takes_its_place(void **st
         clash(w->s);
         assert_code(belay_fail(w->s, BELAY_DEADLOCK, "second"), BELAY_UNIQUE);
         assert_code(belay_exec(w->s, NULL), BELAY_UNIQUE);
-        assert_code(belay_commit(w->s), BELAY_MISUSE);
+        assert_code(belay_commit(w->s), BELAY_UNIQUE); /* misuse of a block's scope, but the first error is returned */
         assert_code(belay_status(w->s), BELAY_UNIQUE);
         belay_begin(w->s, NULL); /* left open: misuse */
     }
@@ -173,135 +171,68 @@ static void fail_outside_all_scopes_becomes_the_status(void **state)
     assert_code(put(w->s, 1), BELAY_OK);
 }
 
-/* ---- Unread -------------------------------------------------------------------------------------------------- */
+/* ---- belay_raise ------------------------------------------------------------------------------------------ */
 
-static void read_it(belay_session *s, int way)
-{
-    switch (way) {
-    case 0: belay_status(s); break;
-    case 1: belay_message(s); break;
-    case 2: belay_pending(s); break;
-    case 3: belay_catch(s, BELAY_CHECK); break;
-    default: belay_ignore(s, BELAY_ANY); break;
-    }
-}
-
-static void a_failed_outcome_is_unread_until_it_was_read(void **state)
+static void raise_raises_an_error_again_as_it_was(void **state)
 {
     world *w = *state;
-    assert_code(belay_unread(w->s)->code, BELAY_OK);
-    for (int way = 0; way < 5; way++) {
-        clash(w->s);
-        assert_code(belay_unread(w->s)->code, BELAY_UNIQUE);
-        assert_code(belay_unread(w->s)->code, BELAY_UNIQUE); /* asking for it is not reading it */
-        read_it(w->s, way);
-        assert_code(belay_unread(w->s)->code, BELAY_OK);
-    }
-    put(w->s, 1);
-    assert_int_equal(w->d.log_lines, 0);
-}
-
-static int fail_unit(belay_session *s, void *arg)
-{
-    (void)arg;
-    clash(s);
-    return 0;
-}
-
-static void a_code_returned_by_commit_or_atomic_counts_as_read(void **state)
-{
-    world *w = *state;
-    belay_begin(w->s, NULL);
-    clash(w->s);
-    belay_commit(w->s);
-    assert_code(belay_unread(w->s)->code, BELAY_OK);
-    belay_atomic(w->s, NULL, fail_unit, NULL);
-    assert_code(belay_unread(w->s)->code, BELAY_OK);
-    assert_code(belay_session_close(w->s), BELAY_OK);
-    w->s = w->d.s = NULL;
-    assert_int_equal(w->d.log_lines, 0);
-}
-
-static void reading_inside_a_scope_is_not_reading_how_it_ended(void **state)
-{
-    world *w = *state;
+    int line = 0;
     BELAY_ATOMIC(w->s) {
-        clash(w->s);
-        belay_status(w->s);
-        belay_message(w->s);
-    }
-    assert_code(belay_unread(w->s)->code, BELAY_UNIQUE);
-}
-
-static void an_unread_failure_is_logged_when_the_next_outermost_scope_begins(void **state)
-{
-    world *w = *state;
-    clash(w->s);
-    assert_int_equal(w->d.log_lines, 0);
-    BELAY_ATOMIC(w->s)
         put(w->s, 1);
-    assert_int_equal(w->d.log_lines, 1);
-    assert_contains(database_log(&w->d), "UNIQUE");
-    put(w->s, 2);
-    assert_int_equal(w->d.log_lines, 1);
-}
-
-static void the_first_unread_failure_is_kept_until_the_session_is_closed(void **state)
-{
-    world *w = *state;
-    clash(w->s);
-    belay_fail(w->s, BELAY_STALE, "later");
-    put(w->s, 1);
-    belay_status(w->s); /* reads how the last one ended, not the first */
-    assert_code(belay_unread(w->s)->code, BELAY_UNIQUE);
-    assert_code(belay_session_close(w->s), BELAY_UNIQUE);
-    w->s = w->d.s = NULL;
-    assert_int_equal(w->d.log_lines, 2);
-}
-
-static void closing_a_session_returns_and_logs_the_failure_that_nobody_read(void **state)
-{
-    world *w = *state;
-    clash(w->s);
-    assert_code(belay_session_close(w->s), BELAY_UNIQUE);
-    w->s = w->d.s = NULL;
-    assert_int_equal(w->d.log_lines, 1);
-}
-
-static void closing_a_session_with_work_open_is_abandoned(void **state)
-{
-    world *w = *state;
-    belay_begin(w->s, NULL);
-    put(w->s, 1);
-    belay_begin(w->s, NULL);
-    put(w->s, 2);
-    assert_code(belay_session_close(w->s), BELAY_ABANDONED);
-    w->s = w->d.s = NULL;
+        BELAY_ATOMIC_WITH(w->s, .name = "inner") {
+            line = __LINE__ + 1;
+            belay_exec(w->s, "INSERT INTO taken VALUES (1)");
+        }
+        assert_true(belay_catch(w->s, BELAY_INTEGRITY));
+        assert_code(belay_raise(w->s, belay_caught(w->s)), BELAY_UNIQUE);
+        assert_false(belay_catch(w->s, BELAY_ANY)); /* it is this scope's own now */
+    }
+    const belay_error *error = belay_pending(w->s);
+    assert_code(error->code, BELAY_UNIQUE);
+    assert_int_equal(error->line, line);
+    assert_string_equal(error->table, "taken");
+    assert_string_equal(error->scope, "inner");
+    assert_int_equal(error->outcome, BELAY_WORK_ROLLED_BACK);
     assert_stored(w, "");
-    assert_code(put(w->other, 3), BELAY_OK);
 }
 
-static void closing_a_session_whose_open_work_had_failed_returns_that_failure(void **state)
+static void raise_follows_the_rules_of_fail(void **state)
 {
     world *w = *state;
-    belay_begin(w->s, NULL);
-    clash(w->s);
-    assert_code(belay_session_close(w->s), BELAY_UNIQUE);
-    w->s = w->d.s = NULL;
+    belay_error error = {.code = BELAY_STALE, .message = "copied"};
+    assert_code(belay_raise(w->s, &error), BELAY_STALE); /* outside all scopes: the status */
+    assert_status(w->s, BELAY_STALE);
+    BELAY_ATOMIC(w->s) {
+        assert_code(belay_raise(w->s, &error), BELAY_STALE);
+        error.message[0] = 'X';
+        error.code = BELAY_DEADLOCK;
+        assert_code(belay_raise(w->s, &error), BELAY_STALE); /* an earlier error wins */
+        assert_string_equal(belay_pending(w->s)->message, "copied");
+    }
+    for (int code = BELAY_OK; code <= BELAY_ANY + 1; code++) {
+        error.code = (belay_code)code;
+        bool is_error = code != BELAY_OK && code != BELAY_ROLLED_BACK && code < BELAY_ANY;
+        BELAY_ATOMIC(w->s)
+            assert_code(belay_raise(w->s, &error), is_error ? (belay_code)code : BELAY_MISUSE);
+    }
+    assert_code(belay_raise(w->s, NULL), BELAY_MISUSE);
+    assert_code(belay_raise(NULL, &error), BELAY_MISUSE);
 }
 
-static void work_that_was_undone_is_no_failure(void **state)
+static void an_error_that_ended_a_transaction_ends_the_one_it_is_raised_in(void **state)
 {
     world *w = *state;
+    int runs = 0;
     BELAY_ATOMIC(w->s)
-        belay_undo(w->s);
-    belay_begin(w->s, NULL);
-    put(w->s, 1);
-    belay_rollback(w->s);
-    assert_code(belay_unread(w->s)->code, BELAY_OK);
-    assert_code(belay_session_close(w->s), BELAY_OK);
-    w->s = w->d.s = NULL;
-    assert_int_equal(w->d.log_lines, 0);
+        belay_fail(w->s, BELAY_SERIALIZATION, "first");
+    belay_error error = *belay_pending(w->s);
+    BELAY_ATOMIC_WITH(w->s, .retries = 1, .backoff_ms = 1) {
+        runs++;
+        BELAY_ATOMIC(w->s)
+            belay_raise(w->s, &error);
+        assert_false(belay_catch(w->s, BELAY_ANY));
+    }
+    assert_int_equal(runs, 2);
 }
 
 int main(void)
@@ -317,15 +248,9 @@ int main(void)
         in_world(fail_raises_an_error_of_the_programs_own),
         in_world(fail_takes_every_code_of_an_error),
         in_world(fail_outside_all_scopes_becomes_the_status),
-        in_world(a_failed_outcome_is_unread_until_it_was_read),
-        in_world(a_code_returned_by_commit_or_atomic_counts_as_read),
-        in_world(reading_inside_a_scope_is_not_reading_how_it_ended),
-        in_world(an_unread_failure_is_logged_when_the_next_outermost_scope_begins),
-        in_world(the_first_unread_failure_is_kept_until_the_session_is_closed),
-        in_world(closing_a_session_returns_and_logs_the_failure_that_nobody_read),
-        in_world(closing_a_session_with_work_open_is_abandoned),
-        in_world(closing_a_session_whose_open_work_had_failed_returns_that_failure),
-        in_world(work_that_was_undone_is_no_failure),
+        in_world(raise_raises_an_error_again_as_it_was),
+        in_world(raise_follows_the_rules_of_fail),
+        in_world(an_error_that_ended_a_transaction_ends_the_one_it_is_raised_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -220,8 +220,7 @@ static belay_code wrap_statement(belay_conn *conn, belay_statement *inner, belay
     return BELAY_OK;
 }
 
-static belay_code prepare_fake(belay_conn *conn, const char *text, size_t size, unsigned parameters, belay_statement **out,
-                               belay_error *error)
+static belay_code prepare_fake(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out, belay_error *error)
 {
     fake_conn *f = fake_of(conn);
     belay_statement *inner = NULL;
@@ -231,7 +230,7 @@ static belay_code prepare_fake(belay_conn *conn, const char *text, size_t size, 
         return lose(conn, error);
     if (due)
         return fail(conn, error);
-    belay_code code = f->inner->driver->prepare(f->inner, text, size, parameters, &inner, error);
+    belay_code code = f->inner->driver->prepare(f->inner, sql, &inner, error);
     return code == BELAY_OK ? wrap_statement(conn, inner, out) : code;
 }
 

@@ -51,6 +51,7 @@ typedef struct belay_limits {
 
 typedef struct belay_driver belay_driver;
 struct belayi_sql_rules;
+struct belayi_sql;
 
 /* A connection. A driver's own connection struct begins with one. */
 typedef struct belay_conn {
@@ -70,8 +71,8 @@ typedef struct belay_statement {
 /* What a statement did. */
 typedef struct belay_effect {
     int64_t changes; /* rows matched by an INSERT, UPDATE or DELETE; else 0 */
-    int64_t last_id; /* the key that an INSERT generated; unchanged when there is none */
-    bool has_last_id;
+    int64_t last_id;  /* the key that the last INSERT generated; these two change with an INSERT only */
+    bool has_last_id; /* it can be told */
 } belay_effect;
 
 /* How a transaction begins. */
@@ -145,9 +146,9 @@ struct belay_driver {
 
     /* -- statements ------------------------------------------------------------------------------ */
 
-    /* Prepares `text` (as the lexer wrote it for conn->rules). *out_statement is NULL on failure. */
-    belay_code (*prepare)(belay_conn *conn, const char *text, size_t size, unsigned parameters,
-                          belay_statement **out_statement, belay_error *error);
+    /* Prepares what the lexer read and wrote for conn->rules. *out_statement is NULL on failure. */
+    belay_code (*prepare)(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
+                          belay_error *error);
     void (*finalize)(belay_statement *statement); /* accepts NULL */
 
     /* Whether a failure of this statement is undone by the engine itself, exactly as by a savepoint around it, at

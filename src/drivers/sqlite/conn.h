@@ -157,8 +157,8 @@ typedef struct belayi_sqlite_statement {
     bool contained;
 } belayi_sqlite_statement;
 
-belay_code belayi_sqlite_prepare(belay_conn *conn, const char *text, size_t size, unsigned parameters,
-                                 belay_statement **out_statement, belay_error *error);
+belay_code belayi_sqlite_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
+                                 belay_error *error);
 void belayi_sqlite_finalize(belay_statement *statement);
 belay_code belayi_sqlite_execute(belay_statement *statement, size_t n, const belay_value *values, belay_effect *effect,
                                  belay_error *error);

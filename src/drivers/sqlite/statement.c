@@ -12,54 +12,19 @@
 #include <string.h>
 
 #include "conn.h"
+#include "lexer.h"
 #include "report.h"
 #include "utf8.h"
 #include "values.h"
 
 /* ---- Prepare ------------------------------------------------------------------------------------------- */
 
-/* The first word of a statement, behind white space, comments and opening parentheses. */
-static size_t find_first_word(const char *text, size_t size, const char **out_word)
+static void note_kind(belayi_sqlite_statement *s, belayi_sql_kind kind)
 {
-    size_t at = 0;
-    while (at < size) {
-        const char *end = NULL;
-        if (strchr(" \t\r\n\f(;", text[at])) {
-            at++;
-            continue;
-        }
-        if (text[at] == '-' && at + 1 < size && text[at + 1] == '-')
-            end = memchr(text + at, '\n', size - at);
-        else if (text[at] == '/' && at + 1 < size && text[at + 1] == '*')
-            end = at + 3 < size ? memmem(text + at + 2, size - at - 2, "*/", 2) : NULL;
-        else
-            break;
-        at = end ? (size_t)(end - text) + 1 + (*end == '*') : size;
-    }
-    size_t from = at;
-    while (at < size && ((text[at] | 0x20) >= 'a' && (text[at] | 0x20) <= 'z'))
-        at++;
-    *out_word = text + from;
-    return at - from;
-}
-
-static bool is_word(const char *word, size_t size, const char *keyword)
-{
-    return size == strlen(keyword) && sqlite3_strnicmp(word, keyword, (int)size) == 0;
-}
-
-/* A WITH that writes is an INSERT, UPDATE or DELETE; which one, its effect shows. */
-static void note_kind(belayi_sqlite_statement *s, const char *text, size_t size)
-{
-    const char *word;
-    size_t n = find_first_word(text, size, &word);
-    bool with = is_word(word, n, "WITH");
-    bool insert = is_word(word, n, "INSERT") || is_word(word, n, "REPLACE");
-    bool dml = with || insert || is_word(word, n, "UPDATE") || is_word(word, n, "DELETE");
-    bool query = with || is_word(word, n, "SELECT") || is_word(word, n, "VALUES") || is_word(word, n, "EXPLAIN");
+    bool dml = kind == BELAYI_SQL_INSERT || kind == BELAYI_SQL_UPDATE || kind == BELAYI_SQL_DELETE;
     s->is_dml = s->base.writes && dml;
-    s->may_insert = s->base.writes && (with || insert);
-    s->is_other = !dml && !query;
+    s->may_insert = s->base.writes && kind == BELAYI_SQL_INSERT;
+    s->is_other = !dml && kind != BELAYI_SQL_SELECT;
 }
 
 /* SQLite knows parameters that Belay's rules don't: $name and @name. */
@@ -93,13 +58,13 @@ static belay_code prepare_native(belayi_sqlite_conn *conn, const char *text, siz
     return *out ? BELAY_OK : belayi_report(error, BELAY_MISUSE, "there is no statement in the text");
 }
 
-belay_code belayi_sqlite_prepare(belay_conn *base, const char *text, size_t size, unsigned parameters,
-                                 belay_statement **out_statement, belay_error *error)
+belay_code belayi_sqlite_prepare(belay_conn *base, const belayi_sql *sql, belay_statement **out_statement,
+                                 belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
     sqlite3_stmt *native;
     *out_statement = NULL;
-    belay_code code = prepare_native(conn, text, size, &native, error);
+    belay_code code = prepare_native(conn, sql->text, sql->size, &native, error);
     if (code != BELAY_OK)
         return code;
     belayi_sqlite_statement *s = calloc(1, sizeof *s);
@@ -110,8 +75,8 @@ belay_code belayi_sqlite_prepare(belay_conn *base, const char *text, size_t size
     bool writes = !sqlite3_stmt_readonly(native) && !sqlite3_stmt_isexplain(native);
     s->base = (belay_statement){base, writes, sqlite3_column_count(native)};
     s->native = native;
-    s->parameters = parameters;
-    note_kind(s, text, size);
+    s->parameters = sql->parameters;
+    note_kind(s, sql->kind);
     code = check_parameters(s, error);
     if (code == BELAY_OK)
         *out_statement = &s->base;
@@ -235,7 +200,9 @@ static void read_effect(const belayi_sqlite_statement *s, belay_effect *effect)
 {
     sqlite3 *db = ((belayi_sqlite_conn *)s->base.conn)->db;
     effect->changes = s->is_dml ? sqlite3_changes64(db) : 0;
-    int64_t id = s->may_insert ? sqlite3_last_insert_rowid(db) : 0;
+    if (!s->may_insert)
+        return; /* the key that the last INSERT generated stays */
+    int64_t id = sqlite3_last_insert_rowid(db);
     effect->has_last_id = id != 0;
     if (id != 0)
         effect->last_id = id;
@@ -371,8 +338,9 @@ belay_step belayi_sqlite_step(belay_statement *statement, belay_value *cells, be
     if (rc != SQLITE_DONE)
         return BELAY_STEP_ERROR;
     effect->changes = s->effect.changes;
-    effect->has_last_id = s->effect.has_last_id;
-    if (effect->has_last_id)
+    if (s->may_insert)
+        effect->has_last_id = s->effect.has_last_id;
+    if (s->may_insert && effect->has_last_id)
         effect->last_id = s->effect.last_id;
     return BELAY_STEP_DONE;
 }

@@ -1,5 +1,7 @@
 #include "sqlite_rig.h"
 
+#include "lexer.h"
+
 #include <dirent.h>
 #include <unistd.h>
 
@@ -97,10 +99,24 @@ belay_code rig_open_url(rig *r, const char *url)
     return code == BELAY_OK ? connect_once(r, &conn) : code;
 }
 
+belay_code rig_try_prepare(belay_conn *conn, const char *sql, unsigned parameters, belay_statement **out, belay_error *error)
+{
+    belayi_sql read = {0};
+    char *copy = strdup(sql);
+    if (belayi_sql_read(sql, strlen(sql), conn->rules, &read) != BELAYI_LEX_OK)
+        read = (belayi_sql){.kind = BELAYI_SQL_OTHER, .text = copy, .size = strlen(sql)};
+    read.parameters = parameters;
+    belay_code code = D->prepare(conn, &read, out, error);
+    if (read.text != copy)
+        belayi_sql_done(&read);
+    free(copy);
+    return code;
+}
+
 belay_statement *rig_prepare(rig *r, belay_conn *conn, const char *sql, unsigned parameters)
 {
     belay_statement *statement;
-    if (D->prepare(conn, sql, strlen(sql), parameters, &statement, &r->error) != BELAY_OK)
+    if (rig_try_prepare(conn, sql, parameters, &statement, &r->error) != BELAY_OK)
         fail_msg("%s: %s", sql, r->error.message);
     return statement;
 }
@@ -109,7 +125,7 @@ belay_code rig_run_values(rig *r, belay_conn *conn, const char *sql, size_t n, c
 {
     belay_statement *statement;
     memset(&r->error, 0xA5, sizeof r->error);
-    belay_code code = D->prepare(conn, sql, strlen(sql), (unsigned)n, &statement, &r->error);
+    belay_code code = rig_try_prepare(conn, sql, (unsigned)n, &statement, &r->error);
     if (code == BELAY_OK)
         code = D->execute(statement, n, values, &r->effect, &r->error);
     D->finalize(statement);

@@ -64,7 +64,7 @@ static belay_code run_unit(belay_conn *conn)
     belay_code code = D->begin(conn, &options, &r.error);
     if (code != BELAY_OK)
         return code;
-    code = D->prepare(conn, sql, sizeof sql - 1, 1, &insert, &r.error);
+    code = rig_try_prepare(conn, sql, 1, &insert, &r.error);
     assert_true((insert != NULL) == (code == BELAY_OK));
     for (unsigned i = 1; i <= 3 && code == BELAY_OK; i++) {
         code = D->savepoint(conn, i, &r.error);
@@ -93,7 +93,7 @@ static belay_code read_rows(belay_conn *conn)
     belay_statement *select;
     belay_step step = BELAY_STEP_ERROR;
     static const char sql[] = "SELECT a, b || 'x' FROM t ORDER BY a DESC LIMIT 2";
-    belay_code code = D->prepare(conn, sql, sizeof sql - 1, 0, &select, &r.error);
+    belay_code code = rig_try_prepare(conn, sql, 0, &select, &r.error);
     if (code == BELAY_OK)
         code = D->start(select, 0, NULL, &r.error);
     if (code == BELAY_OK) {

@@ -1,6 +1,8 @@
 /* Parameters in, rows and effects out. */
 #include "sqlite_rig.h"
 
+#include "lexer.h"
+
 #include <limits.h>
 #include <math.h>
 #include <sqlite3.h>
@@ -247,7 +249,8 @@ static void only_an_insert_that_added_a_row_generates_a_key(void **state)
 static belay_code prepare_text(const char *sql, size_t size, unsigned parameters)
 {
     belay_statement *statement = (belay_statement *)(void *)&r;
-    belay_code code = D->prepare(conn, sql, size, parameters, &statement, &r.error);
+    belay_code code = D->prepare(conn, &(belayi_sql){.text = (char *)(uintptr_t)sql, .size = size, .parameters = parameters, .kind = BELAYI_SQL_OTHER},
+                                 &statement, &r.error);
     assert_true((statement != NULL) == (code == BELAY_OK));
     D->finalize(statement);
     return code;

@@ -328,7 +328,7 @@ static void *write_many(void *arg)
     belay_statement *insert;
     belay_begin_options options = {.read_only = false};
     static const char sql[] = "INSERT INTO t (b) VALUES (1)";
-    w->code = D->prepare(w->conn, sql, sizeof sql - 1, 0, &insert, &error);
+    w->code = rig_try_prepare(w->conn, sql, 0, &insert, &error);
     for (int i = 0; i < 100 && w->code == BELAY_OK; i++) {
         w->code = D->begin(w->conn, &options, &error);
         if (w->code == BELAY_OK)
