@@ -67,13 +67,14 @@ typedef struct belay_scope_options {
                               transaction's level is at least as strong */
     bool read_only;        /* writes are BELAY_READ_ONLY; on SQLite the scope takes no write lock */
     bool deferrable;       /* as in SQL; no effect on SQLite, where readers wait for nobody */
-    int timeout_ms;        /* for the whole scope with all its attempts, then BELAY_TIMEOUT. 0: the handle's default;
-                              -1: none. A limit of a nested scope never outlasts that of a scope around it */
+    int timeout_ms;        /* for the whole scope with all its attempts, then BELAY_TIMEOUT. Of all three limits: 0 is
+                              that of the scope around, outermost the handle's default; -1 is none. A limit of a
+                              nested scope never outlasts that of a scope around it */
     int lock_timeout_ms;   /* for one lock wait, then BELAY_LOCK_TIMEOUT */
     int idle_timeout_ms;   /* for the time between two calls while a transaction is open, then BELAY_TIMEOUT. On
                               SQLite it is checked at the next call; until then the write lock is held */
     int retries;           /* an outermost block or callback runs at most retries + 1 times; no effect on a nested
-                              one. Negative, or with belay_begin, it is misuse */
+                              one, also with BELAY_REQUIRES_NEW. Negative, or with belay_begin, it is misuse */
     int backoff_ms;        /* base of the full-jitter exponential backoff between attempts; default 5 */
     int backoff_max_ms;    /* and its cap; default 1,000 */
     belay_propagation propagation;
@@ -100,8 +101,9 @@ typedef struct belay_scope_options {
  * status is BELAY_OK.
  *
  * A block begun while an error is pending, or whose beginning is refused, never
- * runs its body; its own refusal counts as the error of an inner scope that has
- * ended, so it can be caught.
+ * runs its body. A refusal of its own (of its options) counts as the error of an
+ * inner scope that has ended, so it can be caught. An error that was pending
+ * before can't be caught any more: this block's work is missing.
  */
 #define BELAY_ATOMIC(s) BELAYI_BLOCK(BELAYI_UNIQUE(belayi_block_), s, NULL)
 
@@ -109,7 +111,8 @@ typedef struct belay_scope_options {
  * BELAY_ATOMIC_WITH(s, .isolation = BELAY_SERIALIZABLE, .retries = 5) { ... }
  *
  * The same with options. An outermost block with .retries runs again from its
- * top, after a backoff, when it failed with a retryable error.
+ * top, after a backoff, when it failed with a retryable error. In C++ it needs
+ * designated initialisers: C++20, and -Wno-missing-field-initializers with g++.
  */
 #define BELAY_ATOMIC_WITH(s, ...) BELAYI_BLOCK(BELAYI_UNIQUE(belayi_block_), s, BELAYI_OPTIONS(__VA_ARGS__))
 
@@ -164,7 +167,8 @@ typedef int (*belay_unit)(belay_session *, void *arg);
 /*
  * The block as a function: runs `unit` in a scope, again where .retries says so.
  * Returns how the scope ended; that counts as reading it. The same function is
- * there for other languages and for C++.
+ * there for other languages and for C++. A C++ exception, or pthread_exit, that
+ * leaves the unit rolls the scope back.
  */
 #define belay_atomic(s, options, unit, arg) belay_atomic_at(s, BELAY_HERE, options, unit, arg)
 BELAY_API belay_code belay_atomic_at(belay_session *, belay_place, const belay_scope_options *, belay_unit, void *arg);

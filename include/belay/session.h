@@ -8,7 +8,8 @@
  * One thread at a time. A call made while another thread is inside a call on
  * the same session is refused with BELAY_MISUSE and does nothing; the refusal
  * is also made pending in the owner's scope at its next call, since the refused
- * work is missing there.
+ * work is missing there. A thread must not be cancelled (pthread_cancel) while
+ * it is in a call: SQLite's own waits are points of cancellation.
  */
 #ifndef BELAY_SESSION_H
 #define BELAY_SESSION_H
@@ -55,6 +56,10 @@ BELAY_API int belay_attempt(const belay_session *);
  * nothing. When the scope ends it is rolled back, and the error becomes pending
  * in the scope outside it, as an exception would travel. The first error wins:
  * a later one never takes its place.
+ *
+ * A broken rule of this library is BELAY_MISUSE, an error like any other. With
+ * BELAY_ABORT_ON_MISUSE set in the environment it ends the process with abort(),
+ * at the call, for a debugger.
  */
 
 /*
@@ -84,9 +89,9 @@ BELAY_API const belay_error *belay_pending(belay_session *);
  * Once any call in a scope has been refused because of an error, the error is
  * the scope's own and can never be caught there: otherwise a unit with a hole
  * in it could commit. An error that ended the whole transaction (deadlock,
- * serialization failure, lost connection, no connection, a failed BEGIN, an
- * engine that rolled back on its own, belay_fail with such a code) is never
- * caught inside the transaction. A lock timeout or busy can be caught.
+ * serialization failure, lost connection, no connection, a failed BEGIN, a
+ * damaged database, an engine that rolled back on its own, belay_fail with such
+ * a code) is never caught inside the transaction. A lock timeout or busy can be caught.
  */
 BELAY_API bool belay_catch(belay_session *, belay_code which);
 

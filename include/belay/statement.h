@@ -8,7 +8,10 @@
  * misuse. A statement is prepared once a connection and kept in a bounded cache.
  *
  * A statement inside a scope is part of it. Outside any scope it is its own
- * transaction (an error under .require_scope). Transaction control as SQL text
+ * transaction (an error under .require_scope). What is no query, INSERT, UPDATE
+ * or DELETE is then sent without a BEGIN, so that VACUUM and PRAGMA work. PRAGMA,
+ * ATTACH and temporary tables belong to one connection of the pool: the next
+ * unit may have another one. Transaction control as SQL text
  * (BEGIN, COMMIT, SAVEPOINT, SET autocommit, ...) is refused with BELAY_MISUSE
  * before it reaches the engine, naming the call to use.
  *

@@ -153,7 +153,8 @@ static inline belay_value belayi_same(belay_value value)
 
 /*
  * One belay_value from a C value, by its type. Other pointers, and a bare NULL,
- * do not compile: say belay_null(), belay_text or belay_blob.
+ * do not compile: say belay_null(), belay_text or belay_blob. (In C++ the macro
+ * NULL is a number to the compiler, and is bound as 0; nullptr does not compile.)
  */
 #define BELAY_V(x)                                                                                     \
     _Generic((x),                                                                                      \

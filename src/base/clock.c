@@ -1,6 +1,7 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <time.h>
 
 enum { NS_PER_S = 1000000000 };
@@ -35,6 +36,10 @@ int64_t belayi_clock_earlier(int64_t a, int64_t b)
 void belayi_clock_sleep_until(int64_t moment_ns)
 {
     struct timespec moment = {.tv_sec = (time_t)(moment_ns / NS_PER_S), .tv_nsec = (long)(moment_ns % NS_PER_S)};
+    int cancel;
+    /* Who sleeps here may be inside a call of the engine's, which a cancelled thread must not leave. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, NULL) == EINTR)
         continue;
+    pthread_setcancelstate(cancel, NULL);
 }

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char ellipsis[] = "\xE2\x80\xA6";
@@ -56,6 +57,8 @@ belay_code belayi_report_list(belay_error *error, belay_code code, const char *f
     memset(error, 0, sizeof *error);
     error->code = code;
     format_list(error->message, sizeof error->message, format, list);
+    if (code == BELAY_MISUSE && getenv("BELAY_ABORT_ON_MISUSE"))
+        abort();
     return code;
 }
 

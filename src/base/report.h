@@ -14,7 +14,11 @@
 #include <belay/error.h>
 #include <belay/macros.h>
 
-/* Empties the record and gives it a code and a message. Returns the code. */
+/*
+ * Empties the record and gives it a code and a message. Returns the code. With
+ * BELAY_ABORT_ON_MISUSE in the environment, misuse ends the process here, so that
+ * a debugger shows the call that broke the rule.
+ */
 belay_code belayi_report(belay_error *error, belay_code code, const char *format, ...) BELAYI_PRINTF(3, 4);
 belay_code belayi_report_list(belay_error *error, belay_code code, const char *format, va_list list);
 

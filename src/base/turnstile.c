@@ -41,9 +41,12 @@ static void leave_line(belayi_turnstile *t, belayi_waiter *w)
 static void wait_in_line(belayi_turnstile *t, belayi_waiter *w, int64_t deadline_ns)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline_ns / NS_IN_SECOND), .tv_nsec = (long)(deadline_ns % NS_IN_SECOND)};
-    int failed = 0;
+    int failed = 0, cancel;
+    /* The waiter in the line is on this stack: pthread_cancel has to wait until it has left. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     while (!w->served && failed != ETIMEDOUT)
         failed = deadline_ns ? pthread_cond_timedwait(&w->turn, &t->mutex, &until) : pthread_cond_wait(&w->turn, &t->mutex);
+    pthread_setcancelstate(cancel, NULL);
 }
 
 static void init_waiter(belayi_waiter *w)

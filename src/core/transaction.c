@@ -54,7 +54,7 @@ static void step(belayi_frame *frame, belayi_scope_event event)
 bool belayi_code_ends_transaction(belay_code code)
 {
     return code == BELAY_DEADLOCK || code == BELAY_SERIALIZATION || code == BELAY_CONNECTION || code == BELAY_TOO_MANY ||
-           code == BELAY_IN_DOUBT;
+           code == BELAY_IN_DOUBT || code == BELAY_CORRUPT;
 }
 
 static void doom(belayi_transaction *t)
@@ -353,10 +353,12 @@ static bool keeps(const belayi_transaction *t, belayi_end reason)
     return reason == BELAYI_END_COMMIT && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING;
 }
 
-static void report_abandoned(belay_error *error, const belayi_frame *left)
+static void report_abandoned(belay_error *error, const belayi_frame *left, bool on_purpose)
 {
-    belayi_report(error, BELAY_ABANDONED, "the scope was left before its end");
-    BELAYI_REPORT_FIELD(error->hint, "leave a block by falling off its end, or call belay_undo before leaving it");
+    belayi_report(error, BELAY_ABANDONED, on_purpose ? "a scope that had joined this one was rolled back on purpose"
+                                                     : "the scope was left before its end");
+    BELAYI_REPORT_FIELD(error->hint, on_purpose ? "a scope that is to be undone alone must be BELAY_NESTED"
+                                                : "leave a block by falling off its end, or call belay_undo before leaving it");
     BELAYI_REPORT_FIELD(error->scope, left->name);
     belayi_report_place(error, left->place);
 }
@@ -424,7 +426,7 @@ static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended,
         if (!working || !(calls_off_joined(ended, reason) || loses_work_in_silence(ended, reason)))
             return BELAY_ROLLED_BACK;
         belay_error error;
-        report_abandoned(&error, ended);
+        report_abandoned(&error, ended, calls_off_joined(ended, reason));
         record(t, &error);
     }
     step(outer, ended->joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
@@ -528,7 +530,7 @@ static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_en
     }
     if (t->pending.code == BELAY_OK && loses_work_in_silence(frame, reason)) {
         belay_error error;
-        report_abandoned(&error, frame);
+        report_abandoned(&error, frame, false);
         record(t, &error);
     } else if (t->pending.code == BELAY_OK) {
         bool silent = reason == BELAYI_END_DROP || (reason == BELAYI_END_ABANDON && !frame->undone);

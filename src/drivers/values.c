@@ -79,9 +79,11 @@ bool belayi_values_timestamp(int64_t microseconds, char out[BELAYI_TIMESTAMP_SIZ
 
 static belay_code check_data(const belay_value *value, size_t number, belay_error *error)
 {
-    if (value->as.data || value->size == 0)
+    if (!value->as.data && value->size > 0)
+        return belayi_report(error, BELAY_MISUSE, "parameter %zu has %zu bytes at a NULL pointer", number, value->size);
+    if (value->size <= INT32_MAX)
         return BELAY_OK;
-    return belayi_report(error, BELAY_MISUSE, "parameter %zu has %zu bytes at a NULL pointer", number, value->size);
+    return belayi_report(error, BELAY_DATA, "parameter %zu has %zu bytes, more than any engine takes", number, value->size);
 }
 
 static belay_code check_text(const belay_value *value, size_t number, belay_error *error)

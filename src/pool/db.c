@@ -47,9 +47,11 @@ static belay_code init_driver(belay_db *db, const belay_driver *driver, const ch
     }
     if (bound > 0 && bound < db->options.pool_size)
         db->options.pool_size = bound;
+    /* A database that has one connection lives and dies with it: it is never too old. */
+    int age_ms = bound == 1 ? 0 : db->options.pool_max_age_ms;
     int cache = db->options.statement_cache;
     belayi_pool_init(&db->pool, driver, db->shared, (unsigned)db->options.pool_size, db->options.pool_timeout_ms,
-                     db->options.pool_max_age_ms, cache > 0 ? (unsigned)cache : 0);
+                     age_ms, cache > 0 ? (unsigned)cache : 0);
     db->driver = driver;
     return BELAY_OK;
 }

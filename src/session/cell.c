@@ -109,6 +109,8 @@ bool belayi_cell_to_real(const belay_value *cell, double *out_number, belay_erro
 /* As SQLite writes it: 15 digits, and always recognisable as no integer. */
 static size_t write_real(double real, char *out, size_t room)
 {
+    if (real == 0.0)
+        return (size_t)snprintf(out, room, "0.0"); /* also the negative one */
     if (isinf(real))
         return (size_t)snprintf(out, room, real < 0 ? "-Inf" : "Inf");
     int size = snprintf(out, room, "%.15g", real);

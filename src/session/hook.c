@@ -49,6 +49,13 @@ static bool close_left_open(belay_session *s, unsigned depth)
     return left;
 }
 
+static void log_failure(belay_session *s, const char *kind)
+{
+    char line[256];
+    belayi_report_format(line, sizeof line, "a hook %s failed; what was committed or rolled back stays so", kind);
+    belayi_db_log(s->db, BELAY_LOG_WARNING, line);
+}
+
 bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool inside)
 {
     belay_session *s = session;
@@ -65,14 +72,10 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     s->in_barred_hook = barred_around;
     s->barred_call = called_around;
     s->hook_floor = floor_around;
-    return !close_left_open(s, depth) && worked;
-}
-
-static void log_failure(belay_session *s, const char *kind)
-{
-    char line[256];
-    belayi_report_format(line, sizeof line, "a hook %s failed; what was committed or rolled back stays so", kind);
-    belayi_db_log(s->db, BELAY_LOG_WARNING, line);
+    worked &= !close_left_open(s, depth);
+    if (inside && !worked)
+        log_failure(s, "inside a transaction");
+    return worked;
 }
 
 /* Runs one hook after its unit has ended, and leaves the session as the program left it. */
@@ -90,7 +93,8 @@ static void run_late_hook(belay_session *s, const belayi_hook_entry *entry, bool
     if (worked)
         return;
     s->hook_errors++;
-    log_failure(s, entry->kind == BELAYI_HOOK_COMMIT ? "after a commit" : "after a rollback");
+    if (!barred)
+        log_failure(s, entry->kind == BELAYI_HOOK_COMMIT ? "after a commit" : "after a rollback");
 }
 
 /* Runs those of one kind, in order. */

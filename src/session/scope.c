@@ -205,14 +205,37 @@ static belay_code finish_unit(belay_session *s, uint64_t serial, int result, bel
     return s->transaction.depth == 0 ? s->status.code : code;
 }
 
+/* A callback that is under way, and may leave by a C++ exception or pthread_exit. */
+typedef struct running_unit {
+    belay_session *session;
+    uint64_t serial;
+    bool returned;
+} running_unit;
+
+static void leave_unit(running_unit *running)
+{
+    if (running->returned || !belayi_session_enter_to_end(running->session))
+        return;
+    end_scope(running->session, running->serial, BELAYI_END_ABANDON);
+    belayi_session_leave(running->session);
+}
+
+static int call_unit(belay_session *s, belay_unit unit, void *arg)
+{
+    running_unit running BELAYI_CLEANUP(leave_unit) = {s, belayi_transaction_top(&s->transaction)->serial, false};
+    belayi_session_leave(s);
+    int result = unit(s, arg);
+    running.returned = true;
+    return result;
+}
+
 /* Runs the callback, again where that is asked for. The guard is held before and after, but not while it runs; false when
    it could not be taken again, as this is a child after fork now. */
 static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place place, belay_code *out_code)
 {
     do {
         uint64_t serial = belayi_transaction_top(&s->transaction)->serial;
-        belayi_session_leave(s);
-        int result = unit(s, arg);
+        int result = call_unit(s, unit, arg);
         if (!belayi_session_enter_to_end(s))
             return false;
         *out_code = finish_unit(s, serial, result, place);

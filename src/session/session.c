@@ -89,13 +89,23 @@ static const char closed_handle[] = "the database handle of this session is clos
 
 /* ---- The guard -------------------------------------------------------------------------------------------------------------- */
 
-/* The status of a session that can't be used any more says why. */
-static bool refuse_use(belay_session *s, const char *why)
+const belay_error *belayi_session_why_refused(const belay_session *s)
 {
-    if (belayi_transaction_depth(&s->transaction) == 0 && s->status.code != BELAY_MISUSE) {
-        belayi_report(&s->status, BELAY_MISUSE, "%s", why);
-        s->status_unread = true;
-    }
+    static const belay_error none = {
+        .code = BELAY_MISUSE, .message = "there is no session: memory was out, or it was never opened"};
+    static const belay_error forked = {
+        .code = BELAY_MISUSE, .message = "this session belongs to the parent process: open the database anew in the child"};
+    static const belay_error closed = {.code = BELAY_MISUSE, .message = "the database handle of this session is closed"};
+    static const belay_error overlap = {.code = BELAY_MISUSE, .message = "another thread is in a call on this session"};
+    if (!s)
+        return &none;
+    if (s->generation != belayi_fork_generation())
+        return &forked;
+    return s->db && atomic_load_explicit(&s->db->closed, memory_order_relaxed) ? &closed : &overlap;
+}
+
+static bool refuse_use(belay_session *s)
+{
     atomic_store_explicit(&s->in_call, false, memory_order_release);
     return false;
 }
@@ -110,15 +120,15 @@ static void raise_overlap(belay_session *s)
 }
 
 /* The guard is taken, but something is not as usual. */
-bool belayi_session_enter_slowly(belay_session *s)
+bool belayi_session_enter_slowly(belay_session *s, bool only_asks)
 {
     if (s->generation != belayi_fork_generation())
-        return refuse_use(s, "this session was opened by the parent process: open one in the child");
+        return refuse_use(s);
     if (s->db && atomic_load_explicit(&s->db->closed, memory_order_relaxed))
-        return refuse_use(s, closed_handle);
-    if (s->in_barred_hook) {
+        return refuse_use(s);
+    if (s->in_barred_hook && !only_asks) {
         s->barred_call = true;
-        return refuse_use(s, "a hook that runs inside a transaction can't use the session");
+        return refuse_use(s);
     }
     if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
         raise_overlap(s);
@@ -155,8 +165,6 @@ belay_code belayi_session_code(const belay_session *s)
 belay_code belayi_session_raise(belay_session *s, belay_place place, belay_error *error)
 {
     belayi_report_place(error, place);
-    if (error->code == BELAY_MISUSE && getenv("BELAY_ABORT_ON_MISUSE"))
-        abort();
     if (s->transaction.depth > 0)
         return belayi_scope_raise(&s->transaction, error);
     belayi_session_begin_unit(s);

@@ -68,7 +68,7 @@ static inline bool belayi_session_is_usual(const belay_session *s)
            !atomic_load_explicit(&s->overlapped, memory_order_relaxed);
 }
 
-bool belayi_session_enter_slowly(belay_session *);
+bool belayi_session_enter_slowly(belay_session *, bool only_asks);
 bool belayi_session_end_slowly(belay_session *);
 
 /*
@@ -85,8 +85,23 @@ static inline bool belayi_session_enter(belay_session *s)
         atomic_store(&s->overlapped, true);
         return false;
     }
-    return belayi_session_is_usual(s) || belayi_session_enter_slowly(s);
+    return belayi_session_is_usual(s) || belayi_session_enter_slowly(s, false);
 }
+
+/* The same for a call that only asks how things stand: a hook may do so everywhere. */
+static inline bool belayi_session_enter_to_ask(belay_session *s)
+{
+    if (!s)
+        return false;
+    if (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
+        atomic_store(&s->overlapped, true);
+        return false;
+    }
+    return belayi_session_is_usual(s) || belayi_session_enter_slowly(s, true);
+}
+
+/* Why a call was refused. */
+const belay_error *belayi_session_why_refused(const belay_session *);
 
 /* The same for what can't be refused: the end of a block. Waits for the other thread's call to end. False in a child. */
 static inline bool belayi_session_enter_to_end(belay_session *s)

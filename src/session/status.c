@@ -10,11 +10,7 @@
 #include "report.h"
 #include "session.h"
 
-static const belay_error no_session = {
-    .code = BELAY_MISUSE, .message = "there is no session: memory was out, or it was never opened"};
 static const belay_error no_error = {.code = BELAY_OK};
-static const belay_error in_use = {
-    .code = BELAY_MISUSE, .message = "another thread is using this session, or it can't be used here"};
 static const belay_error called_off = {
     .code = BELAY_ROLLED_BACK, .message = "the scope was called off with belay_undo", .outcome = BELAY_WORK_OPEN};
 
@@ -29,7 +25,7 @@ static const belay_error *current(const belay_session *s)
 
 belay_code belay_status(belay_session *s)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_ask(s))
         return BELAY_MISUSE;
     belay_code code = current(s)->code;
     s->status_unread &= s->transaction.depth > 0;
@@ -39,8 +35,8 @@ belay_code belay_status(belay_session *s)
 
 const belay_error *belay_pending(belay_session *s)
 {
-    if (!belayi_session_enter(s))
-        return s ? &in_use : &no_session;
+    if (!belayi_session_enter_to_ask(s))
+        return belayi_session_why_refused(s);
     const belay_error *error = current(s);
     s->status_unread &= s->transaction.depth > 0;
     belayi_session_leave(s);
@@ -201,8 +197,8 @@ static const char *compose(belay_session *s, const belay_error *e)
 
 const char *belay_message(belay_session *s)
 {
-    if (!belayi_session_enter(s))
-        return s ? in_use.message : no_session.message;
+    if (!belayi_session_enter_to_ask(s))
+        return belayi_session_why_refused(s)->message;
     const char *message = compose(s, current(s));
     s->status_unread &= s->transaction.depth > 0;
     belayi_session_leave(s);

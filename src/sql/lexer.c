@@ -41,7 +41,7 @@ typedef struct reading {
 static belayi_lex_status append(reading *r, const char *bytes, size_t size)
 {
     if (r->room - r->size < size) {
-        size_t room = r->room + r->room / 2 + size;
+        size_t room = r->room == 0 ? r->scanner.size + 32 : r->room + r->room / 2 + size;
         char *text = realloc(r->text, room);
         if (text == NULL)
             return BELAYI_LEX_NO_MEMORY;
@@ -145,6 +145,9 @@ static belayi_lex_status take_frame(reading *r, const belayi_token *t)
         r->unwritten--;
         return BELAYI_LEX_OK;
     }
+    /* Without the semicolon, a / before it would meet the star of the closer. */
+    if (r->ended && !follows(r, belayi_sql_is_space) && append(r, " ", 1) != BELAYI_LEX_OK)
+        return BELAYI_LEX_NO_MEMORY;
     return copy_token(r, t);
 }
 
@@ -263,7 +266,7 @@ bool belayi_sql_controls_transaction(belayi_sql_kind kind, const char **out_inst
         [BELAYI_SQL_RELEASE] = "belay_release",
         [BELAYI_SQL_ROLLBACK_TO] = "belay_rollback_to",
         [BELAYI_SQL_SET_TRANSACTION] = "the scope options .isolation and .read_only",
-        [BELAYI_SQL_PREPARE] = "belay_commit_two_phase",
+        [BELAYI_SQL_PREPARE] = "belay_commit (a two-phase commit is not among this release's calls)",
     };
 
     if (out_instead != NULL)

@@ -11,22 +11,34 @@
 
 #include <stddef.h>
 
-#define BELAYI_WORDS(X)                                                                                                \
-    X(ABORT)                                                                                                           \
-    X(ALTER) X(ANALYZE) X(AUTOCOMMIT) X(BACKUP) X(BEGIN) X(CACHE) X(CASE) X(CHANGE) X(CHARACTERISTICS) X(CHECK)        \
-        X(COMMIT) X(COMPLETION_TYPE) X(CREATE) X(DATABASE) X(DEFAULT_TRANSACTION_DEFERRABLE)                           \
-            X(DEFAULT_TRANSACTION_ISOLATION) X(DEFAULT_TRANSACTION_READ_ONLY) X(DELETE) X(DESC) X(DESCRIBE) X(DROP)    \
-                X(END) X(EVENT) X(EXPLAIN) X(FLUSH) X(FOR) X(FORMAT) X(FUNCTION) X(GLOBAL) X(GRANT) X(IF) X(IN)        \
-                    X(INDEX) X(INSERT) X(INSTALL) X(KEY) X(LOAD) X(LOCAL) X(LOCK) X(LOCKED) X(LOOP) X(MERGE) X(MODE)   \
-                        X(NO) X(NOT) X(NOWAIT) X(NO_WRITE_TO_BINLOG) X(OF) X(OPTIMIZE) X(PACKAGE) X(PASSWORD)          \
-                            X(PREPARE) X(PROCEDURE) X(RECURSIVE) X(RELEASE) X(RENAME) X(REPAIR) X(REPEAT) X(REPLACE)   \
-                                X(RESET) X(RETURNING) X(REVOKE) X(ROLE) X(ROLLBACK) X(RULE) X(SAVEPOINT) X(SCHEMA)     \
-                                    X(SELECT) X(SEQUENCE) X(SESSION) X(SET) X(SHARE) X(SHOW) X(SHUTDOWN) X(SKIP)       \
-                                        X(START) X(STATEMENT) X(STOP) X(TABLE) X(TEMPORARY) X(TO) X(TRANSACTION)       \
-                                            X(TRANSACTION_DEFERRABLE) X(TRANSACTION_ISOLATION)                         \
-                                                X(TRANSACTION_READ_ONLY) X(TRIGGER) X(TRUNCATE) X(TX_ISOLATION)        \
-                                                    X(TX_READ_ONLY) X(UNINSTALL) X(UNLOCK) X(UPDATE) X(USER) X(VALUES) \
-                                                        X(VIEW) X(WAIT) X(WHILE) X(WITH) X(WORK) X(XA)
+/* clang-format off */
+#define BELAYI_WORDS(X) \
+    X(ABORT) X(ALTER) X(ANALYZE) X(AUTOCOMMIT) \
+    X(BACKUP) X(BEGIN) \
+    X(CACHE) X(CASE) X(CHANGE) X(CHARACTERISTICS) X(CHECK) X(COMMIT) X(COMPLETION_TYPE) X(CREATE) \
+    X(DATABASE) X(DEFAULT_TRANSACTION_DEFERRABLE) X(DEFAULT_TRANSACTION_ISOLATION) \
+    X(DEFAULT_TRANSACTION_READ_ONLY) X(DELETE) X(DESC) X(DESCRIBE) X(DROP) \
+    X(END) X(EVENT) X(EXPLAIN) \
+    X(FLUSH) X(FOR) X(FORMAT) X(FUNCTION) \
+    X(GLOBAL) X(GRANT) \
+    X(IF) X(IN) X(INDEX) X(INSERT) X(INSTALL) \
+    X(KEY) \
+    X(LOAD) X(LOCAL) X(LOCK) X(LOCKED) X(LOOP) \
+    X(MERGE) X(MODE) \
+    X(NO) X(NOT) X(NOWAIT) X(NO_WRITE_TO_BINLOG) \
+    X(OF) X(OPTIMIZE) \
+    X(PACKAGE) X(PASSWORD) X(PREPARE) X(PROCEDURE) \
+    X(RECURSIVE) X(RELEASE) X(RENAME) X(REPAIR) X(REPEAT) X(REPLACE) X(RESET) X(RETURNING) X(REVOKE) X(ROLE) \
+    X(ROLLBACK) X(RULE) \
+    X(SAVEPOINT) X(SCHEMA) X(SELECT) X(SEQUENCE) X(SESSION) X(SET) X(SHARE) X(SHOW) X(SHUTDOWN) X(SKIP) X(START) \
+    X(STATEMENT) X(STOP) \
+    X(TABLE) X(TEMPORARY) X(TO) X(TRANSACTION) X(TRANSACTION_DEFERRABLE) X(TRANSACTION_ISOLATION) \
+    X(TRANSACTION_READ_ONLY) X(TRIGGER) X(TRUNCATE) X(TX_ISOLATION) X(TX_READ_ONLY) \
+    X(UNINSTALL) X(UNLOCK) X(UPDATE) X(USER) \
+    X(VALUES) X(VIEW) \
+    X(WAIT) X(WHILE) X(WITH) X(WORK) \
+    X(XA)
+/* clang-format on */
 
 typedef enum belayi_word {
     BELAYI_WORD_NONE,

@@ -44,6 +44,7 @@ typedef enum belayi_sqlite_control {
     BELAYI_SQLITE_BEGIN_WRITE,
     BELAYI_SQLITE_COMMIT,
     BELAYI_SQLITE_ROLLBACK,
+    BELAYI_SQLITE_GROUND,
     BELAYI_SQLITE_CONTROLS
 } belayi_sqlite_control;
 
@@ -64,6 +65,7 @@ typedef struct belayi_sqlite_conn {
     bool queued;
     bool read_only; /* the transaction was begun so; a write is refused */
     bool broken;    /* a rollback failed */
+    unsigned firsts;/* how often savepoint 1 was set in this transaction */
     int ended_by;   /* the result code that ended the transaction in a call that could not say so; else 0 */
 
     /* Waiting for locks, within one call. */

@@ -133,7 +133,7 @@ static inline int bind_value(sqlite3_stmt *native, int at, const belay_value *va
 /* Whether it may be bound. The most frequent values come first. */
 static inline belay_code check_value(const belay_value *value, size_t number, belay_error *error)
 {
-    if (value->type == BELAY_TYPE_INT || (value->type == BELAY_TYPE_TEXT && value->as.data &&
+    if (value->type == BELAY_TYPE_INT || (value->type == BELAY_TYPE_TEXT && value->as.data && value->size <= INT_MAX &&
                                           belayi_utf8_ascii(value->as.data, value->size) == value->size))
         return BELAY_OK;
     if (value->type != BELAY_TYPE_DOUBLE)

@@ -266,6 +266,7 @@ static void the_frames_of_executable_comments_stay_paired(void **state)
 {
     (void)state;
     assert_rewrites(&mariadb_rules, "SELECT 1 /*! ; */", "SELECT 1 /*! */");
+    assert_rewrites(&mariadb_rules, "SELECT 1 /*! /; */", "SELECT 1 /*! / */");
     assert_rewrites(&mariadb_rules, "SELECT 1; /*!50000 */ -- x", "SELECT 1");
     assert_rewrites(&mariadb_rules, "SELECT 1 /*! ; /*! */ */", "SELECT 1 /*! */");
 }
