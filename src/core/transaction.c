@@ -122,6 +122,23 @@ belay_code belayi_scope_fail(belayi_transaction *t, const belay_error *error)
     return t->pending.code;
 }
 
+/* A commit has left, and nobody can say what became of it. */
+static void tell_doubt(belay_error *error)
+{
+    BELAYI_REPORT_FORMAT(error->detail, "%s: %s", belay_code_name(error->code), error->message);
+    BELAYI_REPORT_FIELD(error->message, "the answer to the commit never came: the unit may be there, or not");
+    BELAYI_REPORT_FIELD(error->hint, "look for what the unit should have left before doing it again");
+    error->code = BELAY_IN_DOUBT;
+}
+
+void belayi_scope_doubt(belayi_transaction *t, belay_error *error)
+{
+    if (!t->autocommit || !t->conn || t->conn->driver->status(t->conn) != BELAY_TRANSACTION_LOST)
+        return;
+    error->outcome = BELAY_WORK_UNKNOWN;
+    tell_doubt(error);
+}
+
 belay_code belayi_scope_lose(belayi_transaction *t, const belay_error *error)
 {
     if (!belayi_transaction_has_error(t))
@@ -471,15 +488,6 @@ static void run_before_commit(belayi_transaction *t)
         belayi_report(&error, BELAY_APPLICATION, "a hook before the commit refused it");
         belayi_scope_raise(t, &error);
     }
-}
-
-/* COMMIT has left, and nobody can say what became of it. */
-static void tell_doubt(belay_error *error)
-{
-    BELAYI_REPORT_FORMAT(error->detail, "%s: %s", belay_code_name(error->code), error->message);
-    BELAYI_REPORT_FIELD(error->message, "the answer to COMMIT never came: the unit may be there, or not");
-    BELAYI_REPORT_FIELD(error->hint, "look for what the unit should have left before doing it again");
-    error->code = BELAY_IN_DOUBT;
 }
 
 /* Commits at the engine. False when that failed; then the error is pending and the phase is what the engine says. */

@@ -228,6 +228,13 @@ void belayi_scope_worked(belayi_transaction *);
  */
 belay_code belayi_scope_fail(belayi_transaction *, const belay_error *error);
 
+/*
+ * Called before belayi_scope_fail for a statement that had been sent. Without a
+ * BEGIN the statement was its own commit: when the connection is lost then,
+ * nobody can say what became of it.
+ */
+void belayi_scope_doubt(belayi_transaction *, belay_error *error);
+
 /* Raises an error that is no statement's: of the program, or of the library's rules. An earlier one wins. */
 belay_code belayi_scope_raise(belayi_transaction *, const belay_error *error);
 

@@ -133,15 +133,19 @@ static belay_code run_query(belay_session *s, belay_rows *rows, const belayi_cal
     return belayi_statement_close(s, &running, call, code == BELAY_OK ? NULL : &error);
 }
 
-static belay_rows *new_rows(belay_session *s, belay_place place)
+static void raise_no_memory(belay_session *s, belay_place place)
 {
-    belay_rows *rows = calloc(1, sizeof *rows);
-    if (rows)
-        return rows;
     belay_error error;
     belayi_report(&error, BELAY_NO_MEMORY, "no memory for a result");
     belayi_session_raise(s, place, &error);
-    return NULL;
+}
+
+static belay_rows *new_rows(belay_session *s, belay_place place)
+{
+    belay_rows *rows = calloc(1, sizeof *rows);
+    if (!rows)
+        raise_no_memory(s, place);
+    return rows;
 }
 
 belay_rows *belay_query_at(belay_session *s, belay_place place, const char *sql, size_t n, const belay_value *values)
@@ -267,7 +271,10 @@ belay_rows *belay_stream_at(belay_session *s, belay_place place, const char *sql
     if (rows) {
         rows->sql = sql ? strdup(sql) : NULL;
         rows->call = (belayi_call){rows->sql, n, values, place, false};
-        if (start_stream(s, rows) == BELAY_OK) {
+        bool copied = rows->sql || !sql;
+        if (!copied)
+            raise_no_memory(s, place);
+        if (copied && start_stream(s, rows) == BELAY_OK) {
             join_session(rows, s);
             s->stream = rows;
         } else {

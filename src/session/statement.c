@@ -228,6 +228,7 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
     if (!error) {
         belayi_scope_worked(&s->transaction);
     } else {
+        belayi_scope_doubt(&s->transaction, error);
         belayi_statement_blame(call, error);
         belayi_scope_fail(&s->transaction, error);
     }
