@@ -29,3 +29,4 @@ must "the shared library exports nothing but its API" \
     sh -c "! nm -D --defined-only '$dir/usr/lib/libbelay.so' | awk '{print \$3}' | grep -v -E '^(belay_|belayi_(block_open|block_finish|block_abandon|read_options|rows_cleanup))'"
 must "headers are installed" test -f "$dir/usr/include/belay/belay.h" -a -f "$dir/usr/include/belay/sys/driver.h"
 echo "$passed passed, 0 failed"
+BELAY_PREFIX="$dir/usr" /usr/bin/python3 tools/check_docs.py docs/*.md
