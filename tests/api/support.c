@@ -1,10 +1,12 @@
 #include "support.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +74,23 @@ void only_on_sqlite(const world *w)
 {
     if (!database_is_sqlite(&w->d))
         skip();
+}
+
+int run_in_child(int (*check)(void *arg), void *arg)
+{
+    enum { CRASHED = 100 };
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS}; /* a failed test in the parent's eyes only */
+        for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+            signal(signals[i], SIG_DFL);
+        alarm(20);
+        _exit(check(arg));
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return CRASHED;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : CRASHED + WTERMSIG(status);
 }
 
 void pause_ms(int ms)

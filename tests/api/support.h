@@ -41,6 +41,10 @@ belay_db *open_again(world *, const belay_db_options *);
 /* Skips the test when the engine is another one. */
 void only_on_sqlite(const world *);
 
+/* Runs the check in a child process, for what may crash or hang: what it returns, which is below 100; else 100 or more. Inherited
+   handles are of no use in there. */
+int run_in_child(int (*check)(void *arg), void *arg);
+
 /* Sleeps at least so long. */
 void pause_ms(int ms);
 

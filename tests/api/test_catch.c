@@ -213,7 +213,8 @@ static void an_error_that_was_refused_in_an_inner_scope_can_still_be_caught_outs
 
 static void an_error_that_ended_the_transaction_is_never_caught_inside_it(void **state)
 {
-    static const belay_code codes[] = {BELAY_DEADLOCK, BELAY_SERIALIZATION, BELAY_CONNECTION, BELAY_TOO_MANY};
+    static const belay_code codes[] = {BELAY_DEADLOCK, BELAY_SERIALIZATION, BELAY_CONNECTION, BELAY_TOO_MANY,
+                                       BELAY_IN_DOUBT, BELAY_CORRUPT};
     world *w = *state;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         BELAY_ATOMIC(w->s) {

@@ -181,6 +181,20 @@ static void explicit_scopes_that_a_block_leaves_open_are_misuse_and_roll_it_back
     assert_stored(w, "");
 }
 
+static void explicit_scopes_inside_a_block_that_was_left_are_abandoned_with_it(void **state)
+{
+    world *w = *state;
+    BELAY_ATOMIC(w->s) {
+        put(w->s, 1);
+        belay_begin(w->s, NULL);
+        put(w->s, 2);
+        break;
+    }
+    assert_int_equal(belay_depth(w->s), 0);
+    assert_status(w->s, BELAY_ABANDONED);
+    assert_stored(w, "");
+}
+
 static int leave_open(belay_session *s, void *arg)
 {
     put(s, 1);
@@ -313,6 +327,7 @@ int main(void)
         in_world(ending_the_scope_of_a_block_by_a_call_is_misuse),
         in_world(explicit_scopes_inside_a_block_end_by_their_own_calls),
         in_world(explicit_scopes_that_a_block_leaves_open_are_misuse_and_roll_it_back),
+        in_world(explicit_scopes_inside_a_block_that_was_left_are_abandoned_with_it),
         in_world(explicit_scopes_that_a_callback_leaves_open_are_misuse),
         in_world(atomic_returns_how_the_scope_ended),
         in_world(a_nested_callback_that_fails_can_be_caught),

@@ -230,7 +230,7 @@ static void the_error_names_the_innermost_named_scope(void **state)
     assert_string_equal(belay_pending(w->s)->scope, "inner");
 }
 
-static void pending_is_never_null_and_ok_when_there_is_no_error(void **state)
+static void pending_caught_and_unread_are_never_null_and_ok_when_there_is_no_error(void **state)
 {
     world *w = *state;
     assert_code(belay_pending(NULL)->code, BELAY_MISUSE);
@@ -297,7 +297,7 @@ int main(void)
         in_world(values_are_never_put_into_an_error),
         in_world(a_statement_keeps_its_placeholders_in_the_record),
         in_world(the_error_names_the_innermost_named_scope),
-        in_world(pending_is_never_null_and_ok_when_there_is_no_error),
+        in_world(pending_caught_and_unread_are_never_null_and_ok_when_there_is_no_error),
         in_world(the_library_itself_never_prints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

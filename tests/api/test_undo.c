@@ -96,7 +96,7 @@ static void undo_after_an_inner_error_that_can_be_caught(void **state)
     assert_stored(w, "");
 }
 
-static void catching_after_undo_does_not_bring_the_scope_back(void **state)
+static void after_undo_an_error_can_not_be_caught_in_that_scope_any_more(void **state)
 {
     world *w = *state;
     BELAY_ATOMIC(w->s) {
@@ -104,9 +104,10 @@ static void catching_after_undo_does_not_bring_the_scope_back(void **state)
         BELAY_ATOMIC(w->s)
             clash(w->s);
         belay_undo(w->s);
-        belay_ignore(w->s, BELAY_ANY);
+        assert_false(belay_catch(w->s, BELAY_ANY));
         put(w->s, 2);
     }
+    assert_status(w->s, BELAY_UNIQUE);
     assert_stored(w, "");
 }
 
@@ -347,7 +348,7 @@ int main(void)
         in_world(undo_is_never_refused_itself),
         in_world(an_error_that_is_pending_still_travels_after_undo),
         in_world(undo_after_an_inner_error_that_can_be_caught),
-        in_world(catching_after_undo_does_not_bring_the_scope_back),
+        in_world(after_undo_an_error_can_not_be_caught_in_that_scope_any_more),
         in_world(undo_in_an_explicit_scope),
         in_world(blocks_in_a_scope_that_was_undone_do_not_run),
         in_world(undo_with_no_scope_open_is_misuse),

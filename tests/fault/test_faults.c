@@ -72,11 +72,11 @@ static void note_calls(void *arg, unsigned unit)
     p->ended_at[unit] = p->last_end = p->fake.calls;
 }
 
-/* The name of the call that failed first. */
-static const char *failed_call(const point *p, char out[32])
+/* The name of call number `number`. */
+static const char *call_name(const point *p, unsigned number, char out[32])
 {
     const char *word = p->log;
-    for (unsigned i = 1; word && i < p->fail_at; i++)
+    for (unsigned i = 1; word && i < number; i++)
         word = strchr(word, ' ') ? strchr(word, ' ') + 1 : NULL;
     snprintf(out, 32, "%.*s", word ? (int)strcspn(word, " ") : 1, word ? word : "?");
     return out;
@@ -121,15 +121,30 @@ static bool is_own(const scenario *which, belay_code code)
     return false;
 }
 
-/* The error of a unit names the call that failed first in it, and none that followed. */
+/* The first call that failed in the unit; 0: none did. */
+static unsigned first_failed(const point *p, unsigned unit)
+{
+    unsigned first = p->fail_at > p->begun_at[unit] ? p->fail_at : p->begun_at[unit];
+    return first <= p->ended_at[unit] && (p->onwards || first == p->fail_at) ? first : 0;
+}
+
+/*
+ * The error of a unit is that of the call that failed first in it, and of none that followed. Where that call was part
+ * of a rollback, the error of the unit's own that was rolled back for came before it.
+ */
 static void check_first_call(point *p, unsigned unit)
 {
-    unsigned number, first = p->fail_at > p->begun_at[unit] ? p->fail_at : p->begun_at[unit];
+    char call[32];
+    unsigned number, first = first_failed(p, unit);
     const belay_error *error = &p->notes.units[unit].error;
-    if (p->scenario->swallows || p->second_after > 0 || sscanf(error->message, "call %u failed (fake)", &number) != 1)
+    if (p->scenario->swallows || p->second_after > 0 || error->attempt > 1)
         return;
-    if (number != first)
+    if (sscanf(error->message, "call %u failed (fake)", &number) == 1 && number != first)
         broken(p, "unit %u ended with the failure of call %u; the first was %u", unit, number, first);
+    call_name(p, first, call);
+    bool undoing = strncmp(call, "rollback", 8) == 0 || strncmp(call, "release", 7) == 0;
+    if (first > 0 && !undoing && !is_code_of(p->fault, error->code))
+        broken(p, "call %u failed first, and unit %u ended with %s", first, unit, belay_code_name(error->code));
 }
 
 static void check_codes(point *p)
@@ -165,7 +180,8 @@ static bool was_open(const point *p)
 static void check_doubt(point *p)
 {
     char call[32];
-    bool commits = strcmp(failed_call(p, call), "commit") == 0 || (strcmp(call, "execute") == 0 && !was_open(p));
+    call_name(p, p->fail_at, call);
+    bool commits = strcmp(call, "commit") == 0 || (strcmp(call, "execute") == 0 && !was_open(p));
     int unknown = 0;
     for (unsigned i = 0; i < SCENARIO_UNITS; i++)
         unknown += p->notes.units[i].fate == UNIT_UNKNOWN;
@@ -251,7 +267,7 @@ static void report(const point *p)
 {
     char call[32];
     print_error("%s: %s at call %u (%s) %s", p->scenario->name, fake_fault_name(p->fault), p->fail_at,
-                failed_call(p, call), p->onwards ? "and from then on" : "once");
+                call_name(p, p->fail_at, call), p->onwards ? "and from then on" : "once");
     if (p->second_after > 0)
         print_error(", %s %u calls later", fake_fault_name(p->second_fault), p->second_after);
     print_error(":\n%scalls: %s\n\n", p->broken.bytes, p->log);

@@ -17,12 +17,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REQUIRE(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "fuzz_lexer.c:%d: %s\n", __LINE__, #condition); \
-            abort(); \
-        } \
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "fuzz_lexer.c:%d: %s\n", __LINE__, #condition);                                            \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 /* Rules that no engine has, which must be as safe. */
@@ -93,8 +93,8 @@ static void check_reading_again(const belayi_sql *sql, const belayi_sql_rules *r
 }
 
 /* A comment before a statement changes nothing, nor do three spaces for a byte order mark. */
-static void check_behind_comment(const char *input, size_t size, const belayi_sql_rules *rules, belayi_lex_status status,
-                                 const belayi_sql *sql)
+static void check_behind_comment(const char *input, size_t size, const belayi_sql_rules *rules,
+                                 belayi_lex_status status, const belayi_sql *sql)
 {
     static const char comment[] = "/* ' */ ";
     size_t before = sizeof comment - 1;
@@ -120,8 +120,8 @@ static void check_rules(const char *input, size_t size, const belayi_sql_rules *
     belayi_sql sql;
     belayi_lex_status status = belayi_sql_read(input, size, rules, &sql);
     bool clause_dropped = rules->drop_locking && sql.lock != BELAYI_LOCK_NONE;
-    bool question_marks = rules->placeholders == BELAYI_PLACEHOLDERS_PLAIN ||
-                          (size > 0 && memmem(input, size, "??", 2) != NULL);
+    bool question_marks =
+        rules->placeholders == BELAYI_PLACEHOLDERS_PLAIN || (size > 0 && memmem(input, size, "??", 2) != NULL);
 
     REQUIRE(status != BELAYI_LEX_NO_MEMORY);
     if (status == BELAYI_LEX_OK)

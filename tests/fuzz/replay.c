@@ -43,7 +43,8 @@ static void replay_directory(const char *path)
     while ((entry = readdir(directory)) != NULL) {
         char file[4096];
         struct stat status;
-        if ((size_t)snprintf(file, sizeof file, "%s/%s", path, entry->d_name) >= sizeof file || stat(file, &status) != 0)
+        if ((size_t)snprintf(file, sizeof file, "%s/%s", path, entry->d_name) >= sizeof file ||
+            stat(file, &status) != 0)
             die(file);
         if (S_ISREG(status.st_mode))
             replay_file(file, (size_t)status.st_size);

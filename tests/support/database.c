@@ -43,7 +43,7 @@ static void remove_directory(const char *path)
 {
     DIR *directory = opendir(path);
     for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;)
-        if (entry->d_name[0] != '.')
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             unlinkat(dirfd(directory), entry->d_name, 0);
     if (directory)
         closedir(directory);
@@ -144,6 +144,7 @@ void assert_status_at(belay_session *s, belay_code expected, const char *file, i
     belay_code code = belay_status(s);
     if (code == expected)
         return;
-    print_error("the status is %s and not %s: %s\n", belay_code_name(code), belay_code_name(expected), belay_message(s));
+    print_error("the status is %s and not %s: %s\n", belay_code_name(code), belay_code_name(expected),
+                belay_message(s));
     _fail(file, line);
 }

@@ -230,7 +230,8 @@ static const char *const proof_setup[] = {
     "DROP TABLE IF EXISTS entry",
     "DROP TABLE IF EXISTS account",
     "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
-    "CREATE TABLE entry (id INTEGER PRIMARY KEY, account INTEGER NOT NULL, FOREIGN KEY (account) REFERENCES account (id))",
+    "CREATE TABLE entry (id INTEGER PRIMARY KEY, account INTEGER NOT NULL,"
+    " FOREIGN KEY (account) REFERENCES account (id))",
     "INSERT INTO account (id, balance) VALUES (1, 100), (2, 100)",
     NULL,
 };

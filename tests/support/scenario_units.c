@@ -261,7 +261,8 @@ static void run_callbacks(belay_session *s, scenario_notes *notes)
     for (unsigned unit = 0; unit < 2; unit++) {
         notes->unit = unit;
         belay_code code = belay_atomic(
-            s, BELAY_SCOPE_OPTIONS(.name = "unit", .retries = 1, .backoff_ms = 1, .backoff_max_ms = 1), insert_post, notes);
+            s, BELAY_SCOPE_OPTIONS(.name = "unit", .retries = 1, .backoff_ms = 1, .backoff_max_ms = 1), insert_post,
+            notes);
         note_end(s, notes, unit);
         if (s && code != notes->units[unit].error.code)
             note_broken(notes, "belay_atomic returned %s", belay_code_name(code));

@@ -173,7 +173,8 @@ static void show_table(belay_session *s, const scenario_table *table, scenario_t
     belay_rows *rows = belay_query(s, table->rows);
     for (; belay_next(rows); row_ends = ";")
         for (int i = 0; i < belay_columns(rows); i++)
-            scenario_text_add(out, "%s%s", i > 0 ? "|" : row_ends, belay_is_null(rows, i) ? "NULL" : belay_str(rows, i));
+            scenario_text_add(out, "%s%s", i > 0 ? "|" : row_ends,
+                              belay_is_null(rows, i) ? "NULL" : belay_str(rows, i));
     belay_rows_close(rows);
     if (!belay_catch(s, BELAY_SCHEMA) && belay_status(s) != BELAY_OK)
         scenario_text_add(out, "%s", belay_message(s));

@@ -93,7 +93,7 @@ typedef struct scenario {
     /* Adds what the tables show when the units marked in `there` are in them, as scenario_show does. */
     void (*expect)(const scenario_notes *, const bool *there, scenario_text *out);
     const belay_code *own; /* what it makes fail itself, up to BELAY_OK: codes that units may end with undisturbed */
-    bool swallows;         /* it goes on after errors of any kind, so that what a unit ends with need not be the first */
+    bool swallows; /* it goes on after errors of any kind, so that what a unit ends with need not be the first */
 } scenario;
 
 extern const scenario *const scenarios[];
