@@ -21,39 +21,39 @@ BELAYI_BEGIN_C
  *   YES   the engine promises that nothing was kept, and another try may succeed
  *   NO    the same unit would fail the same way, or its outcome is not known
  */
-#define BELAY_CODES(X)                                                                                 \
-    X(OK, OK, NO, "no error")                                                                          \
-    X(INTEGRITY, INTEGRITY, NO, "a constraint of the database was violated")                           \
-    X(UNIQUE, INTEGRITY, NO, "a row with this key is already there")                                   \
-    X(FOREIGN_KEY, INTEGRITY, NO, "a row that is referred to is missing, or is still referred to")     \
-    X(CHECK, INTEGRITY, NO, "a CHECK constraint refused the row")                                      \
-    X(NOT_NULL, INTEGRITY, NO, "a column that must have a value has none")                             \
-    X(EXCLUSION, INTEGRITY, NO, "an exclusion constraint refused the row")                             \
-    X(SERIALIZATION, SERIALIZATION, YES, "another transaction changed what this one had read")         \
-    X(DEADLOCK, DEADLOCK, YES, "two transactions waited for each other, and this one was given up")    \
-    X(BUSY, BUSY, YES, "a lock is held by somebody else, and it was not waited for")                   \
-    X(LOCK_TIMEOUT, LOCK_TIMEOUT, YES, "a lock was waited for until the limit had passed")             \
-    X(TIMEOUT, TIMEOUT, NO, "the time limit has passed")                                               \
-    X(CANCELLED, CANCELLED, NO, "the statement was cancelled from outside")                            \
-    X(STALE, STALE, NO, "the row was changed by somebody else since it was read")                      \
-    X(NOT_FOUND, NOT_FOUND, NO, "there is no such row")                                                \
-    X(DATA, DATA, NO, "a value does not fit its type")                                                 \
-    X(SYNTAX, SYNTAX, NO, "the statement is not valid SQL for this engine")                            \
-    X(SCHEMA, SCHEMA, NO, "there is no such table, column or function, or it is not as expected")      \
-    X(PERMISSION, PERMISSION, NO, "the user may not do this")                                          \
-    X(READ_ONLY, READ_ONLY, NO, "a write where only reading is allowed")                               \
-    X(DISK_FULL, DISK_FULL, NO, "there is no room left")                                               \
-    X(IO, IO, NO, "reading or writing the database failed")                                            \
-    X(CORRUPT, CORRUPT, NO, "the database is damaged, or the file is not a database")                  \
-    X(NO_MEMORY, NO_MEMORY, NO, "memory has run out")                                                  \
-    X(CONNECTION, CONNECTION, YES, "the connection could not be had, or was lost")                     \
-    X(TOO_MANY, TOO_MANY, YES, "all connections are in use")                                           \
-    X(IN_DOUBT, IN_DOUBT, NO, "nobody can say whether the work was committed")                         \
-    X(RAISED, RAISED, NO, "a trigger or procedure of the database raised an error")                    \
-    X(ABANDONED, ABANDONED, NO, "a scope was left before its end, and its work rolled back")           \
-    X(ROLLED_BACK, ROLLED_BACK, NO, "the work was rolled back on purpose")                             \
-    X(MISUSE, MISUSE, NO, "the program broke a rule of this library")                                  \
-    X(UNSUPPORTED, UNSUPPORTED, NO, "this engine can't do that")                                       \
+#define BELAY_CODES(X)                                                                                                 \
+    X(OK, OK, NO, "no error")                                                                                          \
+    X(INTEGRITY, INTEGRITY, NO, "a constraint of the database was violated")                                           \
+    X(UNIQUE, INTEGRITY, NO, "a row with this key is already there")                                                   \
+    X(FOREIGN_KEY, INTEGRITY, NO, "a row that is referred to is missing, or is still referred to")                     \
+    X(CHECK, INTEGRITY, NO, "a CHECK constraint refused the row")                                                      \
+    X(NOT_NULL, INTEGRITY, NO, "a column that must have a value has none")                                             \
+    X(EXCLUSION, INTEGRITY, NO, "an exclusion constraint refused the row")                                             \
+    X(SERIALIZATION, SERIALIZATION, YES, "another transaction changed what this one had read")                         \
+    X(DEADLOCK, DEADLOCK, YES, "two transactions waited for each other, and this one was given up")                    \
+    X(BUSY, BUSY, YES, "a lock is held by somebody else, and it was not waited for")                                   \
+    X(LOCK_TIMEOUT, LOCK_TIMEOUT, YES, "a lock was waited for until the limit had passed")                             \
+    X(TIMEOUT, TIMEOUT, NO, "the time limit has passed")                                                               \
+    X(CANCELLED, CANCELLED, NO, "the statement was cancelled from outside")                                            \
+    X(STALE, STALE, NO, "the row was changed by somebody else since it was read")                                      \
+    X(NOT_FOUND, NOT_FOUND, NO, "there is no such row")                                                                \
+    X(DATA, DATA, NO, "a value does not fit its type")                                                                 \
+    X(SYNTAX, SYNTAX, NO, "the statement is not valid SQL for this engine")                                            \
+    X(SCHEMA, SCHEMA, NO, "there is no such table, column or function, or it is not as expected")                      \
+    X(PERMISSION, PERMISSION, NO, "the user may not do this")                                                          \
+    X(READ_ONLY, READ_ONLY, NO, "a write where only reading is allowed")                                               \
+    X(DISK_FULL, DISK_FULL, NO, "there is no room left")                                                               \
+    X(IO, IO, NO, "reading or writing the database failed")                                                            \
+    X(CORRUPT, CORRUPT, NO, "the database is damaged, or the file is not a database")                                  \
+    X(NO_MEMORY, NO_MEMORY, NO, "memory has run out")                                                                  \
+    X(CONNECTION, CONNECTION, YES, "the connection could not be had, or was lost")                                     \
+    X(TOO_MANY, TOO_MANY, YES, "all connections are in use")                                                           \
+    X(IN_DOUBT, IN_DOUBT, NO, "nobody can say whether the work was committed")                                         \
+    X(RAISED, RAISED, NO, "a trigger or procedure of the database raised an error")                                    \
+    X(ABANDONED, ABANDONED, NO, "a scope was left before its end, and its work rolled back")                           \
+    X(ROLLED_BACK, ROLLED_BACK, NO, "the work was rolled back on purpose")                                             \
+    X(MISUSE, MISUSE, NO, "the program broke a rule of this library")                                                  \
+    X(UNSUPPORTED, UNSUPPORTED, NO, "this engine can't do that")                                                       \
     X(APPLICATION, APPLICATION, NO, "the program itself called the work off")
 
 typedef enum belay_code {
@@ -80,19 +80,19 @@ typedef enum belay_outcome {
 typedef struct belay_error {
     belay_code code;
     belay_outcome outcome;
-    int native_code;      /* the engine's own number: SQLite's extended result code, ... */
-    int line;             /* where in the program: the statement, or the scope when no statement is to blame */
-    int attempt;          /* of the outermost scope, from 1 */
-    char sqlstate[6];     /* as the SQL standard, where the engine has one */
-    char message[320];    /* what went wrong, for a person */
-    char detail[192];     /* more of it, from the engine */
-    char hint[192];       /* what to do about it */
+    int native_code;   /* the engine's own number: SQLite's extended result code, ... */
+    int line;          /* where in the program: the statement, or the scope when no statement is to blame */
+    int attempt;       /* of the outermost scope, from 1 */
+    char sqlstate[6];  /* as the SQL standard, where the engine has one */
+    char message[320]; /* what went wrong, for a person */
+    char detail[192];  /* more of it, from the engine */
+    char hint[192];    /* what to do about it */
     char table[64];
-    char column[128];     /* several columns of one key are joined by ", " */
+    char column[128]; /* several columns of one key are joined by ", " */
     char constraint[64];
-    char statement[256];  /* the SQL text, with its placeholders: values are never put into an error */
-    char scope[64];       /* .name of the innermost scope */
-    char file[128];       /* the end of the path, when it is longer */
+    char statement[256]; /* the SQL text, with its placeholders: values are never put into an error */
+    char scope[64];      /* .name of the innermost scope */
+    char file[128];      /* the end of the path, when it is longer */
     char function[64];
 } belay_error;
 

@@ -31,9 +31,11 @@ BELAY_API belay_code belay_on_commit(belay_session *, belay_hook, void *arg, bel
 /*
  * Runs `hook` once when the scope that it is registered in is undone, or, when
  * that scope was kept, one around it, or when belay_rollback_to goes back past
- * the registration; also between attempts. In the order of registration. May be registered while an error is pending. While a transaction
- * is still open around it, the hook can't use the session: statements in it are
- * misuse. Misuse with no scope open.
+ * the registration; also between attempts. In the order of registration. May be
+ * registered while an error is pending. While a transaction is still open around
+ * it, the hook can't use the session: any call there but one that asks how
+ * things stand is misuse, and counts as the hook's failure. Misuse with no scope
+ * open.
  */
 BELAY_API belay_code belay_on_rollback(belay_session *, belay_hook, void *arg, belay_free);
 

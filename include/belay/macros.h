@@ -16,9 +16,9 @@
 
 #define BELAY_API __attribute__((visibility("default")))
 
-#define BELAYI_PRINTF(text, first)   __attribute__((format(printf, text, first)))
-#define BELAYI_CLEANUP(function)     __attribute__((cleanup(function)))
-#define BELAYI_UNUSED_RESULT         __attribute__((warn_unused_result))
+#define BELAYI_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#define BELAYI_CLEANUP(function)   __attribute__((cleanup(function)))
+#define BELAYI_UNUSED_RESULT       __attribute__((warn_unused_result))
 
 #define BELAYI_PASTE_(a, b) a##b
 #define BELAYI_PASTE(a, b)  BELAYI_PASTE_(a, b)

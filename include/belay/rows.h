@@ -50,7 +50,7 @@
  * Runs the statement or block once for each row. Runs nothing when the query
  * failed. The rows are closed on every way out, and break leaves it.
  */
-#define BELAY_EACH(row, ...)                                                                           \
+#define BELAY_EACH(row, ...)                                                                                           \
     for (belay_rows * row BELAYI_CLEANUP(belayi_rows_cleanup) = belay_query(__VA_ARGS__); belay_next(row);)
 
 BELAYI_BEGIN_C
@@ -88,10 +88,12 @@ BELAY_API int belay_column(const belay_rows *, const char *name);
 BELAY_API belay_type belay_type_of(const belay_rows *, int column);
 BELAY_API bool belay_is_null(const belay_rows *, int column);
 
-/* 0 for NULL. A text that is a whole integer is read as one; any other value that is no integer is BELAY_DATA, pending. */
+/* 0 for NULL. A text that is a whole integer is read as one; any other value that is no integer is BELAY_DATA, pending.
+ */
 BELAY_API int64_t belay_int(const belay_rows *, int column);
 
-/* 0.0 for NULL. A text that is a whole number is read as one; any other value that is no number is BELAY_DATA, pending. */
+/* 0.0 for NULL. A text that is a whole number is read as one; any other value that is no number is BELAY_DATA, pending.
+ */
 BELAY_API double belay_double(const belay_rows *, int column);
 
 /*

@@ -48,14 +48,15 @@ typedef enum belay_level {
 } belay_level;
 
 typedef enum belay_propagation {
-    BELAY_NESTED,    /* a transaction outermost, a savepoint inside another scope */
-    BELAY_REQUIRED,  /* joins the scope it is in: no savepoint; its failure is that scope's own and can't be caught there */
-    BELAY_REQUIRES_NEW, /* a transaction of its own, on a connection of its own, whatever is around it: it commits or rolls
-                           back alone, its error can always be caught outside, and its hooks can't use the session.
-                           Misuse where it could only wait for its own outer scope: on SQLite inside every scope that
-                           isn't read-only, and where the pool has no connection left for it */
-    BELAY_MANDATORY, /* like BELAY_NESTED, but misuse when there is no scope to be in */
-    BELAY_OUTERMOST  /* misuse when there is a scope around it: what it did is durable when it ends */
+    BELAY_NESTED,   /* a transaction outermost, a savepoint inside another scope */
+    BELAY_REQUIRED, /* joins the scope it is in: no savepoint; its failure is that scope's own and can't be caught there
+                     */
+    BELAY_REQUIRES_NEW, /* a transaction of its own, on a connection of its own, whatever is around it: it commits or
+                           rolls back alone, its error can always be caught outside, and its hooks can't use the
+                           session. Misuse where it could only wait for its own outer scope: on SQLite inside every
+                           scope that isn't read-only, and where the pool has no connection left for it */
+    BELAY_MANDATORY,    /* like BELAY_NESTED, but misuse when there is no scope to be in */
+    BELAY_OUTERMOST     /* misuse when there is a scope around it: what it did is durable when it ends */
 } belay_propagation;
 
 /* Options of a scope. Zero is the default of each field. They are copied. */
@@ -81,7 +82,8 @@ typedef struct belay_scope_options {
 } belay_scope_options;
 
 #ifndef __cplusplus
-/* Options in place: belay_begin(s, BELAY_SCOPE_OPTIONS(.read_only = true)). Lives until the end of the enclosing block. */
+/* Options in place: belay_begin(s, BELAY_SCOPE_OPTIONS(.read_only = true)). Lives until the end of the enclosing block.
+ */
 #define BELAY_SCOPE_OPTIONS(...) (&(const belay_scope_options){.size = sizeof(belay_scope_options), __VA_ARGS__})
 #endif
 
@@ -155,8 +157,8 @@ static inline void belayi_block_leave(belayi_block *block)
         belayi_block_abandon(block);
 }
 
-#define BELAYI_BLOCK(block, s, options)                                                                \
-    for (belayi_block block BELAYI_CLEANUP(belayi_block_leave) = belayi_block_open(s, options, BELAY_HERE); \
+#define BELAYI_BLOCK(block, s, options)                                                                                \
+    for (belayi_block block BELAYI_CLEANUP(belayi_block_leave) = belayi_block_open(s, options, BELAY_HERE);            \
          belayi_block_next(&block);)
 
 /* ---- Callbacks and explicit calls -------------------------------------------------------------- */

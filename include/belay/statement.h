@@ -84,24 +84,25 @@ BELAYI_END_C
 
 #ifndef __cplusplus
 
-#define BELAYI_COUNT_(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, \
-    p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32, p33, p34, count, \
-    ...) count
-#define BELAYI_COUNT(...) BELAYI_COUNT_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, \
-    21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, none)
+#define BELAYI_COUNT_(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21,  \
+                      p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32, p33, p34, count, ...)                     \
+    count
+#define BELAYI_COUNT(...)                                                                                              \
+    BELAYI_COUNT_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, \
+                  10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, none)
 
 /* The values of a call, each behind a comma. The calls carry one argument more than they have values, so that no
    macro is ever called with an empty `...`, which C11 does not allow. */
 #define BELAYI_ARGS_0(...)
-#define BELAYI_ARGS_1(x, ...) , BELAY_V(x) BELAYI_ARGS_0(__VA_ARGS__)
-#define BELAYI_ARGS_2(x, ...) , BELAY_V(x) BELAYI_ARGS_1(__VA_ARGS__)
-#define BELAYI_ARGS_3(x, ...) , BELAY_V(x) BELAYI_ARGS_2(__VA_ARGS__)
-#define BELAYI_ARGS_4(x, ...) , BELAY_V(x) BELAYI_ARGS_3(__VA_ARGS__)
-#define BELAYI_ARGS_5(x, ...) , BELAY_V(x) BELAYI_ARGS_4(__VA_ARGS__)
-#define BELAYI_ARGS_6(x, ...) , BELAY_V(x) BELAYI_ARGS_5(__VA_ARGS__)
-#define BELAYI_ARGS_7(x, ...) , BELAY_V(x) BELAYI_ARGS_6(__VA_ARGS__)
-#define BELAYI_ARGS_8(x, ...) , BELAY_V(x) BELAYI_ARGS_7(__VA_ARGS__)
-#define BELAYI_ARGS_9(x, ...) , BELAY_V(x) BELAYI_ARGS_8(__VA_ARGS__)
+#define BELAYI_ARGS_1(x, ...)  , BELAY_V(x) BELAYI_ARGS_0(__VA_ARGS__)
+#define BELAYI_ARGS_2(x, ...)  , BELAY_V(x) BELAYI_ARGS_1(__VA_ARGS__)
+#define BELAYI_ARGS_3(x, ...)  , BELAY_V(x) BELAYI_ARGS_2(__VA_ARGS__)
+#define BELAYI_ARGS_4(x, ...)  , BELAY_V(x) BELAYI_ARGS_3(__VA_ARGS__)
+#define BELAYI_ARGS_5(x, ...)  , BELAY_V(x) BELAYI_ARGS_4(__VA_ARGS__)
+#define BELAYI_ARGS_6(x, ...)  , BELAY_V(x) BELAYI_ARGS_5(__VA_ARGS__)
+#define BELAYI_ARGS_7(x, ...)  , BELAY_V(x) BELAYI_ARGS_6(__VA_ARGS__)
+#define BELAYI_ARGS_8(x, ...)  , BELAY_V(x) BELAYI_ARGS_7(__VA_ARGS__)
+#define BELAYI_ARGS_9(x, ...)  , BELAY_V(x) BELAYI_ARGS_8(__VA_ARGS__)
 #define BELAYI_ARGS_10(x, ...) , BELAY_V(x) BELAYI_ARGS_9(__VA_ARGS__)
 #define BELAYI_ARGS_11(x, ...) , BELAY_V(x) BELAYI_ARGS_10(__VA_ARGS__)
 #define BELAYI_ARGS_12(x, ...) , BELAY_V(x) BELAYI_ARGS_11(__VA_ARGS__)
@@ -126,9 +127,9 @@ BELAYI_END_C
 #define BELAYI_ARGS_31(x, ...) , BELAY_V(x) BELAYI_ARGS_30(__VA_ARGS__)
 #define BELAYI_ARGS_32(x, ...) , BELAY_V(x) BELAYI_ARGS_31(__VA_ARGS__)
 
-#define BELAYI_STATEMENT(function, ...) BELAYI_STATEMENT_(BELAYI_COUNT(__VA_ARGS__), function, __VA_ARGS__, none)
+#define BELAYI_STATEMENT(function, ...)        BELAYI_STATEMENT_(BELAYI_COUNT(__VA_ARGS__), function, __VA_ARGS__, none)
 #define BELAYI_STATEMENT_(n, function, s, ...) BELAYI_STATEMENT__(n, function, s, __VA_ARGS__)
-#define BELAYI_STATEMENT__(n, function, s, sql, ...)                                                   \
+#define BELAYI_STATEMENT__(n, function, s, sql, ...)                                                                   \
     function(s, BELAY_HERE, sql, n, (const belay_value[]){{0} BELAYI_ARGS_##n(__VA_ARGS__)} + 1)
 
 #else
@@ -136,7 +137,8 @@ BELAYI_END_C
 #define BELAYI_STATEMENT(function, ...) belayi_statement(function, BELAY_HERE, __VA_ARGS__)
 
 template <typename Result, typename... Values>
-inline Result belayi_statement(Result (*function)(belay_session *, belay_place, const char *, size_t, const belay_value *),
+inline Result belayi_statement(Result (*function)(belay_session *, belay_place, const char *, size_t,
+                                                  const belay_value *),
                                belay_place place, belay_session *s, const char *sql, Values... values)
 {
     const belay_value list[] = {belay_null(), BELAY_V(values)...};

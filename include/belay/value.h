@@ -17,14 +17,14 @@ BELAYI_BEGIN_C
 
 typedef enum belay_type {
     BELAY_TYPE_NULL,
-    BELAY_TYPE_BOOL,      /* 0 or 1 on engines without a boolean */
+    BELAY_TYPE_BOOL, /* 0 or 1 on engines without a boolean */
     BELAY_TYPE_INT,
-    BELAY_TYPE_UINT,      /* over INT64_MAX it is refused with BELAY_DATA: no engine has room for it */
-    BELAY_TYPE_DOUBLE,    /* a NaN is refused with BELAY_DATA where the engine would store NULL for it */
-    BELAY_TYPE_TEXT,      /* UTF-8 without NUL; else it is refused with BELAY_DATA */
+    BELAY_TYPE_UINT,   /* over INT64_MAX it is refused with BELAY_DATA: no engine has room for it */
+    BELAY_TYPE_DOUBLE, /* a NaN is refused with BELAY_DATA where the engine would store NULL for it */
+    BELAY_TYPE_TEXT,   /* UTF-8 without NUL; else it is refused with BELAY_DATA */
     BELAY_TYPE_BLOB,
-    BELAY_TYPE_DECIMAL,   /* the exact text of a decimal number, such as "-12.30" */
-    BELAY_TYPE_TIMESTAMP  /* microseconds since 1970-01-01 00:00 UTC */
+    BELAY_TYPE_DECIMAL,  /* the exact text of a decimal number, such as "-12.30" */
+    BELAY_TYPE_TIMESTAMP /* microseconds since 1970-01-01 00:00 UTC */
 } belay_type;
 
 /*
@@ -156,7 +156,7 @@ static inline belay_value belayi_same(belay_value value)
  * do not compile: say belay_null(), belay_text or belay_blob. (In C++ the macro
  * NULL is a number to the compiler, and is bound as 0; nullptr does not compile.)
  */
-#define BELAY_V(x)                                                                                     \
+#define BELAY_V(x)                                                                                                     \
     _Generic((x),                                                                                      \
         bool: belay_bool,                                                                              \
         char: belay_integer,                                                                           \
@@ -178,23 +178,74 @@ static inline belay_value belayi_same(belay_value value)
 
 #else
 
-static inline belay_value belayi_value(belay_value value) { return value; }
-static inline belay_value belayi_value(bool value) { return belay_bool(value); }
-static inline belay_value belayi_value(char value) { return belay_integer(value); }
-static inline belay_value belayi_value(signed char value) { return belay_integer(value); }
-static inline belay_value belayi_value(short value) { return belay_integer(value); }
-static inline belay_value belayi_value(int value) { return belay_integer(value); }
-static inline belay_value belayi_value(long value) { return belay_integer(value); }
-static inline belay_value belayi_value(long long value) { return belay_integer(value); }
-static inline belay_value belayi_value(unsigned char value) { return belay_unsigned(value); }
-static inline belay_value belayi_value(unsigned short value) { return belay_unsigned(value); }
-static inline belay_value belayi_value(unsigned int value) { return belay_unsigned(value); }
-static inline belay_value belayi_value(unsigned long value) { return belay_unsigned(value); }
-static inline belay_value belayi_value(unsigned long long value) { return belay_unsigned(value); }
-static inline belay_value belayi_value(float value) { return belay_real(static_cast<double>(value)); }
-static inline belay_value belayi_value(double value) { return belay_real(value); }
-static inline belay_value belayi_value(char *value) { return belay_string(value); }
-static inline belay_value belayi_value(const char *value) { return belay_string(value); }
+static inline belay_value belayi_value(belay_value value)
+{
+    return value;
+}
+static inline belay_value belayi_value(bool value)
+{
+    return belay_bool(value);
+}
+static inline belay_value belayi_value(char value)
+{
+    return belay_integer(value);
+}
+static inline belay_value belayi_value(signed char value)
+{
+    return belay_integer(value);
+}
+static inline belay_value belayi_value(short value)
+{
+    return belay_integer(value);
+}
+static inline belay_value belayi_value(int value)
+{
+    return belay_integer(value);
+}
+static inline belay_value belayi_value(long value)
+{
+    return belay_integer(value);
+}
+static inline belay_value belayi_value(long long value)
+{
+    return belay_integer(value);
+}
+static inline belay_value belayi_value(unsigned char value)
+{
+    return belay_unsigned(value);
+}
+static inline belay_value belayi_value(unsigned short value)
+{
+    return belay_unsigned(value);
+}
+static inline belay_value belayi_value(unsigned int value)
+{
+    return belay_unsigned(value);
+}
+static inline belay_value belayi_value(unsigned long value)
+{
+    return belay_unsigned(value);
+}
+static inline belay_value belayi_value(unsigned long long value)
+{
+    return belay_unsigned(value);
+}
+static inline belay_value belayi_value(float value)
+{
+    return belay_real(static_cast<double>(value));
+}
+static inline belay_value belayi_value(double value)
+{
+    return belay_real(value);
+}
+static inline belay_value belayi_value(char *value)
+{
+    return belay_string(value);
+}
+static inline belay_value belayi_value(const char *value)
+{
+    return belay_string(value);
+}
 template <typename T> belay_value belayi_value(T *value) = delete;
 
 #define BELAY_V(x) belayi_value(x)

@@ -40,12 +40,14 @@ static void leave_line(belayi_turnstile *t, belayi_waiter *w)
 /* Waits, with the mutex held, until the waiter is served or the deadline has passed. */
 static void wait_in_line(belayi_turnstile *t, belayi_waiter *w, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / NS_IN_SECOND), .tv_nsec = (long)(deadline_ns % NS_IN_SECOND)};
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / NS_IN_SECOND),
+                             .tv_nsec = (long)(deadline_ns % NS_IN_SECOND)};
     int failed = 0, cancel;
     /* The waiter in the line is on this stack: pthread_cancel has to wait until it has left. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     while (!w->served && failed != ETIMEDOUT)
-        failed = deadline_ns ? pthread_cond_timedwait(&w->turn, &t->mutex, &until) : pthread_cond_wait(&w->turn, &t->mutex);
+        failed =
+            deadline_ns ? pthread_cond_timedwait(&w->turn, &t->mutex, &until) : pthread_cond_wait(&w->turn, &t->mutex);
     pthread_setcancelstate(cancel, NULL);
 }
 

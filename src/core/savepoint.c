@@ -125,7 +125,8 @@ void belayi_savepoint_lose_all(belayi_transaction *t)
     t->untouched = false;
 }
 
-/* ---- Marks -------------------------------------------------------------------------------------------------------- */
+/* ---- Marks --------------------------------------------------------------------------------------------------------
+ */
 
 void belayi_mark_forget(belayi_transaction *t, unsigned count)
 {
@@ -157,7 +158,8 @@ static bool grow_marks(belayi_transaction *t)
     return true;
 }
 
-/* Pushes a mark; false when memory is out. Older marks of the name are dead then: one of them must not answer for it. */
+/* Pushes a mark; false when memory is out. Older marks of the name are dead then: one of them must not answer for it.
+ */
 static bool push_mark(belayi_transaction *t, const char *name, bool dead)
 {
     char *copy = grow_marks(t) ? strdup(name) : NULL;

@@ -10,12 +10,12 @@
 
 const belayi_scope_state belayi_state_table[BELAYI_SCOPE_STATES][BELAYI_SCOPE_EVENTS] = {
     /*          WORK ERROR FATAL INNER REFUSE CATCH UNDO GO_BACK END */
-    /* WORKING */ {W, F,   D,    H,    n,     n,    U,   W,      E},
-    /* HURT    */ {n, F,   D,    F,    F,     W,    F,   W,      E},
-    /* FAILED  */ {n, F,   D,    F,    F,     n,    F,   W,      E},
-    /* UNDONE  */ {n, F,   D,    F,    U,     n,    U,   n,      E},
-    /* DOOMED  */ {n, D,   D,    D,    D,     n,    D,   n,      E},
-    /* ENDED   */ {n, n,   n,    n,    n,     n,    n,   n,      n},
+    /* WORKING */ {W, F, D, H, n, n, U, W, E},
+    /* HURT    */ {n, F, D, F, F, W, F, W, E},
+    /* FAILED  */ {n, F, D, F, F, n, F, W, E},
+    /* UNDONE  */ {n, F, D, F, U, n, U, n, E},
+    /* DOOMED  */ {n, D, D, D, D, n, D, n, E},
+    /* ENDED   */ {n, n, n, n, n, n, n, n, n},
 };
 
 #undef W
@@ -39,7 +39,7 @@ const char *belayi_state_name(belayi_scope_state state)
 
 const char *belayi_event_name(belayi_scope_event event)
 {
-    static const char *const names[] = {"WORK", "ERROR", "FATAL", "INNER_ERROR", "REFUSE",
-                                        "CATCH", "UNDO", "GO_BACK", "END"};
+    static const char *const names[] = {"WORK",  "ERROR", "FATAL",   "INNER_ERROR", "REFUSE",
+                                        "CATCH", "UNDO",  "GO_BACK", "END"};
     return names[event];
 }

@@ -42,7 +42,8 @@ void belayi_transaction_clear(belayi_transaction *t)
     t->pending.outcome = BELAY_WORK_OPEN;
 }
 
-/* ---- States -------------------------------------------------------------------------------------------------------- */
+/* ---- States --------------------------------------------------------------------------------------------------------
+ */
 
 static void step(belayi_frame *frame, belayi_scope_event event)
 {
@@ -53,8 +54,8 @@ static void step(belayi_frame *frame, belayi_scope_event event)
 
 bool belayi_code_ends_transaction(belay_code code)
 {
-    return code == BELAY_DEADLOCK || code == BELAY_SERIALIZATION || code == BELAY_CONNECTION || code == BELAY_TOO_MANY ||
-           code == BELAY_IN_DOUBT || code == BELAY_CORRUPT;
+    return code == BELAY_DEADLOCK || code == BELAY_SERIALIZATION || code == BELAY_CONNECTION ||
+           code == BELAY_TOO_MANY || code == BELAY_IN_DOUBT || code == BELAY_CORRUPT;
 }
 
 static void doom(belayi_transaction *t)
@@ -71,7 +72,8 @@ static void engine_ended(belayi_transaction *t)
     doom(t);
 }
 
-/* ---- Errors --------------------------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Makes the error the pending one, and fills in where it arose. */
 static void record(belayi_transaction *t, const belay_error *error)
@@ -183,7 +185,8 @@ belay_code belayi_scope_undo(belayi_transaction *t)
     return t->pending.code;
 }
 
-/* ---- Opening --------------------------------------------------------------------------------------------------------- */
+/* ---- Opening
+ * --------------------------------------------------------------------------------------------------------- */
 
 BELAYI_COLD static bool grow_frames(belayi_transaction *t)
 {
@@ -269,7 +272,8 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
     return frame->state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
 }
 
-/* ---- Before and after statements --------------------------------------------------------------------------------------- */
+/* ---- Before and after statements
+ * --------------------------------------------------------------------------------------- */
 
 BELAYI_COLD static belay_code raise_late(belayi_transaction *t, const char *which)
 {
@@ -362,7 +366,8 @@ void belayi_scope_worked(belayi_transaction *t)
         t->last_call_ns = belayi_clock_now();
 }
 
-/* ---- Ending -------------------------------------------------------------------------------------------------------------- */
+/* ---- Ending
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* The reason, and what the scope has been through, decide whether it is kept. */
 static bool keeps(const belayi_transaction *t, belayi_end reason)
@@ -372,10 +377,12 @@ static bool keeps(const belayi_transaction *t, belayi_end reason)
 
 static void report_abandoned(belay_error *error, const belayi_frame *left, bool on_purpose)
 {
-    belayi_report(error, BELAY_ABANDONED, on_purpose ? "a scope that had joined this one was rolled back on purpose"
-                                                     : "the scope was left before its end");
-    BELAYI_REPORT_FIELD(error->hint, on_purpose ? "a scope that is to be undone alone must be BELAY_NESTED"
-                                                : "leave a block by falling off its end, or call belay_undo before leaving it");
+    belayi_report(error, BELAY_ABANDONED,
+                  on_purpose ? "a scope that had joined this one was rolled back on purpose"
+                             : "the scope was left before its end");
+    BELAYI_REPORT_FIELD(error->hint,
+                        on_purpose ? "a scope that is to be undone alone must be BELAY_NESTED"
+                                   : "leave a block by falling off its end, or call belay_undo before leaving it");
     BELAYI_REPORT_FIELD(error->scope, left->name);
     belayi_report_place(error, left->place);
 }

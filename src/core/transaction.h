@@ -55,16 +55,17 @@ typedef struct belayi_host {
     bool (*run_hook)(void *arg, belay_hook hook, void *hook_arg, bool inside);
 } belayi_host;
 
-/* How a scope is to be. Limits are moments and lengths; a NULL spec is all defaults, inherited from the scope around. */
+/* How a scope is to be. Limits are moments and lengths; a NULL spec is all defaults, inherited from the scope around.
+ */
 typedef struct belayi_scope_spec {
     const char *name;
     belay_level isolation;
     bool read_only, deferrable, joined;
-    bool requires_new;     /* a transaction of its own inside another: the caller's business */
-    bool autocommit;       /* outermost, one statement: no BEGIN; the engine makes it a transaction of its own */
-    int64_t deadline_ns;   /* 0: none */
-    int64_t lock_wait_ns;  /* negative: no limit */
-    int64_t idle_ns;       /* 0: none */
+    bool requires_new;    /* a transaction of its own inside another: the caller's business */
+    bool autocommit;      /* outermost, one statement: no BEGIN; the engine makes it a transaction of its own */
+    int64_t deadline_ns;  /* 0: none */
+    int64_t lock_wait_ns; /* negative: no limit */
+    int64_t idle_ns;      /* 0: none */
 } belayi_scope_spec;
 
 typedef struct belayi_frame {
@@ -72,11 +73,11 @@ typedef struct belayi_frame {
     belayi_form form;
     bool joined;
     bool read_only;
-    bool undone;         /* belay_undo was called in it: it is never committed */
-    unsigned savepoint;  /* the one that its beginning is marked by; 0: none, or owed */
-    unsigned marks;      /* how many marks were set beneath it */
-    size_t hooks;        /* how many hooks were registered beneath it */
-    uint64_t serial;     /* tells this scope from every other of the session */
+    bool undone;        /* belay_undo was called in it: it is never committed */
+    unsigned savepoint; /* the one that its beginning is marked by; 0: none, or owed */
+    unsigned marks;     /* how many marks were set beneath it */
+    size_t hooks;       /* how many hooks were registered beneath it */
+    uint64_t serial;    /* tells this scope from every other of the session */
     belay_limits limits;
     int64_t idle_ns;
     belay_place place;
@@ -259,7 +260,8 @@ belay_code belayi_mark_set(belayi_transaction *, const char *name);
 belay_code belayi_mark_go_back(belayi_transaction *, const char *name, bool *out_known);
 belay_code belayi_mark_release(belayi_transaction *, const char *name, bool *out_known);
 
-/* ---- Hooks -------------------------------------------------------------------------------------------------------- */
+/* ---- Hooks --------------------------------------------------------------------------------------------------------
+ */
 
 /* Takes `arg`. False when memory is out; then arg is freed. */
 bool belayi_hooks_add(belayi_hooks *, belayi_hook_entry);

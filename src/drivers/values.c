@@ -83,7 +83,8 @@ static belay_code check_data(const belay_value *value, size_t number, belay_erro
         return belayi_report(error, BELAY_MISUSE, "parameter %zu has %zu bytes at a NULL pointer", number, value->size);
     if (value->size <= INT32_MAX)
         return BELAY_OK;
-    return belayi_report(error, BELAY_DATA, "parameter %zu has %zu bytes, more than any engine takes", number, value->size);
+    return belayi_report(error, BELAY_DATA, "parameter %zu has %zu bytes, more than any engine takes", number,
+                         value->size);
 }
 
 static belay_code check_text(const belay_value *value, size_t number, belay_error *error)

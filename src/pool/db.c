@@ -9,7 +9,8 @@
 
 enum { POOL_SIZE = 8, POOL_WAIT_MS = 30000, STATEMENTS = 128, LOCK_WAIT_MS = 5000, POOL_SIZE_MAX = 10000 };
 
-/* ---- Options ----------------------------------------------------------------------------------------------------------- */
+/* ---- Options
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Reads the caller's struct by its own size, so that programs built against another release keep working. */
 static belay_code read_options(belay_db_options *out, const belay_db_options *given, belay_error *error)
@@ -23,7 +24,8 @@ static belay_code read_options(belay_db_options *out, const belay_db_options *gi
         memcpy(out, given, size);
     }
     if (out->pool_size < 0 || out->pool_size > POOL_SIZE_MAX)
-        return belayi_report(error, BELAY_MISUSE, "pool_size is %d: it must be from 1 to %d", out->pool_size, POOL_SIZE_MAX);
+        return belayi_report(error, BELAY_MISUSE, "pool_size is %d: it must be from 1 to %d", out->pool_size,
+                             POOL_SIZE_MAX);
     out->pool_size = out->pool_size ? out->pool_size : POOL_SIZE;
     out->pool_timeout_ms = out->pool_timeout_ms ? out->pool_timeout_ms : POOL_WAIT_MS;
     out->statement_cache = out->statement_cache ? out->statement_cache : STATEMENTS;
@@ -31,13 +33,15 @@ static belay_code read_options(belay_db_options *out, const belay_db_options *gi
     return BELAY_OK;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------------------------- */
+/* ---- Opening
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static belay_code init_driver(belay_db *db, const belay_driver *driver, const char *url)
 {
     int bound = 0;
     if (driver->abi != BELAY_DRIVER_ABI)
-        return belayi_report(&db->refusal, BELAY_UNSUPPORTED, "the driver %s was built for another release", driver->name);
+        return belayi_report(&db->refusal, BELAY_UNSUPPORTED, "the driver %s was built for another release",
+                             driver->name);
     db->shared = calloc(1, driver->shared_size ? driver->shared_size : 1);
     if (!db->shared)
         return belayi_report(&db->refusal, BELAY_NO_MEMORY, "no memory for a database handle");
@@ -108,8 +112,9 @@ static belay_db *refuse_url(const belay_db_options *options, const belayi_engine
     } else {
         /* Of the URL only the scheme is shown: what follows may hold a password. */
         size_t scheme = url ? strcspn(url, ":/?#@ ") : 0;
-        belayi_report(&db->refusal, BELAY_MISUSE, url && *url ? "the URL has no scheme that is known: \"%.*s\""
-                                                              : "the URL is empty%.*s", (int)(scheme > 40 ? 40 : scheme), url ? url : "");
+        belayi_report(&db->refusal, BELAY_MISUSE,
+                      url && *url ? "the URL has no scheme that is known: \"%.*s\"" : "the URL is empty%.*s",
+                      (int)(scheme > 40 ? 40 : scheme), url ? url : "");
         BELAYI_REPORT_FIELD(db->refusal.hint, "a URL is sqlite:PATH or sqlite::memory:");
     }
     return db;
@@ -123,7 +128,8 @@ belay_db *belay_open(const char *url, const belay_db_options *options)
     return belayi_db_open_with(engine->driver, url, options);
 }
 
-/* ---- Closing -------------------------------------------------------------------------------------------------------------- */
+/* ---- Closing
+ * -------------------------------------------------------------------------------------------------------------- */
 
 bool belayi_db_is_ours(const belay_db *db)
 {
@@ -168,7 +174,8 @@ void belay_close(belay_db *db)
     belayi_db_let_go(db);
 }
 
-/* ---- Using ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Using
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void remember_trouble(belay_db *db, const belay_error *error)
 {
@@ -204,7 +211,8 @@ const belay_error *belay_db_error(const belay_db *const_db)
     if (!const_db)
         return &no_handle;
     static const belay_error inherited = {
-        .code = BELAY_MISUSE, .message = "this database handle was opened by the parent process: open one in the child"};
+        .code = BELAY_MISUSE,
+        .message = "this database handle was opened by the parent process: open one in the child"};
     if (!belayi_db_is_ours(const_db))
         return &inherited;
     belay_db *db = (belay_db *)const_db;

@@ -27,17 +27,17 @@ typedef struct belayi_engine {
 extern const belayi_engine belayi_engines[];
 
 struct belay_db {
-    belay_db_options options; /* with the defaults filled in */
+    belay_db_options options;   /* with the defaults filled in */
     const belay_driver *driver; /* NULL: the URL is no good, and `refusal` says why */
     void *shared;
     belayi_pool pool;
-    belay_error refusal; /* for good */
+    belay_error refusal;   /* for good */
     pthread_mutex_t mutex; /* of the two below */
-    belay_error trouble; /* the last attempt to connect, if it failed */
-    belay_error shown;   /* the copy that belay_db_error lends */
+    belay_error trouble;   /* the last attempt to connect, if it failed */
+    belay_error shown;     /* the copy that belay_db_error lends */
     atomic_bool troubled;
     atomic_bool closed;
-    atomic_int users; /* the handle, and its sessions */
+    atomic_int users;              /* the handle, and its sessions */
     unsigned long long generation; /* of the process that opened it: see belayi_fork_generation */
 };
 

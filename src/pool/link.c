@@ -8,7 +8,8 @@
 #include "clock.h"
 #include "report.h"
 
-/* ---- The connection ------------------------------------------------------------------------------------------------- */
+/* ---- The connection -------------------------------------------------------------------------------------------------
+ */
 
 /* A link and its connection are one block of memory: the way back from the connection is a subtraction. */
 enum { LINK_SIZE = (sizeof(belayi_link) + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t) };
@@ -54,7 +55,8 @@ void belayi_link_disown(belayi_link *link)
     link->conn->driver->disown(link->conn);
 }
 
-/* ---- Its statements --------------------------------------------------------------------------------------------------- */
+/* ---- Its statements
+ * --------------------------------------------------------------------------------------------------- */
 
 static belayi_cached **hint_for(belayi_link *link, const char *text)
 {
@@ -131,7 +133,8 @@ static belay_code refuse_text(belayi_lex_status status, const belayi_sql *sql, b
     return error->code;
 }
 
-static belay_code read_text(belayi_link *link, const char *text, size_t size, belayi_cached **out_cached, belay_error *error)
+static belay_code read_text(belayi_link *link, const char *text, size_t size, belayi_cached **out_cached,
+                            belay_error *error)
 {
     belayi_cached *cached = calloc(1, sizeof *cached);
     if (!cached)

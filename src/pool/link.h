@@ -25,9 +25,9 @@ enum { BELAYI_CACHE_HINTS = 64 };
 typedef struct belayi_link {
     belay_conn *conn;
     int64_t opened_ns;
-    struct belayi_link *next;             /* of the idle ones */
-    belayi_cached *statements;            /* by their text */
-    belayi_cached *newest, *oldest;       /* by their use */
+    struct belayi_link *next;                 /* of the idle ones */
+    belayi_cached *statements;                /* by their text */
+    belayi_cached *newest, *oldest;           /* by their use */
     belayi_cached *hints[BELAYI_CACHE_HINTS]; /* by the address of their text: often right, always checked */
     unsigned count, limit;
 } belayi_link;

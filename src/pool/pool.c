@@ -49,11 +49,12 @@ static belay_code wait_for_place(belayi_pool *pool, const belay_limits *limits, 
     if (belayi_turnstile_enter(&pool->places, belayi_clock_earlier(line_ends, limits->deadline_ns)))
         return BELAY_OK;
     if (belayi_clock_passed(limits->deadline_ns))
-        return belayi_report(error, BELAY_TIMEOUT, "the time limit of the scope has passed while it waited for a connection");
+        return belayi_report(error, BELAY_TIMEOUT,
+                             "the time limit of the scope has passed while it waited for a connection");
     belayi_report(error, BELAY_TOO_MANY, "all %u connections of the pool are in use, and none came back in %lld ms",
                   pool->size, (long long)pool->wait_ms);
     BELAYI_REPORT_FIELD(error->hint, pool->size > 1 ? "end scopes sooner, or open the database with a larger pool_size"
-                                                      : "end scopes sooner: this database has one connection");
+                                                    : "end scopes sooner: this database has one connection");
     return error->code;
 }
 

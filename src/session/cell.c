@@ -13,11 +13,13 @@
 #include "report.h"
 #include "rows.h"
 
-/* ---- Conversions ------------------------------------------------------------------------------------------------------------ */
+/* ---- Conversions
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool refuse_cell(const belay_value *cell, const char *wanted, belay_error *error)
 {
-    static const char *const names[] = {"NULL", "bool", "integer", "integer", "double", "text", "blob", "decimal", "timestamp"};
+    static const char *const names[] = {"NULL", "bool", "integer", "integer",  "double",
+                                        "text", "blob", "decimal", "timestamp"};
     belayi_report(error, BELAY_DATA, "the value is a %s that is no %s", names[cell->type], wanted);
     return false;
 }
@@ -130,7 +132,8 @@ size_t belayi_cell_write(const belay_value *cell, char *out, size_t room)
     return (size_t)snprintf(out, room, "%" PRId64, cell->as.integer);
 }
 
-/* ---- The columns of a row ------------------------------------------------------------------------------------------------------ */
+/* ---- The columns of a row
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void raise_in_session(const belay_rows *rows, belay_error *error)
 {
@@ -150,7 +153,8 @@ static const belay_value *find_cell(const belay_rows *rows, int column)
         return &rows->current[column];
     belay_error error;
     if (rows->current)
-        belayi_report(&error, BELAY_MISUSE, "there is no column %d: the result has %d, counted from 0", column, rows->columns);
+        belayi_report(&error, BELAY_MISUSE, "there is no column %d: the result has %d, counted from 0", column,
+                      rows->columns);
     else
         belayi_report(&error, BELAY_MISUSE, "no row is being read: call belay_next first, and stop when it is false");
     raise_in_session(rows, &error);

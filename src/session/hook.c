@@ -121,7 +121,8 @@ void belayi_session_run_late_hooks(belay_session *s, belayi_hooks hooks, bool co
     }
 }
 
-/* ---- Registering ------------------------------------------------------------------------------------------------------------ */
+/* ---- Registering
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static const belay_place nowhere = {0};
 
@@ -216,7 +217,8 @@ belay_code belay_require_no_transaction_at(belay_session *s, belay_place place)
     if (s->transaction.depth > 0) {
         const belay_place *began = &s->transaction.frames[0].place;
         code = belayi_session_misuse(s, place, "no scope may be open here; one was begun at %s:%d in %s()",
-                                     began->file ? began->file : "?", began->line, began->function ? began->function : "?");
+                                     began->file ? began->file : "?", began->line,
+                                     began->function ? began->function : "?");
     }
     belayi_session_leave(s);
     return code;

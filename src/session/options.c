@@ -25,7 +25,8 @@ static const char *level_name(belay_level level)
     return names[level];
 }
 
-/* ---- What is refused ------------------------------------------------------------------------------------------------ */
+/* ---- What is refused ------------------------------------------------------------------------------------------------
+ */
 
 static belay_code check_numbers(const belay_scope_options *o, belayi_form form, belay_error *error)
 {
@@ -63,9 +64,10 @@ static belay_code check_requires_new(const belay_session *s, belay_error *error)
                                  describe(&t->frames[0], where, sizeof where));
     }
     if (held > 0 && held >= s->db->pool.size)
-        return belayi_report(error, BELAY_MISUSE,
-                             "BELAY_REQUIRES_NEW would wait for the connection of the scope that it is in (%s): the pool has %u",
-                             describe(&s->transaction.frames[0], where, sizeof where), s->db->pool.size);
+        return belayi_report(
+            error, BELAY_MISUSE,
+            "BELAY_REQUIRES_NEW would wait for the connection of the scope that it is in (%s): the pool has %u",
+            describe(&s->transaction.frames[0], where, sizeof where), s->db->pool.size);
     return BELAY_OK;
 }
 
@@ -82,8 +84,9 @@ static belay_code check_propagation(const belay_session *s, const belay_scope_op
         return depth > 0 ? BELAY_OK : belayi_report(error, BELAY_MISUSE, "BELAY_MANDATORY: there is no scope to be in");
     case BELAY_OUTERMOST:
         return depth == 0 ? BELAY_OK
-                          : belayi_report(error, BELAY_MISUSE, "BELAY_OUTERMOST: the scope would be inside another, so "
-                                                               "that its work would not be durable when it ends");
+                          : belayi_report(error, BELAY_MISUSE,
+                                          "BELAY_OUTERMOST: the scope would be inside another, so "
+                                          "that its work would not be durable when it ends");
     }
     return belayi_report(error, BELAY_MISUSE, ".propagation is %d, which is none", (int)o->propagation);
 }
@@ -116,8 +119,8 @@ static belay_code check_isolation(belay_session *s, const belay_scope_options *o
     belay_level has = belayi_options_level(s);
     if (has >= o->isolation)
         return BELAY_OK;
-    return belayi_report(error, BELAY_UNSUPPORTED,
-                         "the transaction is \"%s\": a scope inside it can't be \"%s\"", level_name(has), level_name(o->isolation));
+    return belayi_report(error, BELAY_UNSUPPORTED, "the transaction is \"%s\": a scope inside it can't be \"%s\"",
+                         level_name(has), level_name(o->isolation));
 }
 
 /* A handle that can never work refuses every scope; one that can't connect now may later. */
@@ -130,7 +133,8 @@ static belay_code check_handle(const belay_session *s, belay_error *error)
     return s->db->driver ? BELAY_OK : s->db->refusal.code;
 }
 
-/* ---- What is inherited ----------------------------------------------------------------------------------------------- */
+/* ---- What is inherited
+ * ----------------------------------------------------------------------------------------------- */
 
 static int64_t milliseconds(int64_t ms)
 {

@@ -13,7 +13,8 @@
 #include "session.h"
 
 /* Remembers how the outermost scope began. */
-void belayi_retry_remember(belay_session *, const belayi_scope_spec *, const belay_scope_options *, belayi_form, belay_place);
+void belayi_retry_remember(belay_session *, const belayi_scope_spec *, const belay_scope_options *, belayi_form,
+                           belay_place);
 
 /*
  * Called when a unit has ended. True when it is to run again: then the wait is

@@ -8,7 +8,8 @@
 
 #include "report.h"
 
-/* ---- The list of a session's results ------------------------------------------------------------------------------------ */
+/* ---- The list of a session's results
+ * ------------------------------------------------------------------------------------ */
 
 static void join_session(belay_rows *rows, belay_session *s)
 {
@@ -44,7 +45,8 @@ static void free_rows(belay_rows *rows)
     free(rows);
 }
 
-/* ---- A result in memory --------------------------------------------------------------------------------------------------- */
+/* ---- A result in memory
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool copy_names(belay_rows *rows, belay_statement *statement)
 {
@@ -169,7 +171,8 @@ belay_rows *belay_query_values(belay_session *s, const char *sql, size_t n, cons
     return belay_query_at(s, (belay_place){0}, sql, n, values);
 }
 
-/* ---- One number --------------------------------------------------------------------------------------------------------------- */
+/* ---- One number
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* The first column of the first row; the rest is not read. */
 static belay_code read_one(belay_session *s, belay_statement *statement, int64_t *out_number, belay_error *error)
@@ -226,7 +229,9 @@ int64_t belay_int_of_values(belay_session *s, const char *sql, size_t n, const b
     return belay_int_of_at(s, (belay_place){0}, sql, n, values);
 }
 
-/* ---- Streams --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Streams
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static belay_code close_stream(belay_rows *rows, belay_error *error)
 {
@@ -332,7 +337,9 @@ bool belayi_session_stop_stream(belay_session *s, uint64_t serial)
     return true;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Reading
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 bool belay_next(belay_rows *rows)
 {

@@ -19,21 +19,21 @@
 enum { BELAYI_NUMBER_ROOM = 32 };
 
 struct belay_rows {
-    belay_session *session; /* NULL once that was closed */
+    belay_session *session;      /* NULL once that was closed */
     belay_rows *next, *previous; /* of the session's */
     int columns;
     char **names;
-    belay_value *current; /* the row that is read; NULL before the first and after the last */
+    belay_value *current;                /* the row that is read; NULL before the first and after the last */
     char (*numbers)[BELAYI_NUMBER_ROOM]; /* numbers of the current row, as text */
 
-    belayi_arena arena;   /* of names, cells and what they point to */
-    belay_value **rows;   /* a result in memory */
+    belayi_arena arena; /* of names, cells and what they point to */
+    belay_value **rows; /* a result in memory */
     size_t count, room, position;
 
     belayi_running running; /* a stream: its statement, while it is open */
     belayi_call call;
-    char *sql;            /* the stream's own copy */
-    uint64_t serial;      /* of the scope that it was opened in */
+    char *sql;       /* the stream's own copy */
+    uint64_t serial; /* of the scope that it was opened in */
 };
 
 /* The session is closed: its results can still be read, but have nobody to report to. */

@@ -13,7 +13,8 @@
 #include "retry.h"
 #include "session.h"
 
-/* ---- Opening ------------------------------------------------------------------------------------------------------------ */
+/* ---- Opening
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_plain_nested(const belay_session *s, const belay_scope_options *options)
 {
@@ -74,7 +75,8 @@ static belay_code open_plain(belay_session *s, belayi_form form, const belay_pla
     return code;
 }
 
-BELAYI_COLD static belay_code open_with_options(belay_session *s, const belay_scope_options *options, belayi_form form, const belay_place *place)
+BELAYI_COLD static belay_code open_with_options(belay_session *s, const belay_scope_options *options, belayi_form form,
+                                                const belay_place *place)
 {
     belay_error error;
     belayi_scope_spec spec;
@@ -84,7 +86,8 @@ BELAYI_COLD static belay_code open_with_options(belay_session *s, const belay_sc
 }
 
 /* For blocks and callbacks. BELAY_OK: it is open, and its body is to run. */
-static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form, const belay_place *place)
+static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form,
+                             const belay_place *place)
 {
     const belayi_transaction *t = &s->transaction;
     bool working = t->depth > 0 && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && !s->stream;
@@ -94,7 +97,8 @@ static belay_code open_scope(belay_session *s, const belay_scope_options *option
     return is_plain_nested(s, options) ? open_plain(s, form, place) : open_with_options(s, options, form, place);
 }
 
-/* ---- Ending --------------------------------------------------------------------------------------------------------------- */
+/* ---- Ending
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static bool is_innermost(const belay_session *s, uint64_t serial)
 {
@@ -118,7 +122,8 @@ BELAYI_COLD static void end_inner(belay_session *s, uint64_t serial, belayi_end 
 {
     while (!is_innermost(s, serial)) {
         if (reason == BELAYI_END_COMMIT)
-            belayi_session_misuse(s, belayi_transaction_top(&s->transaction)->place, "a scope was opened here and not ended before the block around it");
+            belayi_session_misuse(s, belayi_transaction_top(&s->transaction)->place,
+                                  "a scope was opened here and not ended before the block around it");
         belayi_session_end_scope(s, reason);
     }
 }
@@ -133,7 +138,8 @@ static belay_code end_scope(belay_session *s, uint64_t serial, belayi_end reason
     return belayi_session_end_scope(s, reason);
 }
 
-/* ---- Blocks ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 const belay_scope_options *belayi_read_options(void)
 {
@@ -188,7 +194,8 @@ void belayi_block_abandon(belayi_block *block)
     belayi_session_leave(block->session);
 }
 
-/* ---- Callbacks --------------------------------------------------------------------------------------------------------------- */
+/* ---- Callbacks
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* The callback has returned, and the guard is held again: its scope is ended. */
 static belay_code finish_unit(belay_session *s, uint64_t serial, int result, belay_place place)
@@ -229,8 +236,8 @@ static int call_unit(belay_session *s, belay_unit unit, void *arg)
     return result;
 }
 
-/* Runs the callback, again where that is asked for. The guard is held before and after, but not while it runs; false when
-   it could not be taken again, as this is a child after fork now. */
+/* Runs the callback, again where that is asked for. The guard is held before and after, but not while it runs; false
+   when it could not be taken again, as this is a child after fork now. */
 static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place place, belay_code *out_code)
 {
     do {
@@ -243,7 +250,8 @@ static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place 
     return true;
 }
 
-belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scope_options *options, belay_unit unit, void *arg)
+belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scope_options *options, belay_unit unit,
+                           void *arg)
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
@@ -257,7 +265,9 @@ belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scop
     return code;
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Calls
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 belay_code belay_begin_at(belay_session *s, belay_place place, const belay_scope_options *options)
 {
@@ -327,7 +337,8 @@ belay_code belay_undo_at(belay_session *s, belay_place place)
     return code;
 }
 
-/* ---- Where one stands ------------------------------------------------------------------------------------------------------------ */
+/* ---- Where one stands
+ * ------------------------------------------------------------------------------------------------------------ */
 
 belay_level belay_isolation(belay_session *s)
 {

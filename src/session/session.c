@@ -10,7 +10,8 @@
 #include "report.h"
 #include "rows.h"
 
-/* ---- The host of the transaction ---------------------------------------------------------------------------------------- */
+/* ---- The host of the transaction
+ * ---------------------------------------------------------------------------------------- */
 
 static belay_code lend_to_session(void *arg, const belay_limits *limits, belay_conn **out_conn, belay_error *error)
 {
@@ -27,7 +28,8 @@ static void take_from_session(void *arg, belay_conn *conn, bool sound)
 static const belayi_host session_host = {
     .lend = lend_to_session, .take_back = take_from_session, .run_hook = belayi_session_run_hook};
 
-/* ---- Opening and closing -------------------------------------------------------------------------------------------------- */
+/* ---- Opening and closing
+ * -------------------------------------------------------------------------------------------------- */
 
 belay_session *belay_session_open(belay_db *db)
 {
@@ -60,8 +62,8 @@ static void free_session(belay_session *s)
     free(s);
 }
 
-/* In a child after fork: the transaction is the parent's. Nothing is said to the database, and nothing is freed that the
-   driver may still use. */
+/* In a child after fork: the transaction is the parent's. Nothing is said to the database, and nothing is freed that
+   the driver may still use. */
 static void disown_session(belay_session *s)
 {
     if (s->transaction.conn)
@@ -87,15 +89,18 @@ belay_code belay_session_close(belay_session *s)
 
 static const char closed_handle[] = "the database handle of this session is closed";
 
-/* ---- The guard -------------------------------------------------------------------------------------------------------------- */
+/* ---- The guard
+ * -------------------------------------------------------------------------------------------------------------- */
 
 const belay_error *belayi_session_why_refused(const belay_session *s)
 {
-    static const belay_error none = {
-        .code = BELAY_MISUSE, .message = "there is no session: memory was out, or it was never opened"};
+    static const belay_error none = {.code = BELAY_MISUSE,
+                                     .message = "there is no session: memory was out, or it was never opened"};
     static const belay_error forked = {
-        .code = BELAY_MISUSE, .message = "this session belongs to the parent process: open the database anew in the child"};
-    static const belay_error closed = {.code = BELAY_MISUSE, .message = "the database handle of this session is closed"};
+        .code = BELAY_MISUSE,
+        .message = "this session belongs to the parent process: open the database anew in the child"};
+    static const belay_error closed = {.code = BELAY_MISUSE,
+                                       .message = "the database handle of this session is closed"};
     static const belay_error overlap = {.code = BELAY_MISUSE, .message = "another thread is in a call on this session"};
     if (!s)
         return &none;
@@ -114,7 +119,8 @@ static void raise_overlap(belay_session *s)
 {
     belay_error error;
     atomic_store(&s->overlapped, false);
-    belayi_report(&error, BELAY_MISUSE, "two threads used this session at once; the call of one was refused, and its work is missing");
+    belayi_report(&error, BELAY_MISUSE,
+                  "two threads used this session at once; the call of one was refused, and its work is missing");
     BELAYI_REPORT_FIELD(error.hint, "give each thread a session of its own");
     belayi_session_raise(s, (belay_place){0}, &error);
 }
@@ -152,7 +158,8 @@ bool belayi_session_end_slowly(belay_session *s)
     return true;
 }
 
-/* ---- Errors ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Errors
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 belay_code belayi_session_code(const belay_session *s)
 {
@@ -184,13 +191,16 @@ belay_code belayi_session_misuse(belay_session *s, belay_place place, const char
     return belayi_session_raise(s, place, &error);
 }
 
-/* ---- Units -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Units
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static void log_unread(belay_session *s)
 {
     char line[512];
-    belayi_report_format(line, sizeof line, "a failure that nobody read: %s: %s (%s:%d, %s)", belay_code_name(s->status.code),
-                         s->status.message, s->status.file, s->status.line, s->status.function);
+    belayi_report_format(line, sizeof line, "a failure that nobody read: %s: %s (%s:%d, %s)",
+                         belay_code_name(s->status.code), s->status.message, s->status.file, s->status.line,
+                         s->status.function);
     belayi_db_log(s->db, BELAY_LOG_ERROR, line);
 }
 

@@ -35,16 +35,16 @@ typedef struct belayi_suspended {
 } belayi_suspended;
 
 struct belay_session {
-    atomic_bool in_call;    /* a call is being made */
-    atomic_bool overlapped; /* another thread's call was refused meanwhile */
+    atomic_bool in_call;           /* a call is being made */
+    atomic_bool overlapped;        /* another thread's call was refused meanwhile */
     unsigned long long generation; /* of the process that opened it */
-    belay_db *db;           /* held; may be NULL */
+    belay_db *db;                  /* held; may be NULL */
     belayi_transaction transaction;
     belayi_unit unit;
     belayi_suspended *suspended; /* the transaction around this one, if it isn't the outermost */
-    belay_effect effect;    /* of the last statement */
-    struct belay_rows *rows;   /* all results that are open */
-    struct belay_rows *stream; /* the one that is being read from the engine */
+    belay_effect effect;         /* of the last statement */
+    struct belay_rows *rows;     /* all results that are open */
+    struct belay_rows *stream;   /* the one that is being read from the engine */
     uint64_t random;
     int hook_errors;        /* of the last outermost scope */
     unsigned hook_floor;    /* scopes up to this depth are not the running hook's to end */
@@ -56,7 +56,7 @@ struct belay_session {
     belay_error unread;     /* the first failure that nobody read before the next unit began */
     bool unread_came_later; /* it is a hook's, and the status, unread as well, came before it */
     belay_error caught;
-    belayi_hooks late;      /* hooks that run after the ones that are running */
+    belayi_hooks late; /* hooks that run after the ones that are running */
     char message[BELAYI_MESSAGE_ROOM];
 };
 
@@ -103,7 +103,8 @@ static inline bool belayi_session_enter_to_ask(belay_session *s)
 /* Why a call was refused. */
 const belay_error *belayi_session_why_refused(const belay_session *);
 
-/* The same for what can't be refused: the end of a block. Waits for the other thread's call to end. False in a child. */
+/* The same for what can't be refused: the end of a block. Waits for the other thread's call to end. False in a child.
+ */
 static inline bool belayi_session_enter_to_end(belay_session *s)
 {
     if (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire))

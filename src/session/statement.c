@@ -18,7 +18,8 @@ static belay_code refuse_call(belay_session *s, const belayi_call *call, belay_e
     return belayi_session_raise(s, call->place, error);
 }
 
-/* ---- What is refused ---------------------------------------------------------------------------------------------------- */
+/* ---- What is refused
+ * ---------------------------------------------------------------------------------------------------- */
 
 static belay_code check_control(const belayi_sql *sql, bool alone, belay_error *error)
 {
@@ -26,7 +27,8 @@ static belay_code check_control(const belayi_sql *sql, bool alone, belay_error *
     if (belayi_sql_controls_transaction(sql->kind, &instead))
         return belayi_report(error, BELAY_MISUSE, "transaction control is not sent as SQL text: use %s", instead);
     if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && !alone)
-        return belayi_report(error, BELAY_MISUSE, "this statement would commit the scope that it stands in: run it outside");
+        return belayi_report(error, BELAY_MISUSE,
+                             "this statement would commit the scope that it stands in: run it outside");
     return BELAY_OK;
 }
 
@@ -45,12 +47,13 @@ static belay_code check_parameters(const belayi_call *call, const belayi_sql *sq
 {
     if (sql->parameters == call->n)
         return BELAY_OK;
-    return belayi_report(error, BELAY_MISUSE, "the statement has %u parameter%s, and %zu value%s given", sql->parameters,
-                         sql->parameters == 1 ? "" : "s", call->n, call->n == 1 ? " was" : "s were");
+    return belayi_report(error, BELAY_MISUSE, "the statement has %u parameter%s, and %zu value%s given",
+                         sql->parameters, sql->parameters == 1 ? "" : "s", call->n, call->n == 1 ? " was" : "s were");
 }
 
 /* What the text alone tells. */
-static belay_code check_text(belay_session *s, const belayi_call *call, const belayi_sql *sql, bool alone, belay_error *error)
+static belay_code check_text(belay_session *s, const belayi_call *call, const belayi_sql *sql, bool alone,
+                             belay_error *error)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
     belay_code code = check_control(sql, alone, error);
@@ -73,7 +76,8 @@ static belay_code check_call(belay_session *s, const belayi_call *call)
     return BELAY_OK;
 }
 
-/* ---- On the way ----------------------------------------------------------------------------------------------------------- */
+/* ---- On the way
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Finds and prepares the statement in the innermost scope. */
 static belay_code find_statement(belay_session *s, const belayi_call *call, belayi_running *running, bool alone)
@@ -123,7 +127,8 @@ static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call,
 static void narrow_unit(belayi_transaction *t, const belayi_running *running)
 {
     t->begin.read_only = !running->cached->statement->writes;
-    t->autocommit = running->cached->sql.kind == BELAYI_SQL_OTHER || running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT;
+    t->autocommit =
+        running->cached->sql.kind == BELAYI_SQL_OTHER || running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT;
 }
 
 static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_running *running)
@@ -158,7 +163,8 @@ static belay_code open_unit(belay_session *s, const belayi_call *call)
     belay_error error;
     belayi_scope_spec spec;
     if (s->db && s->db->options.require_scope)
-        return belayi_session_misuse(s, call->place, "a statement outside any scope, and the handle was opened with .require_scope");
+        return belayi_session_misuse(s, call->place,
+                                     "a statement outside any scope, and the handle was opened with .require_scope");
     if (belayi_options_resolve(s, NULL, BELAYI_FORM_STATEMENT, &spec, &error) != BELAY_OK)
         return refuse_call(s, call, &error);
     belayi_session_begin_unit(s);
@@ -222,7 +228,8 @@ belay_code belayi_statement_open(belay_session *s, const belayi_call *call, bela
     return end_own_scope(s, call, out_running);
 }
 
-belay_code belayi_statement_close(belay_session *s, belayi_running *running, const belayi_call *call, belay_error *error)
+belay_code belayi_statement_close(belay_session *s, belayi_running *running, const belayi_call *call,
+                                  belay_error *error)
 {
     put_back(running);
     if (!error) {
@@ -235,7 +242,8 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
     return end_own_scope(s, call, running);
 }
 
-/* ---- belay_exec and belay_try -------------------------------------------------------------------------------------- */
+/* ---- belay_exec and belay_try --------------------------------------------------------------------------------------
+ */
 
 static belay_code run_exec(belay_session *s, const belayi_call *call)
 {
@@ -277,7 +285,8 @@ belay_code belay_try_values(belay_session *s, const char *sql, size_t n, const b
     return belay_try_at(s, (belay_place){0}, sql, n, values);
 }
 
-/* ---- What it did --------------------------------------------------------------------------------------------------------------- */
+/* ---- What it did
+ * --------------------------------------------------------------------------------------------------------------- */
 
 int64_t belay_changes(belay_session *s)
 {

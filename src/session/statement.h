@@ -21,9 +21,9 @@ typedef struct belayi_call {
 
 /* A statement that is under way. */
 typedef struct belayi_running {
-    belayi_cached *cached;   /* in use; NULL before it was found and after it was put back */
+    belayi_cached *cached; /* in use; NULL before it was found and after it was put back */
     belayi_link *link;
-    bool own_scope;          /* a scope was opened for it: a unit of its own, or belay_try's */
+    bool own_scope; /* a scope was opened for it: a unit of its own, or belay_try's */
 } belayi_running;
 
 /*

@@ -37,10 +37,10 @@ enum { BELAY_DRIVER_ABI = 1 };
 
 /* What an engine can do. */
 enum {
-    BELAY_CAN_TRANSACT_DDL = 1 << 0,   /* DDL is part of a transaction and rolls back with it */
-    BELAY_CAN_ELIDE = 1 << 1,          /* a failed statement is undone by itself: see `self_contained` */
-    BELAY_HAS_ONE_WRITER = 1 << 2,     /* one writing transaction at a time for the whole database */
-    BELAY_LOCKS_WHOLE = 1 << 3         /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
+    BELAY_CAN_TRANSACT_DDL = 1 << 0, /* DDL is part of a transaction and rolls back with it */
+    BELAY_CAN_ELIDE = 1 << 1,        /* a failed statement is undone by itself: see `self_contained` */
+    BELAY_HAS_ONE_WRITER = 1 << 2,   /* one writing transaction at a time for the whole database */
+    BELAY_LOCKS_WHOLE = 1 << 3       /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
 };
 
 /* Limits on what a call may wait for; set by the caller before each call. */
@@ -70,7 +70,7 @@ typedef struct belay_statement {
 
 /* What a statement did. */
 typedef struct belay_effect {
-    int64_t changes; /* rows matched by an INSERT, UPDATE or DELETE; else 0 */
+    int64_t changes;  /* rows matched by an INSERT, UPDATE or DELETE; else 0 */
     int64_t last_id;  /* the key that the last INSERT generated; these two change with an INSERT only */
     bool has_last_id; /* it can be told */
 } belay_effect;
@@ -93,11 +93,11 @@ typedef enum belay_transaction_status {
 typedef enum belay_step { BELAY_STEP_ROW, BELAY_STEP_DONE, BELAY_STEP_ERROR } belay_step;
 
 struct belay_driver {
-    uint32_t abi;            /* BELAY_DRIVER_ABI */
-    const char *name;        /* "sqlite" */
-    uint32_t capabilities;   /* BELAY_CAN_..., BELAY_HAS_... */
-    uint32_t levels;         /* 1 << BELAY_SERIALIZABLE | ...: the levels that the engine gives at least */
-    size_t shared_size;      /* the caller allocates them, zeroed */
+    uint32_t abi;          /* BELAY_DRIVER_ABI */
+    const char *name;      /* "sqlite" */
+    uint32_t capabilities; /* BELAY_CAN_..., BELAY_HAS_... */
+    uint32_t levels;       /* 1 << BELAY_SERIALIZABLE | ...: the levels that the engine gives at least */
+    size_t shared_size;    /* the caller allocates them, zeroed */
     size_t conn_size;
 
     /* -- a database ------------------------------------------------------------------------------ */

@@ -63,10 +63,10 @@ typedef struct belayi_sqlite_conn {
     sqlite3 *db; /* NULL: not open */
 
     bool queued;
-    bool read_only; /* the transaction was begun so; a write is refused */
-    bool broken;    /* a rollback failed */
-    unsigned firsts;/* how often savepoint 1 was set in this transaction */
-    int ended_by;   /* the result code that ended the transaction in a call that could not say so; else 0 */
+    bool read_only;  /* the transaction was begun so; a write is refused */
+    bool broken;     /* a rollback failed */
+    unsigned firsts; /* how often savepoint 1 was set in this transaction */
+    int ended_by;    /* the result code that ended the transaction in a call that could not say so; else 0 */
 
     /* Waiting for locks, within one call. */
     int64_t lock_since; /* 0: not waited yet */
