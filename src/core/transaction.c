@@ -191,7 +191,7 @@ belay_code belayi_scope_undo(belayi_transaction *t)
 BELAYI_COLD static bool grow_frames(belayi_transaction *t)
 {
     bool first = t->frames == t->first_frames;
-    belayi_frame *grown = realloc(first ? NULL : t->frames, 2 * t->room * sizeof *grown);
+    belayi_frame *grown = realloc(first ? NULL : t->frames, 2 * (size_t)t->room * sizeof *grown);
     if (!grown)
         return false;
     if (first)
@@ -218,6 +218,7 @@ BELAYI_COLD static belay_code open_phantom(belayi_transaction *t)
 
 BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope_spec *spec)
 {
+    assert(spec); /* only a nested scope can do without */
     belayi_frame *frame = &t->frames[0];
     frame->limits = (belay_limits){.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
     frame->idle_ns = spec->idle_ns;
@@ -418,6 +419,10 @@ static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
     belay_error error;
     belay_code code = BELAY_OK;
     belayi_mark_forget(t, frame->marks);
+    if (t->closing) { /* one ROLLBACK will undo it with all the rest */
+        belayi_savepoint_let_go(t, frame->savepoint);
+        return;
+    }
     if (t->phase == BELAYI_PHASE_OPEN)
         code = belayi_savepoint_go_back(t, frame->savepoint, &error);
     belayi_savepoint_let_go(t, frame->savepoint);

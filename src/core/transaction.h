@@ -129,6 +129,7 @@ typedef struct belayi_transaction {
     belayi_hooks hooks;
     belay_begin_options begin;
     bool autocommit;
+    bool closing; /* every scope is being abandoned: none is undone alone */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
     int attempt;

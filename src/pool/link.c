@@ -1,6 +1,7 @@
 #define HASH_NONFATAL_OOM 1
 #include "link.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,8 +172,12 @@ belay_code belayi_link_get(belayi_link *link, const char *text, belayi_cached **
     size_t size;
     belayi_cached *cached = find_cached(link, text, &size);
     *out_cached = NULL;
-    if (!cached && read_text(link, text, size, &cached, error) != BELAY_OK)
-        return error->code;
+    if (!cached) {
+        belay_code code = read_text(link, text, size, &cached, error);
+        if (code != BELAY_OK)
+            return code;
+    }
+    assert(cached);
     if (cached->kept) {
         *hint_for(link, text) = cached;
         if (link->newest != cached) {

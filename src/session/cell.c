@@ -121,7 +121,8 @@ static size_t write_real(double real, char *out, size_t room)
     char *exponent = strchr(out, 'e');
     size_t at = exponent ? (size_t)(exponent - out) : (size_t)size;
     memmove(out + at + 2, out + at, (size_t)size - at + 1);
-    memcpy(out + at, ".0", 2);
+    out[at] = '.';
+    out[at + 1] = '0';
     return (size_t)size + 2;
 }
 

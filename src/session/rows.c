@@ -125,7 +125,7 @@ static belay_code run_query(belay_session *s, belay_rows *rows, const belayi_cal
     belay_code code = belayi_statement_open(s, call, &running);
     if (code != BELAY_OK)
         return code;
-    belay_statement *statement = running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&running);
     const belay_driver *driver = statement->conn->driver;
     code = driver->start(statement, call->n, call->values, &error);
     if (code == BELAY_OK) {
@@ -204,7 +204,7 @@ static int64_t run_int_of(belay_session *s, const belayi_call *call)
     belayi_running running;
     if (belayi_statement_open(s, call, &running) != BELAY_OK)
         return 0;
-    belay_statement *statement = running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&running);
     const belay_driver *driver = statement->conn->driver;
     belay_code code = driver->start(statement, call->n, call->values, &error);
     if (code == BELAY_OK) {
@@ -251,14 +251,14 @@ static belay_code start_stream(belay_session *s, belay_rows *rows)
     belay_code code = belayi_statement_open(s, call, &rows->running);
     if (code != BELAY_OK)
         return code;
-    belay_statement *statement = rows->running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&rows->running);
     const belay_driver *driver = statement->conn->driver;
     rows->serial = belayi_transaction_top(&s->transaction)->serial;
     code = driver->start(statement, call->n, call->values, &error);
     call->values = NULL; /* the caller's, until now */
     if (code != BELAY_OK)
         return belayi_statement_close(s, &rows->running, call, &error);
-    rows->rows = calloc(1, sizeof *rows->rows);
+    rows->rows = calloc(1, sizeof(belay_value *));
     if (rows->rows && copy_names(rows, statement))
         rows->rows[0] = belayi_arena_get(&rows->arena, (size_t)(rows->columns + 1) * sizeof **rows->rows);
     if (rows->rows && rows->rows[0])
@@ -304,7 +304,7 @@ static bool is_stream(const belay_rows *rows)
 static bool next_of_stream(belay_rows *rows)
 {
     belay_error error;
-    belay_statement *statement = rows->running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&rows->running);
     const belay_driver *driver = statement->conn->driver;
     belay_session *s = rows->session;
     belay_step step = driver->step(statement, rows->rows[0], &s->effect, &error);
@@ -318,7 +318,7 @@ static bool next_of_stream(belay_rows *rows)
 
 void belayi_rows_stop(belay_rows *rows)
 {
-    belay_statement *statement = rows->running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&rows->running);
     statement->conn->driver->finish(statement);
     close_stream(rows, NULL);
 }
@@ -328,7 +328,7 @@ bool belayi_session_stop_stream(belay_session *s, uint64_t serial)
     belay_rows *rows = s->stream;
     if (!rows || rows->serial != serial)
         return false;
-    belay_statement *statement = rows->running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&rows->running);
     statement->conn->driver->finish(statement);
     belayi_link_put(rows->running.link, rows->running.cached);
     rows->running.cached = NULL;

@@ -255,8 +255,12 @@ belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scop
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
-    belay_code code = unit ? open_scope(s, options, BELAYI_FORM_CALLBACK, &place)
-                           : belayi_session_misuse(s, place, "belay_atomic was called without a unit");
+    if (!unit) {
+        belay_code refused = belayi_session_misuse(s, place, "belay_atomic was called without a unit");
+        belayi_session_leave(s);
+        return refused;
+    }
+    belay_code code = open_scope(s, options, BELAYI_FORM_CALLBACK, &place);
     if (code == BELAY_OK && !run_units(s, unit, arg, place, &code))
         return BELAY_MISUSE;
     if (s->transaction.depth == 0)

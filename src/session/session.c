@@ -48,8 +48,10 @@ belay_session *belay_session_open(belay_db *db)
 
 static void end_all(belay_session *s)
 {
-    while (belayi_session_depth(s) > 0)
+    while (belayi_session_depth(s) > 0) {
+        s->transaction.closing = true;
         belayi_session_end_scope(s, BELAYI_END_ABANDON);
+    }
 }
 
 static void free_session(belay_session *s)

@@ -108,7 +108,7 @@ static belay_code check_read_only(belay_session *s, const belayi_call *call, con
 /* Whether the engine undoes the statement by itself when it fails, as if it had a savepoint of its own. */
 static bool undoes_itself(const belayi_running *running)
 {
-    belay_statement *statement = running->cached->statement;
+    belay_statement *statement = belayi_running_statement(running);
     const belay_driver *driver = statement->conn->driver;
     if (!(driver->capabilities & BELAY_CAN_ELIDE))
         return false;
@@ -242,8 +242,7 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
     return end_own_scope(s, call, running);
 }
 
-/* ---- belay_exec and belay_try --------------------------------------------------------------------------------------
- */
+/* ---- belay_exec and belay_try ------------------------------------------------------------------------ */
 
 static belay_code run_exec(belay_session *s, const belayi_call *call)
 {
@@ -252,7 +251,7 @@ static belay_code run_exec(belay_session *s, const belayi_call *call)
     belay_code code = belayi_statement_open(s, call, &running);
     if (code != BELAY_OK)
         return code;
-    belay_statement *statement = running.cached->statement;
+    belay_statement *statement = belayi_running_statement(&running);
     bool failed = statement->conn->driver->execute(statement, call->n, call->values, &s->effect, &error) != BELAY_OK;
     return belayi_statement_close(s, &running, call, failed ? &error : NULL);
 }

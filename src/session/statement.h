@@ -5,6 +5,8 @@
 #ifndef BELAYI_SESSION_STATEMENT_H
 #define BELAYI_SESSION_STATEMENT_H
 
+#include <assert.h>
+
 #include <belay/statement.h>
 
 #include "link.h"
@@ -25,6 +27,13 @@ typedef struct belayi_running {
     belayi_link *link;
     bool own_scope; /* a scope was opened for it: a unit of its own, or belay_try's */
 } belayi_running;
+
+/* The driver's form of a statement that was opened. */
+static inline belay_statement *belayi_running_statement(const belayi_running *running)
+{
+    assert(running->cached && running->cached->statement);
+    return running->cached->statement;
+}
 
 /*
  * Finds the statement, checks it, and sends what is owed before it, so that it

@@ -42,6 +42,15 @@ static belay_code check_parameters(const belayi_sqlite_statement *s, belay_error
     return belayi_report(error, BELAY_MISUSE, "the statement has %d parameters and not %u", count, s->parameters);
 }
 
+/* Whether SQLite has left something unread that the lexer took for a part of the statement. Comments count: what ends a
+   statement may be followed by white space and semicolons. */
+static bool has_more(const char *rest, const char *end)
+{
+    while (rest < end && strchr(" \t\r\n\f;", *rest))
+        rest++;
+    return rest < end;
+}
+
 static belay_code prepare_native(belayi_sqlite_conn *conn, const char *text, size_t size, sqlite3_stmt **out,
                                  belay_error *error)
 {
@@ -52,9 +61,15 @@ static belay_code prepare_native(belayi_sqlite_conn *conn, const char *text, siz
     if (size > INT_MAX)
         return belayi_report(error, BELAY_DATA, "the statement is too long");
     belayi_sqlite_limits_renew(conn);
-    int rc = sqlite3_prepare_v3(conn->db, text, (int)size, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    const char *rest;
+    int rc = sqlite3_prepare_v3(conn->db, text, (int)size, SQLITE_PREPARE_PERSISTENT, out, &rest);
     if (rc != SQLITE_OK)
         return belayi_sqlite_fail(conn, rc, BELAYI_SQLITE_PREPARING, error);
+    if (*out && has_more(rest, text + size)) {
+        sqlite3_finalize(*out);
+        *out = NULL;
+        return belayi_report(error, BELAY_MISUSE, "a second statement begins at byte %zu", (size_t)(rest - text));
+    }
     return *out ? BELAY_OK : belayi_report(error, BELAY_MISUSE, "there is no statement in the text");
 }
 

@@ -267,6 +267,16 @@ static void parameters_that_are_not_belay_s_are_refused_by_name(void **state)
     assert_int_equal(prepare_text("SELECT ?2", 9, 2), BELAY_OK);
 }
 
+static void a_second_statement_that_hides_behind_a_trigger_is_refused(void **state)
+{
+    (void)state;
+    rig_must(&r, conn, "CREATE TABLE hiding (a, begin)");
+    assert_int_equal(rig_run(&r, conn, "CREATE TRIGGER hides AFTER INSERT ON hiding BEGIN SELECT begin FROM hiding; END; "
+                                       "DROP TABLE hiding"),
+                     BELAY_MISUSE);
+    rig_must(&r, conn, "INSERT INTO hiding VALUES (1, 2)");
+}
+
 static void the_wrong_number_of_values_is_misuse(void **state)
 {
     belay_value values[] = {belay_integer(1), belay_integer(2)};
@@ -332,6 +342,7 @@ int main(void)
         T(changes_are_the_rows_that_the_statement_itself_matched),
         T(only_an_insert_that_added_a_row_generates_a_key),
         T(parameters_that_are_not_belay_s_are_refused_by_name),
+        T(a_second_statement_that_hides_behind_a_trigger_is_refused),
         T(the_wrong_number_of_values_is_misuse),
         T(the_text_is_what_its_size_says),
         T(it_is_known_which_statements_write),
