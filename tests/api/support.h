@@ -11,10 +11,11 @@
 #ifndef BELAY_TESTS_API_SUPPORT_H
 #define BELAY_TESTS_API_SUPPORT_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdbool.h>
@@ -38,11 +39,11 @@ int world_close(void **state);
 /* Opens the database once more; lines are logged to the world's log. */
 belay_db *open_again(world *, const belay_db_options *);
 
-/* Skips the test when the engine is another one. */
+/* Skips the test unless the database is an SQLite file of its own. */
 void only_on_sqlite(const world *);
 
-/* Runs the check in a child process, for what may crash or hang: what it returns, which is below 100; else 100 or more. Inherited
-   handles are of no use in there. */
+/* Runs the check in a child process, for what may crash or hang: what it returns, which is below 100; else 100 or more.
+   Inherited handles are of no use in there. */
 int run_in_child(int (*check)(void *arg), void *arg);
 
 /* Sleeps at least so long. */
@@ -57,13 +58,13 @@ belay_code put(belay_session *, int id);
 belay_code clash(belay_session *);
 
 /* The ids in item, such as "1;2;5", as this session sees them, and as a session outside does: what is committed. */
-#define assert_seen(s, ids) assert_rows(s, "SELECT id FROM item ORDER BY id", ids)
+#define assert_seen(s, ids)   assert_rows(s, "SELECT id FROM item ORDER BY id", ids)
 #define assert_stored(w, ids) assert_rows((w)->other, "SELECT id FROM item ORDER BY id", ids)
 
 /* By name, so that a failure can be read. */
-#define assert_code(code, wanted) assert_string_equal(belay_code_name(code), belay_code_name(wanted))
+#define assert_code(code, wanted)   assert_string_equal(belay_code_name(code), belay_code_name(wanted))
 #define assert_contains(text, part) assert_contains_at(text, part, __FILE__, __LINE__)
-#define assert_lacks(text, part) assert_lacks_at(text, part, __FILE__, __LINE__)
+#define assert_lacks(text, part)    assert_lacks_at(text, part, __FILE__, __LINE__)
 
 void assert_contains_at(const char *text, const char *part, const char *file, int line);
 void assert_lacks_at(const char *text, const char *part, const char *file, int line);

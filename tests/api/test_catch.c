@@ -34,8 +34,9 @@ static void an_error_out_of_an_inner_scope_can_be_caught_once(void **state)
 static void a_code_its_class_and_any_cover_an_error_and_others_do_not(void **state)
 {
     static const belay_code covering[] = {BELAY_UNIQUE, BELAY_INTEGRITY, BELAY_ANY};
-    static const belay_code others[] = {BELAY_CHECK,       BELAY_OK,     BELAY_ROLLED_BACK,  BELAY_MISUSE,
-                                        BELAY_APPLICATION, BELAY_SYNTAX, BELAY_FOREIGN_KEY, (belay_code)-1, (belay_code)9999};
+    static const belay_code others[] = {BELAY_CHECK,       BELAY_OK,          BELAY_ROLLED_BACK,
+                                        BELAY_MISUSE,      BELAY_APPLICATION, BELAY_SYNTAX,
+                                        BELAY_FOREIGN_KEY, (belay_code)-1,    (belay_code)9999};
     world *w = *state;
     BELAY_ATOMIC(w->s) {
         for (size_t i = 0; i < sizeof covering / sizeof covering[0]; i++) {
@@ -131,19 +132,47 @@ enum { CALLS = 13 };
 static void call(belay_session *s, int which)
 {
     switch (which) {
-    case 0: put(s, 1); break;
-    case 1: belay_try(s, "INSERT INTO item(id) VALUES (1)"); break;
-    case 2: belay_rows_close(belay_query(s, "SELECT 1")); break;
-    case 3: belay_rows_close(belay_stream(s, "SELECT 1")); break;
-    case 4: belay_int_of(s, "SELECT 1"); break;
-    case 5: belay_savepoint(s, "mark"); break;
-    case 6: belay_release(s, "mark"); break;
-    case 7: belay_rollback_to(s, "no such mark"); break;
-    case 8: belay_on_commit(s, do_nothing, NULL, NULL); break;
-    case 9: belay_before_commit(s, do_nothing, NULL, NULL); break;
-    case 10: belay_atomic(s, NULL, do_nothing, NULL); break;
-    case 11: BELAY_ATOMIC(s) put(s, 1); break;
-    default: belay_begin(s, NULL); belay_commit(s); break;
+    case 0:
+        put(s, 1);
+        break;
+    case 1:
+        belay_try(s, "INSERT INTO item(id) VALUES (1)");
+        break;
+    case 2:
+        belay_rows_close(belay_query(s, "SELECT 1"));
+        break;
+    case 3:
+        belay_rows_close(belay_stream(s, "SELECT 1"));
+        break;
+    case 4:
+        belay_int_of(s, "SELECT 1");
+        break;
+    case 5:
+        belay_savepoint(s, "mark");
+        break;
+    case 6:
+        belay_release(s, "mark");
+        break;
+    case 7:
+        belay_rollback_to(s, "no such mark");
+        break;
+    case 8:
+        belay_on_commit(s, do_nothing, NULL, NULL);
+        break;
+    case 9:
+        belay_before_commit(s, do_nothing, NULL, NULL);
+        break;
+    case 10:
+        belay_atomic(s, NULL, do_nothing, NULL);
+        break;
+    case 11:
+        BELAY_ATOMIC(s)
+            put(s, 1);
+        break;
+    default:
+        belay_begin(s, NULL);
+        belay_commit(s);
+        break;
     }
 }
 
@@ -213,8 +242,8 @@ static void an_error_that_was_refused_in_an_inner_scope_can_still_be_caught_outs
 
 static void an_error_that_ended_the_transaction_is_never_caught_inside_it(void **state)
 {
-    static const belay_code codes[] = {BELAY_DEADLOCK, BELAY_SERIALIZATION, BELAY_CONNECTION, BELAY_TOO_MANY,
-                                       BELAY_IN_DOUBT, BELAY_CORRUPT};
+    static const belay_code codes[] = {BELAY_DEADLOCK, BELAY_SERIALIZATION, BELAY_CONNECTION,
+                                       BELAY_TOO_MANY, BELAY_IN_DOUBT,      BELAY_CORRUPT};
     world *w = *state;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         BELAY_ATOMIC(w->s) {
@@ -280,7 +309,8 @@ static void a_lock_timeout_or_busy_can_be_caught(void **state)
     assert_stored(w, "1");
 }
 
-/* ---- Outside all scopes ------------------------------------------------------------------------------------------- */
+/* ---- Outside all scopes -------------------------------------------------------------------------------------------
+ */
 
 static void outside_all_scopes_the_error_of_the_last_one_is_caught(void **state)
 {

@@ -99,7 +99,11 @@ static bool is_utf8(const char *text)
 {
     const unsigned char *c = (const unsigned char *)text;
     while (*c) {
-        int more = *c < 0x80 ? 0 : *c >= 0xC2 && *c < 0xE0 ? 1 : *c >= 0xE0 && *c < 0xF0 ? 2 : *c >= 0xF0 && *c < 0xF5 ? 3 : -1;
+        int more = *c < 0x80                 ? 0
+                   : *c >= 0xC2 && *c < 0xE0 ? 1
+                   : *c >= 0xE0 && *c < 0xF0 ? 2
+                   : *c >= 0xF0 && *c < 0xF5 ? 3
+                                             : -1;
         if (more < 0)
             return false;
         for (c++; more > 0; more--, c++)
@@ -195,9 +199,10 @@ static void a_field_that_is_not_known_is_empty(void **state)
 static void values_are_never_put_into_an_error(void **state)
 {
     static const char *const statements[] = {
-        "INSERT INTO secret(a) VALUES (?)", "INSERT INTO secret(b) VALUES (?)", "INSERT INTO secret(n) VALUES (?)",
-        "INSERT INTO secret(a) VALUES (?), (1)", "SELECT json_extract(?, '$.a')", "SELECT ? FROM nowhere",
-        "INSERT INTO item(id) VALUES (?)", "no SQL ?"};
+        "INSERT INTO secret(a) VALUES (?)", "INSERT INTO secret(b) VALUES (?)",
+        "INSERT INTO secret(n) VALUES (?)", "INSERT INTO secret(a) VALUES (?), (1)",
+        "SELECT json_extract(?, '$.a')",    "SELECT ? FROM nowhere",
+        "INSERT INTO item(id) VALUES (?)",  "no SQL ?"};
     world *w = *state;
     only_on_sqlite(w);
     belay_exec(w->s, "CREATE TABLE secret(a TEXT UNIQUE, b TEXT CHECK (length(b) < 3), n INT) STRICT");

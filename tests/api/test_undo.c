@@ -111,6 +111,29 @@ static void after_undo_an_error_can_not_be_caught_in_that_scope_any_more(void **
     assert_stored(w, "");
 }
 
+static int undo_and_fail(belay_session *s, void *arg)
+{
+    (void)arg;
+    put(s, 1);
+    belay_undo(s);
+    return 1;
+}
+
+static void an_error_raised_after_undo_travels_as_any_other(void **state)
+{
+    world *w = *state;
+    assert_code(belay_atomic(w->s, NULL, undo_and_fail, NULL), BELAY_APPLICATION);
+    BELAY_ATOMIC(w->s) {
+        BELAY_ATOMIC(w->s) {
+            belay_undo(w->s);
+            assert_code(belay_fail(w->s, BELAY_STALE, "after all"), BELAY_STALE);
+        }
+        assert_true(belay_catch(w->s, BELAY_STALE));
+    }
+    assert_status(w->s, BELAY_OK);
+    assert_stored(w, "");
+}
+
 static void undo_in_an_explicit_scope(void **state)
 {
     world *w = *state;
@@ -349,6 +372,7 @@ int main(void)
         in_world(an_error_that_is_pending_still_travels_after_undo),
         in_world(undo_after_an_inner_error_that_can_be_caught),
         in_world(after_undo_an_error_can_not_be_caught_in_that_scope_any_more),
+        in_world(an_error_raised_after_undo_travels_as_any_other),
         in_world(undo_in_an_explicit_scope),
         in_world(blocks_in_a_scope_that_was_undone_do_not_run),
         in_world(undo_with_no_scope_open_is_misuse),

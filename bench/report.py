@@ -1,0 +1,97 @@
+"""Prints the results of harness.py as text."""
+
+
+def time_text(seconds):
+    if seconds < 1e-6:
+        return "%.1f ns" % (seconds * 1e9)
+    return "%.2f us" % (seconds * 1e6)
+
+
+def figure(comparison, value):
+    if comparison["under"] is None:
+        return time_text(value)
+    return "%.1f" % value if value >= 20 else "%.3f" % value
+
+
+def target(comparison):
+    if comparison["at_most"] is not None:
+        return "<= " + figure_of_target(comparison, comparison["at_most"])
+    if comparison["at_least"] is not None:
+        return ">= " + figure_of_target(comparison, comparison["at_least"])
+    return ""
+
+
+def figure_of_target(comparison, value):
+    return time_text(value) if comparison["under"] is None else "%g" % value
+
+
+def print_side(side):
+    label = side["label"] + (" (%s)" % side["version"] if side["version"] and " " in side["version"] else "")
+    if "median" in side:
+        print("  %-46s %10s  %10s  %10s  %10s" % (label, time_text(side["median"]), time_text(side["least"]),
+                                                time_text(side["most"]), time_text(side["cpu"])))
+    elif "missing" in side:
+        print("  %-46s NOT MEASURED: the Python package %s is not installed" % (label, side["missing"]))
+    else:
+        print("  %-46s NOT MEASURED: no time was left" % label)
+
+
+def print_comparison(comparison):
+    if "median" not in comparison:
+        print("  %-46s %s" % (comparison["label"], comparison["verdict"]))
+        return
+    spread = "%s .. %s" % (figure(comparison, comparison["low"]), figure(comparison, comparison["high"]))
+    raw = figure(comparison, comparison["raw_median"]) if "raw_median" in comparison else ""
+    print(("  %-46s %10s  %-22s %9s  %9s  %s" % (
+        comparison["label"], figure(comparison, comparison["median"]), spread, raw, target(comparison),
+        comparison["verdict"])).rstrip())
+
+
+def print_case(case):
+    done, wanted = len(case["rounds"]), case["rounds_wanted"]
+    rounds = "%d rounds" % done if done == wanted else "only %d of %d rounds: the time was up" % (done, wanted)
+    print("\n== %s: %d operations a run, %s" % (case["title"], case["count"], rounds))
+    print("  %-46s %10s  %10s  %10s  %10s" % ("time an operation", "median", "least", "most", "CPU"))
+    for side in case["sides"]:
+        print_side(side)
+    print("  %-46s %10s  %-22s %9s  %9s" % ("ratio within a round", "median", "95 % interval", "raw", "target"))
+    for comparison in case["comparisons"]:
+        print_comparison(comparison)
+    if case["content"]:
+        print("  rows: %d, checksum %s, the same after every run of every side" % tuple(case["content"]))
+    if case["pragmas"]:
+        pragmas = " ".join("%s=%s" % pair for pair in case["pragmas"].items() if pair[0] != "sqlite")
+        print("  in force on every side: %s" % pragmas)
+
+
+def excuse(comparison):
+    """Said beside a miss where raw sqlite3, with savepoints in Belay's place, is beyond the target too."""
+    raw = comparison.get("raw_median")
+    if raw is None or not comparison["verdict"].startswith("MISSED"):
+        return ""
+    beyond = raw > comparison["at_most"] if comparison["at_most"] is not None else raw < comparison["at_least"]
+    return "; raw itself: " + figure(comparison, raw) if beyond else ""
+
+
+def print_summary(cases):
+    print("\n== Targets")
+    for case in cases:
+        for comparison in case["comparisons"]:
+            if comparison["at_most"] is None and comparison["at_least"] is None:
+                continue
+            value = figure(comparison, comparison["median"]) if "median" in comparison else "-"
+            print("  %-16s %-40s %9s %10s  %s%s" % (
+                comparison["verdict"] if "median" in comparison else "NOT MEASURED", comparison["label"],
+                value, target(comparison), case["title"], excuse(comparison)))
+    print("  A question mark: the 95 % interval of the median reaches over the target.")
+
+
+def print_head(head):
+    print("Belay side by side on %s, %s CPUs, Linux %s, load %.2f" % (
+        head["cpu"], head["cpus"], head["kernel"], head["load"][0]))
+    print("SQLite %s" % head["sqlite"])
+    print("C sides: %s; library: %s" % (head["compiler"], head["library"]))
+    quick = "; quick: the figures are a hint, no more" if head["quick"] else ""
+    print("pinned: %s%s" % (head["pinned"] or "no", quick))
+    if head["load"][0] > 0.7:
+        print("WARNING: the machine is not quiet; figures will scatter")

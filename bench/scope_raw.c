@@ -1,0 +1,200 @@
+/*
+ * scope_raw.c - the limit: sqlite3 itself, used as well as it can be.
+ *
+ * Every statement is prepared once, outside the measured time, with
+ * SQLITE_PREPARE_PERSISTENT. The connection is opened with SQLITE_OPEN_NOMUTEX,
+ * so that SQLite takes no lock of its own in a program with one thread. Result
+ * codes are looked at, as a correct program must.
+ *
+ * Modes: bare       INSERT a row, all in one transaction
+ *        savepoint  SAVEPOINT, INSERT, RELEASE a row, all in one transaction
+ *        empty      SAVEPOINT, RELEASE
+ *        transfer   BEGIN IMMEDIATE, two UPDATEs, COMMIT: each durable
+ */
+#include "common.h"
+
+#include <sqlite3.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static sqlite3 *db;
+
+static _Noreturn void die(void)
+{
+    bench_die("sqlite3", sqlite3_errmsg(db));
+}
+
+static sqlite3_stmt *prepare(const char *sql)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK)
+        die();
+    return statement;
+}
+
+/* One statement without rows. */
+static void run(sqlite3_stmt *statement)
+{
+    if (sqlite3_step(statement) != SQLITE_DONE || sqlite3_reset(statement) != SQLITE_OK)
+        die();
+}
+
+static void insert(sqlite3_stmt *statement, const bench_item *item)
+{
+    if (sqlite3_bind_text(statement, 1, item->name, -1, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_int64(statement, 2, item->amount) != SQLITE_OK)
+        die();
+    run(statement);
+}
+
+static void update(sqlite3_stmt *statement, int64_t amount, int64_t id)
+{
+    if (sqlite3_bind_int64(statement, 1, amount) != SQLITE_OK || sqlite3_bind_int64(statement, 2, id) != SQLITE_OK)
+        die();
+    run(statement);
+}
+
+static void execute(const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        die();
+}
+
+static void open_database(const bench *b)
+{
+    char pragma[64];
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(b->database, &db, flags, NULL) != SQLITE_OK)
+        die();
+    execute("PRAGMA journal_mode = WAL");
+    execute("PRAGMA synchronous = FULL");
+    execute("PRAGMA foreign_keys = ON");
+    snprintf(pragma, sizeof pragma, "PRAGMA cache_size = %d", -b->cache_kib);
+    execute(pragma);
+    if (b->schema)
+        execute(b->schema);
+}
+
+static void run_bare(bench *b)
+{
+    sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT"), *row = prepare(BENCH_INSERT);
+    bench_start(b);
+    run(begin);
+    for (size_t i = 0; i < b->count; i++)
+        insert(row, &b->items[i]);
+    run(commit);
+    bench_stop(b);
+    sqlite3_finalize(begin);
+    sqlite3_finalize(commit);
+    sqlite3_finalize(row);
+}
+
+static void run_savepoint(bench *b)
+{
+    sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT"), *row = prepare(BENCH_INSERT);
+    sqlite3_stmt *savepoint = prepare("SAVEPOINT s"), *release = prepare("RELEASE s");
+    bench_start(b);
+    run(begin);
+    for (size_t i = 0; i < b->count; i++) {
+        run(savepoint);
+        insert(row, &b->items[i]);
+        run(release);
+    }
+    run(commit);
+    bench_stop(b);
+    sqlite3_finalize(begin);
+    sqlite3_finalize(commit);
+    sqlite3_finalize(row);
+    sqlite3_finalize(savepoint);
+    sqlite3_finalize(release);
+}
+
+static void run_empty(bench *b)
+{
+    sqlite3_stmt *savepoint = prepare("SAVEPOINT s"), *release = prepare("RELEASE s");
+    execute("BEGIN IMMEDIATE");
+    bench_start(b);
+    for (size_t i = 0; i < b->count; i++) {
+        run(savepoint);
+        run(release);
+    }
+    bench_stop(b);
+    execute("COMMIT");
+    sqlite3_finalize(savepoint);
+    sqlite3_finalize(release);
+}
+
+static void run_transfer(bench *b)
+{
+    sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");
+    sqlite3_stmt *take = prepare(BENCH_TAKE), *give = prepare(BENCH_GIVE);
+    bench_start(b);
+    for (size_t i = 0; i < b->count; i++) {
+        const bench_transfer *t = &b->transfers[i];
+        run(begin);
+        update(take, t->amount, t->from);
+        update(give, t->amount, t->to);
+        run(commit);
+    }
+    bench_stop(b);
+    sqlite3_finalize(begin);
+    sqlite3_finalize(commit);
+    sqlite3_finalize(take);
+    sqlite3_finalize(give);
+}
+
+static void report_setting(bench *b, const char *name, const char *sql)
+{
+    sqlite3_stmt *statement = prepare(sql);
+    int rc = sqlite3_step(statement);
+    bench_report_setting(b, name, rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL);
+    sqlite3_finalize(statement);
+}
+
+static void report(bench *b)
+{
+    bench_report_begin(b, "raw");
+    for (size_t i = 0; bench_pragmas[i]; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "PRAGMA %s", bench_pragmas[i]);
+        report_setting(b, bench_pragmas[i], sql);
+    }
+    report_setting(b, "sqlite", "SELECT sqlite_version() || ' ' || sqlite_source_id()");
+    bench_report_end(b);
+}
+
+static void dump(const bench *b)
+{
+    FILE *file = bench_dump_open(b);
+    if (!file)
+        return;
+    sqlite3_stmt *rows = prepare(BENCH_ITEMS);
+    while (sqlite3_step(rows) == SQLITE_ROW)
+        bench_dump_item(file, sqlite3_column_int64(rows, 0), (const char *)sqlite3_column_text(rows, 1),
+                        sqlite3_column_int64(rows, 2));
+    sqlite3_finalize(rows);
+    fclose(file);
+}
+
+int main(int argc, char **argv)
+{
+    bench b;
+    bench_init(&b, argc, argv);
+    open_database(&b);
+    if (!strcmp(b.mode, "bare"))
+        run_bare(&b);
+    else if (!strcmp(b.mode, "savepoint"))
+        run_savepoint(&b);
+    else if (!strcmp(b.mode, "empty"))
+        run_empty(&b);
+    else if (!strcmp(b.mode, "transfer"))
+        run_transfer(&b);
+    else
+        bench_die("no such mode", b.mode);
+    report(&b);
+    dump(&b);
+    sqlite3_close(db);
+    bench_done(&b);
+    return 0;
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""sources.py [ROOT] - what the public headers promise of the sources themselves. Prints "N passed, N failed"."""
+
+import pathlib
+import re
+import sys
+
+
+def read(path):
+    """The code of a file, without its comments and string literals."""
+    text = path.read_text()
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)
+    return re.sub(r'"(\\.|[^"\\\n])*"', '""', text)
+
+
+def above_the_drivers(root):
+    return [p for room in ("core", "pool", "session") for p in sorted((root / "src" / room).glob("*.[ch]"))]
+
+
+def code_above_a_driver_asks_for_a_capability_and_never_for_its_name(root):
+    wrong = []
+    for path in above_the_drivers(root):
+        code = read(path)
+        if re.search(r"sqlite|postgres|mariadb|mysql", code, re.I) or re.search(r"cmp\s*\([^;]*driver->name", code):
+            wrong.append(path.name)
+    return wrong
+
+
+def the_library_itself_never_prints_or_exits(root):
+    calls = re.compile(r"\b(v?printf|puts|putchar|perror|v?fprintf|fputs|fputc|putc|fwrite|exit|_exit|v?syslog|v?dprintf)\s*\(")
+    return [p.name for p in sorted((root / "src").rglob("*.c")) if calls.search(read(p))]
+
+
+def main():
+    root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2]
+    checks = [code_above_a_driver_asks_for_a_capability_and_never_for_its_name, the_library_itself_never_prints_or_exits]
+    failed = 0
+    if len(above_the_drivers(root)) < 5:
+        sys.exit("the sources are not where they should be: " + str(root))
+    for check in checks:
+        wrong = check(root)
+        if wrong:
+            failed += 1
+            print(f"{check.__name__}: {', '.join(wrong)}")
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
