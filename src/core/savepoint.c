@@ -16,11 +16,6 @@
 
 /* ---- Savepoints -------------------------------------------------------------------------------------------------- */
 
-static bool owes_savepoint(const belayi_transaction *t, unsigned depth)
-{
-    return t->owed_frames < depth || t->owed_marks < t->mark_count;
-}
-
 /* Everything that owes a savepoint holds the newest one from now on. */
 static void settle(belayi_transaction *t, unsigned depth)
 {
@@ -66,8 +61,6 @@ static belay_code set_savepoint(belayi_transaction *t, belay_error *error)
 
 belay_code belayi_savepoint_pay(belayi_transaction *t, unsigned depth, belay_error *error)
 {
-    if (!owes_savepoint(t, depth))
-        return BELAY_OK;
     if (needs_savepoint(t, depth)) {
         bool reuse = t->untouched && t->savepoints > 0;
         belay_code code = reuse ? BELAY_OK : set_savepoint(t, error);

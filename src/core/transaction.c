@@ -216,14 +216,21 @@ BELAYI_COLD static belay_code open_phantom(belayi_transaction *t)
     return t->pending.code;
 }
 
-BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope_spec *spec)
+BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope_spec *spec, belayi_form form,
+                                       const belay_place *place)
 {
     assert(spec); /* only a nested scope can do without */
-    belayi_frame *frame = &t->frames[0];
-    frame->limits = (belay_limits){.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
-    frame->idle_ns = spec->idle_ns;
-    frame->read_only = spec->read_only;
-    frame->state = BELAYI_SCOPE_WORKING;
+    t->frames[0] = (belayi_frame){
+        .state = BELAYI_SCOPE_WORKING,
+        .form = form,
+        .read_only = spec->read_only,
+        .serial = ++t->serials,
+        .limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns},
+        .idle_ns = spec->idle_ns,
+        .place = *place,
+        .name = spec->name,
+    };
+    t->depth = 1;
     t->phase = BELAYI_PHASE_OWED;
     t->autocommit = spec->autocommit;
     t->begin = (belay_begin_options){
@@ -232,21 +239,13 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->hooks.failed = 0;
 }
 
-/* The scope around the new one decides how it begins: with the pending error, called off, or working. */
-static void open_nested(belayi_transaction *t, belayi_frame *frame, const belayi_scope_spec *spec)
+/* What a nested scope has of its own. Its limits never outlast those of the scope around it. */
+static void apply_spec(belayi_frame *frame, const belayi_scope_spec *spec)
 {
-    belayi_frame *outer = frame - 1;
-    if (outer->state != BELAYI_SCOPE_WORKING)
-        belayi_scope_refuse(t);
-    frame->state = outer->state;
-    frame->limits = outer->limits;
-    frame->idle_ns = outer->idle_ns;
-    frame->read_only = outer->read_only;
-    if (!spec)
-        return;
+    frame->name = spec->name;
     frame->read_only |= spec->read_only;
     frame->joined = spec->joined;
-    frame->limits.deadline_ns = belayi_clock_earlier(outer->limits.deadline_ns, spec->deadline_ns);
+    frame->limits.deadline_ns = belayi_clock_earlier(frame->limits.deadline_ns, spec->deadline_ns);
     frame->limits.lock_wait_ns = spec->lock_wait_ns;
     frame->idle_ns = spec->idle_ns;
 }
@@ -256,25 +255,20 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
 {
     if (t->phantoms > 0 || (t->depth == t->room && !grow_frames(t)))
         return open_phantom(t);
-    belayi_frame *frame = &t->frames[t->depth];
-    frame->form = form;
-    frame->joined = frame->undone = false;
-    frame->savepoint = 0;
-    frame->marks = t->mark_count;
-    frame->hooks = t->hooks.count;
-    frame->serial = ++t->serials;
-    frame->place = *place;
-    frame->name = spec ? spec->name : NULL;
-    if (t->depth == 0)
-        open_outermost(t, spec);
-    else
-        open_nested(t, frame, spec);
-    t->depth++;
+    if (t->depth == 0) {
+        open_outermost(t, spec, form, place);
+        return BELAY_OK;
+    }
+    /* The scope around decides how it begins: with the pending error, called off, or working. */
+    belayi_scope_refuse(t);
+    belayi_scope_push(t, form, place);
+    belayi_frame *frame = belayi_transaction_top(t);
+    if (spec)
+        apply_spec(frame, spec);
     return frame->state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
 }
 
-/* ---- Before and after statements
- * --------------------------------------------------------------------------------------- */
+/* ---- Before and after statements ------------------------------------------------------------------- */
 
 BELAYI_COLD static belay_code raise_late(belayi_transaction *t, const char *which)
 {
@@ -319,7 +313,7 @@ BELAYI_COLD static belay_code lend_connection(belayi_transaction *t, const belay
     return t->pending.code;
 }
 
-belay_code belayi_scope_enter(belayi_transaction *t)
+belay_code belayi_scope_enter_slowly(belayi_transaction *t)
 {
     belayi_frame *top = belayi_transaction_top(t);
     if (t->phantoms > 0 || top->state != BELAYI_SCOPE_WORKING)
@@ -333,11 +327,9 @@ belay_code belayi_scope_enter(belayi_transaction *t)
     return BELAY_OK;
 }
 
-belay_code belayi_scope_begin(belayi_transaction *t)
+belay_code belayi_scope_send_begin(belayi_transaction *t)
 {
     belay_error error;
-    if (t->phase != BELAYI_PHASE_OWED || t->autocommit)
-        return BELAY_OK;
     if (t->conn->driver->begin(t->conn, &t->begin, &error) == BELAY_OK) {
         t->phase = BELAYI_PHASE_OPEN;
         return BELAY_OK;
@@ -347,24 +339,18 @@ belay_code belayi_scope_begin(belayi_transaction *t)
     return t->pending.code;
 }
 
-belay_code belayi_scope_mark(belayi_transaction *t, bool elide_top)
+void belayi_scope_note_call(belayi_transaction *t)
 {
-    if (t->autocommit)
-        return BELAY_OK;
+    t->last_call_ns = belayi_clock_now();
+}
+
+belay_code belayi_scope_send_savepoint(belayi_transaction *t, unsigned depth)
+{
     belay_error error;
-    if (belayi_savepoint_pay(t, elide_top ? t->depth - 1 : t->depth, &error) != BELAY_OK)
+    if (belayi_savepoint_pay(t, depth, &error) != BELAY_OK)
         return belayi_scope_fail(t, &error);
     t->untouched = false;
     return BELAY_OK;
-}
-
-void belayi_scope_worked(belayi_transaction *t)
-{
-    belayi_frame *top = belayi_transaction_top(t);
-    if (top->state == BELAYI_SCOPE_WORKING)
-        step(top, BELAYI_EVENT_WORK);
-    if (top->idle_ns > 0)
-        t->last_call_ns = belayi_clock_now();
 }
 
 /* ---- Ending
@@ -432,14 +418,6 @@ static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
         belayi_scope_lose(t, &error);
 }
 
-static void pop(belayi_transaction *t)
-{
-    step(belayi_transaction_top(t), BELAYI_EVENT_END);
-    t->depth--;
-    if (t->owed_frames > t->depth)
-        t->owed_frames = t->depth;
-}
-
 /* A joined scope can't be undone alone: calling it off is an error of the scope that it joined. */
 static bool calls_off_joined(const belayi_frame *ended, belayi_end reason)
 {
@@ -462,19 +440,11 @@ static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended,
     return t->pending.code;
 }
 
-/* A nested scope in which nothing was done: the engine does not know of it. */
-static bool is_untouched(const belayi_transaction *t)
-{
-    const belayi_frame *top = &t->frames[t->depth - 1];
-    return top->state == BELAYI_SCOPE_WORKING && top->savepoint == 0 && t->mark_count == top->marks && t->depth > 1 &&
-           t->phantoms == 0;
-}
-
-__attribute__((noinline)) static belay_code end_nested(belayi_transaction *t, belayi_end reason)
+static belay_code end_nested(belayi_transaction *t, belayi_end reason)
 {
     belayi_frame *frame = belayi_transaction_top(t);
     if (keeps(t, reason) && release_nested(t, frame)) {
-        pop(t);
+        belayi_scope_pop(t);
         return BELAY_OK;
     }
     belayi_frame ended = *frame;
@@ -484,7 +454,7 @@ __attribute__((noinline)) static belay_code end_nested(belayi_transaction *t, be
         undo_nested(t, frame);
         belayi_hooks_roll_back(t, ended.hooks, true);
     }
-    pop(t);
+    belayi_scope_pop(t);
     return tell_outside(t, &ended, reason);
 }
 
@@ -576,7 +546,7 @@ BELAYI_COLD static belay_code end_outermost(belayi_transaction *t, belayi_end re
     belayi_mark_forget(t, 0);
     give_back(t, sound);
     conclude(t, frame, reason, kept);
-    pop(t);
+    belayi_scope_pop(t);
     t->phase = BELAYI_PHASE_IDLE;
     t->last_call_ns = 0;
     return t->pending.code;
@@ -591,10 +561,6 @@ BELAYI_COLD static belay_code end_phantom(belayi_transaction *t)
 
 belay_code belayi_scope_end(belayi_transaction *t, belayi_end reason)
 {
-    if (reason == BELAYI_END_COMMIT && is_untouched(t)) {
-        pop(t);
-        return BELAY_OK;
-    }
     if (t->phantoms > 0)
         return end_phantom(t);
     return t->depth > 1 ? end_nested(t, reason) : end_outermost(t, reason);

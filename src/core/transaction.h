@@ -205,23 +205,23 @@ void belayi_transaction_clear(belayi_transaction *);
  * which is the scope's own from now on, with a limit that has passed, or with
  * the failure to get a connection.
  */
-belay_code belayi_scope_enter(belayi_transaction *);
+static inline belay_code belayi_scope_enter(belayi_transaction *);
 
 /* Refuses a call because of the pending error, or in a scope that was called off; BELAY_OK when there is neither. */
 belay_code belayi_scope_refuse(belayi_transaction *);
 
 /* Sends the BEGIN that is owed, if one is. */
-belay_code belayi_scope_begin(belayi_transaction *);
+static inline belay_code belayi_scope_begin(belayi_transaction *);
 
 /*
  * Sends the savepoint that is owed before a statement that changes something.
  * With `elide_top`, the innermost scope holds only this statement, which the
  * engine undoes by itself when it fails: it needs no savepoint of its own.
  */
-belay_code belayi_scope_mark(belayi_transaction *, bool elide_top);
+static inline belay_code belayi_scope_mark(belayi_transaction *, bool elide_top);
 
 /* Called after a statement that was done, or a stream that was closed, whatever came meanwhile. */
-void belayi_scope_worked(belayi_transaction *);
+static inline void belayi_scope_worked(belayi_transaction *);
 
 /*
  * A statement failed with *error, which may be the transaction's own record.
@@ -273,5 +273,90 @@ belayi_hooks belayi_hooks_take(belayi_hooks *);
 /* Frees the entries from `from` on without running them, and forgets them. */
 void belayi_hooks_drop(belayi_hooks *, size_t from);
 void belayi_hooks_done(belayi_hooks *);
+
+/* ---- The usual case, in line ---------------------------------------------------------------------------------------
+ *
+ * A nested scope without options, and a statement in a scope without limits, are most of what a program does.
+ */
+
+belay_code belayi_scope_enter_slowly(belayi_transaction *);
+belay_code belayi_scope_send_begin(belayi_transaction *);
+belay_code belayi_scope_send_savepoint(belayi_transaction *, unsigned depth);
+void belayi_scope_note_call(belayi_transaction *);
+
+/* Whether a nested scope can be opened without more ado: the innermost scope works, and there is room for one more. */
+static inline bool belayi_scope_takes_another(const belayi_transaction *t)
+{
+    return t->depth > 0 && t->depth < t->room && t->phantoms == 0 &&
+           t->frames[t->depth - 1].state == BELAYI_SCOPE_WORKING;
+}
+
+/* Pushes a nested scope that begins as the one around it is. There is room. */
+static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, const belay_place *place)
+{
+    const belayi_frame *outer = &t->frames[t->depth - 1];
+    belayi_frame *frame = &t->frames[t->depth++];
+    frame->state = outer->state;
+    frame->form = form;
+    frame->joined = frame->undone = false;
+    frame->read_only = outer->read_only;
+    frame->savepoint = 0;
+    frame->marks = t->mark_count;
+    frame->hooks = t->hooks.count;
+    frame->serial = ++t->serials;
+    frame->limits = outer->limits;
+    frame->idle_ns = outer->idle_ns;
+    frame->place = *place;
+    frame->name = NULL;
+}
+
+/* Whether the innermost scope is a nested one in which nothing was done: the engine does not know of it. */
+static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
+{
+    const belayi_frame *top = &t->frames[t->depth - 1];
+    return t->depth > 1 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING && top->savepoint == 0 &&
+           t->mark_count == top->marks;
+}
+
+/* Takes the innermost scope off the stack; it has been told and has told all that there is. */
+static inline void belayi_scope_pop(belayi_transaction *t)
+{
+    t->frames[t->depth - 1].state = BELAYI_SCOPE_ENDED;
+    t->depth--;
+    if (t->owed_frames > t->depth)
+        t->owed_frames = t->depth;
+}
+
+static inline belay_code belayi_scope_enter(belayi_transaction *t)
+{
+    const belayi_frame *top = &t->frames[t->depth - 1];
+    bool usual = t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING && t->conn && top->idle_ns == 0 &&
+                 top->limits.deadline_ns == 0;
+    if (!usual)
+        return belayi_scope_enter_slowly(t);
+    t->conn->limits = top->limits;
+    return BELAY_OK;
+}
+
+static inline belay_code belayi_scope_begin(belayi_transaction *t)
+{
+    return t->phase == BELAYI_PHASE_OWED && !t->autocommit ? belayi_scope_send_begin(t) : BELAY_OK;
+}
+
+static inline belay_code belayi_scope_mark(belayi_transaction *t, bool elide_top)
+{
+    unsigned depth = elide_top ? t->depth - 1 : t->depth;
+    bool owes = t->owed_frames < depth || t->owed_marks < t->mark_count;
+    if (owes && !t->autocommit)
+        return belayi_scope_send_savepoint(t, depth);
+    t->untouched = false;
+    return BELAY_OK;
+}
+
+static inline void belayi_scope_worked(belayi_transaction *t)
+{
+    if (t->frames[t->depth - 1].idle_ns > 0)
+        belayi_scope_note_call(t);
+}
 
 #endif

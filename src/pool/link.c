@@ -150,6 +150,8 @@ static belay_code read_text(belayi_link *link, const char *text, size_t size, be
         free_cached(link, cached);
         return error->code;
     }
+    cached->plain = !belayi_sql_controls_transaction(cached->sql.kind, NULL) &&
+                    cached->sql.kind != BELAYI_SQL_IMPLICIT_COMMIT && cached->sql.lock == BELAYI_LOCK_NONE;
     keep(link, cached);
     *out_cached = cached;
     return BELAY_OK;

@@ -38,6 +38,7 @@ struct belayi_cached {
     size_t size;
     belayi_sql sql;
     belay_statement *statement; /* NULL until it is prepared */
+    bool plain; /* no transaction control, no implicit commit, no locking clause: nothing to be refused for */
     bool in_use;
     bool kept; /* in the cache; else freed when it is put back */
     belayi_cached *newer, *older;

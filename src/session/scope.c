@@ -152,8 +152,14 @@ belayi_block belayi_block_open(belay_session *s, const belay_scope_options *opti
     belayi_block block = {.session = s, .serial = 0, .stage = BELAYI_STAGE_OVER};
     if (!belayi_session_enter(s))
         return block;
-    if (open_scope(s, options, BELAYI_FORM_BLOCK, &place) == BELAY_OK) {
-        block.serial = belayi_transaction_top(&s->transaction)->serial;
+    belayi_transaction *t = &s->transaction;
+    bool open = !options && !s->stream && belayi_scope_takes_another(t);
+    if (open)
+        belayi_scope_push(t, BELAYI_FORM_BLOCK, &place);
+    else
+        open = open_scope(s, options, BELAYI_FORM_BLOCK, &place) == BELAY_OK;
+    if (open) {
+        block.serial = belayi_transaction_top(t)->serial;
         block.stage = BELAYI_STAGE_OPEN;
     }
     belayi_session_leave(s);
@@ -170,16 +176,27 @@ BELAYI_COLD static bool run_block_again(belayi_block *block)
     return true;
 }
 
+/* Ends the block's scope, and what is open inside. True when it is open again, as the block is to run again. */
+static bool end_block(belayi_block *block)
+{
+    belay_session *s = block->session;
+    bool was_outside = s->transaction.depth == 0; /* the program has ended it already */
+    end_scope(s, block->serial, BELAYI_END_COMMIT);
+    return s->transaction.depth == 0 && !was_outside && run_block_again(block);
+}
+
 /* The block was left by falling off its end. True when it is to run again. */
 bool belayi_block_finish(belayi_block *block)
 {
     belay_session *s = block->session;
+    bool again = false;
     block->stage = BELAYI_STAGE_OVER;
     if (!belayi_session_enter_to_end(s))
         return false;
-    bool was_outside = s->transaction.depth == 0; /* the program has ended it already */
-    end_scope(s, block->serial, BELAYI_END_COMMIT);
-    bool again = s->transaction.depth == 0 && !was_outside && run_block_again(block);
+    if (is_innermost(s, block->serial) && belayi_scope_is_untouched(&s->transaction) && !s->stream)
+        belayi_scope_pop(&s->transaction);
+    else
+        again = end_block(block);
     belayi_session_leave(s);
     return again;
 }

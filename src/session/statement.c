@@ -87,9 +87,11 @@ static belay_code find_statement(belay_session *s, const belayi_call *call, bela
     running->link = belayi_link_of(t->conn);
     if (belayi_link_get(running->link, call->sql, &running->cached, &error) != BELAY_OK)
         return refuse_call(s, call, &error);
-    if (check_text(s, call, &running->cached->sql, alone, &error) != BELAY_OK)
+    const belayi_cached *cached = running->cached;
+    bool good = cached->plain && cached->sql.parameters == call->n;
+    if (!good && check_text(s, call, &cached->sql, alone, &error) != BELAY_OK)
         return refuse_call(s, call, &error);
-    if (belayi_link_prepare(running->link, running->cached, &error) == BELAY_OK)
+    if (cached->statement || belayi_link_prepare(running->link, running->cached, &error) == BELAY_OK)
         return BELAY_OK;
     belayi_statement_blame(call, &error);
     return belayi_scope_fail(t, &error);
@@ -186,7 +188,10 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
     if (refused != BELAY_OK || !call->is_try)
         return refused;
     running->own_scope = true;
-    return belayi_scope_open(t, NULL, BELAYI_FORM_STATEMENT, &call->place);
+    if (!belayi_scope_takes_another(t))
+        return belayi_scope_open(t, NULL, BELAYI_FORM_STATEMENT, &call->place);
+    belayi_scope_push(t, BELAYI_FORM_STATEMENT, &call->place);
+    return BELAY_OK;
 }
 
 /* Ends the scope of the statement's own, if it has one. What a belay_try's ended with is caught, where it can be. */

@@ -216,6 +216,23 @@ static void the_shorter_of_the_two_limits_gives_its_own_code(void **state)
     assert_status(w->s, BELAY_LOCK_TIMEOUT);
 }
 
+static void waiting_for_a_connection_counts_towards_the_limit_of_the_scope(void **state)
+{
+    world *w = *state;
+    belay_db *db = open_again(w, BELAY_DB_OPTIONS(.pool_size = 1, .pool_timeout_ms = -1));
+    belay_session *holder = belay_session_open(db), *waiter = belay_session_open(db);
+    BELAY_ATOMIC(holder) {
+        put(holder, 1);
+        BELAY_ATOMIC_WITH(waiter, .timeout_ms = 20)
+            put(waiter, 2);
+        assert_code(belay_status(waiter), BELAY_TIMEOUT);
+    }
+    belay_session_close(holder);
+    belay_session_close(waiter);
+    belay_close(db);
+    assert_stored(w, "1");
+}
+
 /* ---- Idling ------------------------------------------------------------------------------------------------------ */
 
 static void a_transaction_that_idles_past_the_limit_is_ended_at_the_next_call(void **state)
@@ -308,6 +325,7 @@ int main(void)
         in_world(a_lock_that_a_session_of_this_program_holds_is_waited_for_up_to_the_limit),
         in_world(the_handles_lock_limit_is_the_default),
         in_world(the_shorter_of_the_two_limits_gives_its_own_code),
+        in_world(waiting_for_a_connection_counts_towards_the_limit_of_the_scope),
         in_world(a_transaction_that_idles_past_the_limit_is_ended_at_the_next_call),
         in_world(an_inner_scope_can_not_catch_what_idling_ended),
         in_world(idling_before_the_first_statement_holds_no_lock_and_passes_no_limit),

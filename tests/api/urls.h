@@ -4,7 +4,7 @@
 #ifndef BELAY_TESTS_API_URLS_H
 #define BELAY_TESTS_API_URLS_H
 
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "support.h"
@@ -30,19 +30,22 @@ static inline belay_error refusal_of(const char *url)
     return error;
 }
 
-/* The URL of a path in the world's directory. */
-static inline const char *url_of(const world *w, const char *name)
-{
-    static char url[640];
-    snprintf(url, sizeof url, "sqlite:%s/%s", w->d.directory, name);
-    return url;
-}
+enum { LONGEST_NAME = 640 };
 
+/* The path of a name in the world's directory, and its URL. In static buffers. */
 static inline const char *path_of(const world *w, const char *name)
 {
-    static char path[640];
-    snprintf(path, sizeof path, "%s/%s", w->d.directory, name);
+    static char path[LONGEST_NAME];
+    assert_true(strlen(w->d.directory) + strlen(name) < sizeof path - 2);
+    stpcpy(stpcpy(stpcpy(path, w->d.directory), "/"), name);
     return path;
+}
+
+static inline const char *url_of(const world *w, const char *name)
+{
+    static char url[LONGEST_NAME + 8];
+    stpcpy(stpcpy(url, "sqlite:"), path_of(w, name));
+    return url;
 }
 
 static inline bool is_there(const char *path)
