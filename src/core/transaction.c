@@ -329,12 +329,12 @@ belay_code belayi_scope_enter_slowly(belayi_transaction *t)
 
 belay_code belayi_scope_send_begin(belayi_transaction *t)
 {
-    belay_error error;
-    if (t->conn->driver->begin(t->conn, &t->begin, &error) == BELAY_OK) {
+    belay_error *error = &t->scratch;
+    if (t->conn->driver->begin(t->conn, &t->begin, error) == BELAY_OK) {
         t->phase = BELAYI_PHASE_OPEN;
         return BELAY_OK;
     }
-    record(t, &error);
+    record(t, error);
     engine_ended(t);
     return t->pending.code;
 }
@@ -346,9 +346,9 @@ void belayi_scope_note_call(belayi_transaction *t)
 
 belay_code belayi_scope_send_savepoint(belayi_transaction *t, unsigned depth)
 {
-    belay_error error;
-    if (belayi_savepoint_pay(t, depth, &error) != BELAY_OK)
-        return belayi_scope_fail(t, &error);
+    belay_error *error = &t->scratch;
+    if (belayi_savepoint_pay(t, depth, error) != BELAY_OK)
+        return belayi_scope_fail(t, error);
     t->untouched = false;
     return BELAY_OK;
 }
@@ -385,24 +385,24 @@ static bool loses_work_in_silence(const belayi_frame *frame, belayi_end reason)
 /* Keeps a nested scope's work. When the RELEASE fails, its error is pending and the scope still holds its savepoint. */
 static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
 {
-    belay_error error;
+    belay_error *error = &t->scratch;
     if (t->mark_count > frame->marks)
         belayi_mark_forget(t, frame->marks);
     if (t->savepoints == 0)
         return true;
     belayi_savepoint_let_go(t, frame->savepoint);
-    if (belayi_savepoint_trim(t, &error) == BELAY_OK)
+    if (belayi_savepoint_trim(t, error) == BELAY_OK)
         return true;
     if (frame->savepoint > 0)
         t->holders[frame->savepoint - 1]++;
-    belayi_scope_fail(t, &error);
+    belayi_scope_fail(t, error);
     return false;
 }
 
 /* Undoes a nested scope's work. */
 static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
 {
-    belay_error error;
+    belay_error *error = &t->scratch;
     belay_code code = BELAY_OK;
     belayi_mark_forget(t, frame->marks);
     if (t->closing) { /* one ROLLBACK will undo it with all the rest */
@@ -410,12 +410,12 @@ static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
         return;
     }
     if (t->phase == BELAYI_PHASE_OPEN)
-        code = belayi_savepoint_go_back(t, frame->savepoint, &error);
+        code = belayi_savepoint_go_back(t, frame->savepoint, error);
     belayi_savepoint_let_go(t, frame->savepoint);
     if (code == BELAY_OK && t->phase == BELAYI_PHASE_OPEN)
-        code = belayi_savepoint_trim(t, &error);
+        code = belayi_savepoint_trim(t, error);
     if (code != BELAY_OK)
-        belayi_scope_lose(t, &error);
+        belayi_scope_lose(t, error);
 }
 
 /* A joined scope can't be undone alone: calling it off is an error of the scope that it joined. */

@@ -135,6 +135,8 @@ typedef struct belayi_transaction {
     int attempt;
 
     belay_error pending;
+    belay_error scratch; /* of the call that is being made: a record is large, and a stack that reaches over less memory
+                            is measurably faster */
 } belayi_transaction;
 
 void belayi_transaction_init(belayi_transaction *, const belayi_host *, void *host_arg);

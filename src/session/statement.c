@@ -82,19 +82,19 @@ static belay_code check_call(belay_session *s, const belayi_call *call)
 /* Finds and prepares the statement in the innermost scope. */
 static belay_code find_statement(belay_session *s, const belayi_call *call, belayi_running *running, bool alone)
 {
-    belay_error error;
+    belay_error *error = &s->transaction.scratch;
     belayi_transaction *t = &s->transaction;
     running->link = belayi_link_of(t->conn);
-    if (belayi_link_get(running->link, call->sql, &running->cached, &error) != BELAY_OK)
-        return refuse_call(s, call, &error);
+    if (belayi_link_get(running->link, call->sql, &running->cached, error) != BELAY_OK)
+        return refuse_call(s, call, error);
     const belayi_cached *cached = running->cached;
     bool good = cached->plain && cached->sql.parameters == call->n;
-    if (!good && check_text(s, call, &cached->sql, alone, &error) != BELAY_OK)
-        return refuse_call(s, call, &error);
-    if (cached->statement || belayi_link_prepare(running->link, running->cached, &error) == BELAY_OK)
+    if (!good && check_text(s, call, &cached->sql, alone, error) != BELAY_OK)
+        return refuse_call(s, call, error);
+    if (cached->statement || belayi_link_prepare(running->link, running->cached, error) == BELAY_OK)
         return BELAY_OK;
-    belayi_statement_blame(call, &error);
-    return belayi_scope_fail(t, &error);
+    belayi_statement_blame(call, error);
+    return belayi_scope_fail(t, error);
 }
 
 static belay_code check_read_only(belay_session *s, const belayi_call *call, const belayi_running *running)
@@ -102,9 +102,8 @@ static belay_code check_read_only(belay_session *s, const belayi_call *call, con
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
     if (!top->read_only || !running->cached->statement->writes)
         return BELAY_OK;
-    belay_error error;
-    belayi_report(&error, BELAY_READ_ONLY, "a write in a read-only scope");
-    return refuse_call(s, call, &error);
+    belayi_report(&s->transaction.scratch, BELAY_READ_ONLY, "a write in a read-only scope");
+    return refuse_call(s, call, &s->transaction.scratch);
 }
 
 /* Whether the engine undoes the statement by itself when it fails, as if it had a savepoint of its own. */
@@ -251,14 +250,14 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
 
 static belay_code run_exec(belay_session *s, const belayi_call *call)
 {
-    belay_error error;
     belayi_running running;
     belay_code code = belayi_statement_open(s, call, &running);
     if (code != BELAY_OK)
         return code;
     belay_statement *statement = belayi_running_statement(&running);
-    bool failed = statement->conn->driver->execute(statement, call->n, call->values, &s->effect, &error) != BELAY_OK;
-    return belayi_statement_close(s, &running, call, failed ? &error : NULL);
+    const belay_driver *driver = statement->conn->driver;
+    bool failed = driver->execute(statement, call->n, call->values, &s->effect, &s->transaction.scratch) != BELAY_OK;
+    return belayi_statement_close(s, &running, call, failed ? &s->transaction.scratch : NULL);
 }
 
 belay_code belay_exec_at(belay_session *s, belay_place place, const char *sql, size_t n, const belay_value *values)
