@@ -9,7 +9,10 @@
 
 BELAYI_BEGIN_C
 
-/* Non-zero: the hook failed. */
+/*
+ * Non-zero: the hook failed. A hook returns: what a C++ exception, longjmp or
+ * pthread_exit out of it leaves behind is undefined.
+ */
 typedef int (*belay_hook)(belay_session *, void *arg);
 
 /* Frees a hook's argument. Called exactly once for each registration, also a refused one. NULL: nothing to free. */

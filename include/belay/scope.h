@@ -137,7 +137,8 @@ typedef struct belayi_block {
 } belayi_block;
 
 BELAY_API const belay_scope_options *belayi_read_options(void);
-BELAY_API belayi_block belayi_block_open(belay_session *, const belay_scope_options *, belay_place);
+BELAY_API belayi_block belayi_block_open(belay_session *, const belay_scope_options *, const char *file, int line,
+                                         const char *function);
 BELAY_API bool belayi_block_finish(belayi_block *);
 BELAY_API void belayi_block_abandon(belayi_block *);
 
@@ -158,7 +159,8 @@ static inline void belayi_block_leave(belayi_block *block)
 }
 
 #define BELAYI_BLOCK(block, s, options)                                                                                \
-    for (belayi_block block BELAYI_CLEANUP(belayi_block_leave) = belayi_block_open(s, options, BELAY_HERE);            \
+    for (belayi_block block BELAYI_CLEANUP(belayi_block_leave) =                                                       \
+             belayi_block_open(s, options, __FILE__, __LINE__, __func__);                                              \
          belayi_block_next(&block);)
 
 /* ---- Callbacks and explicit calls -------------------------------------------------------------- */

@@ -25,8 +25,9 @@ typedef struct belay_session belay_session;
 /*
  * Opens a session. Takes no connection and sends nothing. NULL only when memory
  * is out; every function takes a NULL session and answers with an error. With
- * a NULL or unusable database the session opens, and every scope on it fails
- * with the reason. The caller owns it: belay_session_close.
+ * a NULL database, or one whose URL is no good, the session opens, and every
+ * scope on it fails with the reason; with a refused connection, every scope that
+ * runs a statement. The caller owns it: belay_session_close.
  */
 BELAY_API belay_session *belay_session_open(belay_db *);
 
@@ -38,7 +39,11 @@ BELAY_API belay_session *belay_session_open(belay_db *);
  */
 BELAY_API belay_code belay_session_close(belay_session *);
 
-/* ---- Where one stands ------------------------------------------------------------------------- */
+/* ---- Where one stands -------------------------------------------------------------------------
+ *
+ * These, belay_caught, belay_unread and belay_hook_errors are for the thread that uses the session: they are not
+ * guarded against another one.
+ */
 
 /* How many scopes are open; 0 outside all of them and for NULL. */
 BELAY_API int belay_depth(const belay_session *);

@@ -37,7 +37,7 @@ void belayi_report_string(char *out, size_t room, const char *text)
 
 static void format_list(char *out, size_t room, const char *format, va_list list)
 {
-    int needed = vsnprintf(out, room, format, list);
+    int needed = vsnprintf(out, room, format ? format : "", list);
     if (needed < 0)
         out[0] = '\0';
     else if ((size_t)needed >= room)

@@ -26,6 +26,8 @@ static belay_code read_options(belay_db_options *out, const belay_db_options *gi
     if (out->pool_size < 0 || out->pool_size > POOL_SIZE_MAX)
         return belayi_report(error, BELAY_MISUSE, "pool_size is %d: it must be from 1 to %d", out->pool_size,
                              POOL_SIZE_MAX);
+    if (out->timeout_ms < -1 || out->lock_timeout_ms < -1 || out->idle_timeout_ms < -1 || out->pool_timeout_ms < -1)
+        return belayi_report(error, BELAY_MISUSE, "a time limit is in milliseconds, 0 for the default or -1 for none");
     out->pool_size = out->pool_size ? out->pool_size : POOL_SIZE;
     out->pool_timeout_ms = out->pool_timeout_ms ? out->pool_timeout_ms : POOL_WAIT_MS;
     out->statement_cache = out->statement_cache ? out->statement_cache : STATEMENTS;

@@ -128,7 +128,9 @@ static belay_code refuse_text(belayi_lex_status status, const belayi_sql *sql, b
 {
     if (status == BELAYI_LEX_NO_MEMORY)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory to read the statement");
-    belayi_report(error, BELAY_MISUSE, "the SQL text can't be used: %s (at byte %zu)", sql->error, sql->error_at);
+    /* A literal without an end is what the engine would call a syntax error. */
+    belay_code code = status == BELAYI_LEX_UNTERMINATED ? BELAY_SYNTAX : BELAY_MISUSE;
+    belayi_report(error, code, "the SQL text can't be used: %s (at byte %zu)", sql->error, sql->error_at);
     if (status == BELAYI_LEX_TWO)
         BELAYI_REPORT_FIELD(error->hint, "one statement a call: give each to a call of its own, inside one scope");
     return error->code;

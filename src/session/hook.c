@@ -56,6 +56,13 @@ static void log_failure(belay_session *s, const char *kind)
     belayi_db_log(s->db, BELAY_LOG_WARNING, line);
 }
 
+/* Inside a barred hook every call is looked at. */
+static void bar_session(belay_session *s, bool barred)
+{
+    s->in_barred_hook = barred;
+    s->usual_generation = barred || !s->db ? 0 : s->generation;
+}
+
 bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool inside)
 {
     belay_session *s = session;
@@ -63,13 +70,13 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     bool barred_around = s->in_barred_hook, called_around = s->barred_call;
     unsigned floor_around = s->hook_floor;
     s->hook_floor = depth;
-    s->in_barred_hook = inside;
+    bar_session(s, inside);
     s->barred_call = false;
     atomic_store_explicit(&s->in_call, false, memory_order_release);
     bool worked = hook(s, arg) == 0;
     atomic_store_explicit(&s->in_call, true, memory_order_relaxed);
     worked &= !s->barred_call;
-    s->in_barred_hook = barred_around;
+    bar_session(s, barred_around);
     s->barred_call = called_around;
     s->hook_floor = floor_around;
     worked &= !close_left_open(s, depth);

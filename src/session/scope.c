@@ -147,8 +147,10 @@ const belay_scope_options *belayi_read_options(void)
     return &options;
 }
 
-belayi_block belayi_block_open(belay_session *s, const belay_scope_options *options, belay_place place)
+belayi_block belayi_block_open(belay_session *s, const belay_scope_options *options, const char *file, int line,
+                               const char *function)
 {
+    belay_place place = {.file = file, .function = function, .line = line};
     belayi_block block = {.session = s, .serial = 0, .stage = BELAYI_STAGE_OVER};
     if (!belayi_session_enter(s))
         return block;

@@ -38,6 +38,7 @@ belay_session *belay_session_open(belay_db *db)
         return NULL;
     belayi_fork_watch();
     s->generation = db ? db->generation : belayi_fork_generation(); /* on an inherited handle it can't be used either */
+    s->usual_generation = db ? s->generation : 0;
     s->db = db;
     s->random = belayi_random_seed();
     if (db)

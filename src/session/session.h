@@ -35,10 +35,11 @@ typedef struct belayi_suspended {
 } belayi_suspended;
 
 struct belay_session {
-    atomic_bool in_call;           /* a call is being made */
-    atomic_bool overlapped;        /* another thread's call was refused meanwhile */
-    unsigned long long generation; /* of the process that opened it */
-    belay_db *db;                  /* held; may be NULL */
+    atomic_bool in_call;                 /* a call is being made */
+    atomic_bool overlapped;              /* another thread's call was refused meanwhile */
+    unsigned long long generation;       /* of the process that opened it */
+    unsigned long long usual_generation; /* the same; 0, which none has, without a database and inside a barred hook */
+    belay_db *db;                        /* held; may be NULL */
     belayi_transaction transaction;
     belayi_unit unit;
     belayi_suspended *suspended; /* the transaction around this one, if it isn't the outermost */
@@ -63,7 +64,7 @@ struct belay_session {
 /* Whether nothing has come up since the session was opened that a call would have to look at. */
 static inline bool belayi_session_is_usual(const belay_session *s)
 {
-    return s->generation == belayi_fork_generation() && !s->in_barred_hook && s->db &&
+    return s->usual_generation == belayi_fork_generation() &&
            !atomic_load_explicit(&s->db->closed, memory_order_relaxed) &&
            !atomic_load_explicit(&s->overlapped, memory_order_relaxed);
 }

@@ -188,8 +188,10 @@ static const char *compose(belay_session *s, const belay_error *e)
     if (e->detail[0])
         say(&l, " (%s)", e->detail);
     say_where(&l, e);
+    if (e->code != BELAY_ROLLED_BACK && e->attempt > 0) /* of a unit that has begun */
+        say(&l, "; %s", say_outcome(e));
     if (e->code != BELAY_ROLLED_BACK)
-        say(&l, "; %s; %s", say_outcome(e), say_retry(e));
+        say(&l, "; %s", say_retry(e));
     if (e->hint[0])
         say(&l, "; hint: %s", e->hint);
     flatten(s->message);

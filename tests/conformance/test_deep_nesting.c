@@ -2,11 +2,11 @@
  * test_deep_nesting.c - 1, 64, 65, 1,000 and 10,000 scopes, with and without a write, however they end, also on a
  * small stack.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <limits.h>
 #include <pthread.h>
@@ -70,7 +70,8 @@ static void expect_count(database *d, int64_t expected)
     assert_int_equal(belay_exec(d->s, "DELETE FROM level"), BELAY_OK);
 }
 
-/* ---- Inside out -------------------------------------------------------------------------------------------------------- */
+/* ---- Inside out
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void scopes_without_a_statement_open_and_end_at_every_depth(void **state)
 {
@@ -134,7 +135,8 @@ static void an_error_at_the_innermost_level_travels_to_the_outermost(void **stat
     }
 }
 
-/* ---- All at once --------------------------------------------------------------------------------------------------------- */
+/* ---- All at once
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void closing_the_session_rolls_all_levels_back(void **state)
 {
@@ -175,7 +177,8 @@ static void leaving_a_block_around_open_scopes_rolls_all_back(void **state)
     }
 }
 
-/* ---- Blocks ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static void nest_blocks(belay_session *s, int depth, int deepest)
 {
@@ -215,7 +218,8 @@ static void a_thousand_marks_can_be_gone_back_to_and_released(void **state)
     expect_count(d, 500);
 }
 
-/* ---- On a small stack ---------------------------------------------------------------------------------------------------------- */
+/* ---- On a small stack
+ * ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct small_run {
     belay_db *db;

@@ -1,11 +1,11 @@
 /*
  * test_read_only.c - long reports: a read-only scope refuses writes, takes no write lock, and sees one moment.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -34,7 +34,8 @@ static int close_items(void **state)
 
 static const char *const items = "SELECT id, price FROM item ORDER BY id";
 
-/* ---- No lock ------------------------------------------------------------------------------------------------------------ */
+/* ---- No lock
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void another_session_writes_while_a_report_is_open(void **state)
 {
@@ -112,7 +113,8 @@ static void a_report_runs_while_another_session_is_writing(void **state)
     assert_int_equal(belay_session_close(writer), BELAY_OK);
 }
 
-/* ---- No writes ------------------------------------------------------------------------------------------------------------ */
+/* ---- No writes
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void every_kind_of_write_is_refused_in_a_read_only_scope(void **state)
 {

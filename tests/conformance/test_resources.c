@@ -2,11 +2,11 @@
  * test_resources.c - no room left, a file that can't be written: a typed error, nothing lost, and the next scope works
  * once there is room. SQLite only, on a file of its own.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,8 @@ static void check_integrity(belay_session *s)
     assert_rows(s, "PRAGMA integrity_check", "ok");
 }
 
-/* ---- No room ------------------------------------------------------------------------------------------------------------- */
+/* ---- No room
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void leave_pages(belay_session *s, int pages)
 {
@@ -208,7 +209,8 @@ static void a_file_that_may_not_grow_is_told_and_nothing_is_torn(void **state)
     check_integrity(d->s);
 }
 
-/* ---- A file that can't be written ------------------------------------------------------------------------------------------ */
+/* ---- A file that can't be written
+ * ------------------------------------------------------------------------------------------ */
 
 /* Root may write anything: the test is done as nobody then. */
 static void become(uid_t user)

@@ -4,11 +4,11 @@
  * What is compared is written down here a second time, apart from what the
  * scenarios themselves expect.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <string.h>
 
@@ -33,16 +33,13 @@ static const result results[] = {
     {&scenario_three_updates, "C-------", BELAY_OK, "counter[1|1;2|0;3|3]"},
     {&scenario_marks, "CC------", BELAY_OK, "step[1;2;3;9;11] log[0;1]"},
     {&scenario_escape, "R-------", BELAY_UNIQUE, "counter[1|0;2|0;3|0]"},
-    {&scenario_optional_extra, "C-------", BELAY_OK,
-     "stock[1|0;2|0;3|0] reservation[1;3] purchase[1] payment[1]"},
+    {&scenario_optional_extra, "C-------", BELAY_OK, "stock[1|0;2|0;3|0] reservation[1;3] purchase[1] payment[1]"},
     {&scenario_depth, "CC------", BELAY_OK, "level[0|1;0|2;0|3;0|4;0|5;1|3;1|6;1|9]"},
-    {&scenario_user_rows, "C-------", BELAY_OK,
-     "person[0|ann|30;2|cid|41;5|eve|18] audit[0|read;2|read;5|read]"},
+    {&scenario_user_rows, "C-------", BELAY_OK, "person[0|ann|30;2|cid|41;5|eve|18] audit[0|read;2|read;5|read]"},
     {&scenario_duplicate_mail, "CR------", BELAY_UNIQUE, "person[0|ann@example.org|33] audit[0|signed up]"},
     {&scenario_reading, "CC------", BELAY_OK, "total[each|60;one|60;stream|60]"},
     {&scenario_tries, "CCR-----", BELAY_UNIQUE, "person[] audit[0|begun;1|try;2|last;9|done;10|alone]"},
-    {&scenario_mail_hook, "CCRCC---", BELAY_ROLLED_BACK,
-     "post[0|outer;1|inner;10|outer;30|outer;31|inner] outbox[1]"},
+    {&scenario_mail_hook, "CCRCC---", BELAY_ROLLED_BACK, "post[0|outer;1|inner;10|outer;30|outer;31|inner] outbox[1]"},
     {&scenario_failed_session, "RCRC----", BELAY_APPLICATION, "post[1|next;3|last] outbox[]"},
     {&scenario_no_scope, "CRCCC---", BELAY_UNIQUE, "post[1|alone;4|four;5|five] extra[]"},
     {&scenario_post_and_mail, "RC------", BELAY_APPLICATION, "post[1|news] outbox[1]"},

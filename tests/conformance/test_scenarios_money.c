@@ -2,11 +2,11 @@
  * test_scenarios_money.c - payments and transfers: what the program is told when one fails.
  * The tables after each are compared in test_scenarios.c.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <string.h>
 
@@ -39,7 +39,8 @@ static int close_accounts(void **state)
     return database_close(*state) == BELAY_OK ? 0 : -1;
 }
 
-/* ---- 2: a payment with a log ---------------------------------------------------------------------------------------- */
+/* ---- 2: a payment with a log ----------------------------------------------------------------------------------------
+ */
 
 static belay_code log_payment(belay_session *s, int amount)
 {
@@ -154,7 +155,8 @@ static void a_rollback_hook_can_use_the_session_after_the_outermost_scope(void *
     assert_rows(s, "SELECT note FROM payment_log", "from a hook");
 }
 
-/* ---- 3: three tries ------------------------------------------------------------------------------------------------------ */
+/* ---- 3: three tries
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void three_failed_tries_end_with_the_error_that_the_unit_gives(void **state)
 {
@@ -170,7 +172,8 @@ static void three_failed_tries_end_with_the_error_that_the_unit_gives(void **sta
     assert_string_equal(belay_caught(s)->message, "the gateway did not answer, try 3");
 }
 
-/* ---- 12, 20, 23: half a transfer ----------------------------------------------------------------------------------------------- */
+/* ---- 12, 20, 23: half a transfer
+ * ----------------------------------------------------------------------------------------------- */
 
 static void a_failure_between_debit_and_credit_leaves_the_sum(void **state)
 {

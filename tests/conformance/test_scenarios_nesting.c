@@ -2,11 +2,11 @@
  * test_scenarios_nesting.c - scopes in scopes and marks: who sees which error, and what is undone.
  * The tables of the scenarios themselves are compared in test_scenarios.c.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static int close_counters(void **state)
 
 static const char *const counters = "SELECT id, value FROM counter ORDER BY id";
 
-/* ---- 7, 11: errors travel outward ------------------------------------------------------------------------------------ */
+/* ---- 7, 11: errors travel outward
+ * ------------------------------------------------------------------------------------ */
 
 static void a_statement_works_again_once_the_inner_error_is_caught(void **state)
 {
@@ -142,7 +143,8 @@ static void a_block_begun_while_an_error_is_pending_does_not_run(void **state)
     assert_status(s, BELAY_NOT_FOUND);
 }
 
-/* ---- 8, 21: marks --------------------------------------------------------------------------------------------------------- */
+/* ---- 8, 21: marks
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void check_mark_name(belay_session *s, const char *name, int value)
 {
@@ -163,8 +165,25 @@ static void check_mark_name(belay_session *s, const char *name, int value)
 static void any_text_is_a_name_for_a_mark(void **state)
 {
     static const char *const names[] = {
-        "", " ", "a", "a;DROP TABLE counter", "it's", "\"", "`", "[x]", "--", "/*", "%s%n", "$1", "?", "new\nline",
-        "s1", "belay_1", "\xc3\xa9\xe2\x82\xac", "\xff\xfe", "SELECT",
+        "",
+        " ",
+        "a",
+        "a;DROP TABLE counter",
+        "it's",
+        "\"",
+        "`",
+        "[x]",
+        "--",
+        "/*",
+        "%s%n",
+        "$1",
+        "?",
+        "new\nline",
+        "s1",
+        "belay_1",
+        "\xc3\xa9\xe2\x82\xac",
+        "\xff\xfe",
+        "SELECT",
     };
     database *d = *state;
     int value = 0;

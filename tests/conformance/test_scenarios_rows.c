@@ -1,11 +1,11 @@
 /*
  * test_scenarios_rows.c - rows from outside, keys that are taken, statements without a scope.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,8 @@ static int close_persons(void **state)
     return database_close(*state) == BELAY_OK ? 0 : -1;
 }
 
-/* ---- 4: a thousand rows, malformed ones among them -------------------------------------------------------------------- */
+/* ---- 4: a thousand rows, malformed ones among them
+ * -------------------------------------------------------------------- */
 
 enum { ROWS = 1000 };
 
@@ -101,7 +102,8 @@ static void the_rows_are_one_transaction(void **state)
     assert_int_equal(belay_session_close(other), BELAY_OK);
 }
 
-/* ---- 22: a mail address that is taken --------------------------------------------------------------------------------------- */
+/* ---- 22: a mail address that is taken
+ * --------------------------------------------------------------------------------------- */
 
 static void a_taken_address_is_told_with_table_and_column(void **state)
 {
@@ -143,7 +145,8 @@ static void a_key_of_several_columns_is_told_with_all_of_them(void **state)
         assert_string_equal(belay_pending(d->s)->column, "hall, number");
 }
 
-/* ---- 17: statements outside any scope -------------------------------------------------------------------------------------- */
+/* ---- 17: statements outside any scope
+ * -------------------------------------------------------------------------------------- */
 
 static void a_statement_outside_any_scope_is_there_for_others_at_once(void **state)
 {

@@ -1,11 +1,11 @@
 /*
  * test_transfers.c - transfers from many threads at once: the sum never changes, and what was reported is there.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <pthread.h>
 
@@ -152,7 +152,8 @@ static void threads_on_two_handles_never_change_the_sum(void **state)
     assert_int_equal(database_close(&d), BELAY_OK);
 }
 
-/* ---- Readers beside writers ---------------------------------------------------------------------------------------------- */
+/* ---- Readers beside writers
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef struct auditor {
     belay_db *db;

@@ -9,11 +9,11 @@
  *
  * and with the static library. Blocks are counted, so that a leak is found in every build; the sanitizers find it too.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@
 #include "database.h"
 #include "scenarios.h"
 
-/* ---- Memory that runs out -------------------------------------------------------------------------------------------- */
+/* ---- Memory that runs out
+ * -------------------------------------------------------------------------------------------- */
 
 static struct {
     unsigned fail_at; /* 1: the next allocation; 0: none */
@@ -46,8 +47,8 @@ void __wrap_free(void *);
 static bool runs_out(void)
 {
     memory.calls++;
-    bool due = memory.fail_at > 0 &&
-               (memory.calls == memory.fail_at || (memory.onwards && memory.calls > memory.fail_at));
+    bool due =
+        memory.fail_at > 0 && (memory.calls == memory.fail_at || (memory.onwards && memory.calls > memory.fail_at));
     memory.failed += due;
     if (due)
         errno = ENOMEM;
@@ -97,7 +98,8 @@ static void arm(unsigned fail_at, bool onwards)
     memory.calls = memory.failed = 0;
 }
 
-/* ---- A unit that needs much memory --------------------------------------------------------------------------------------- */
+/* ---- A unit that needs much memory
+ * --------------------------------------------------------------------------------------- */
 
 static const char *const heavy_setup[] = {
     "DROP TABLE IF EXISTS copy",
@@ -185,7 +187,8 @@ static const scenario heavy = {
     .own = no_codes,
 };
 
-/* ---- What must hold ------------------------------------------------------------------------------------------------------- */
+/* ---- What must hold
+ * ------------------------------------------------------------------------------------------------------- */
 
 typedef struct stand {
     database d;

@@ -7,11 +7,11 @@
  * the midst of the recovery from the first. After each the promises are looked at from outside, by a handle that had no
  * part in it and by SQLite itself.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -46,8 +46,8 @@ typedef struct point {
     fake_driver fake, second; /* the second one wraps SQLite, and is wrapped by the first when there are two */
     scenario_notes notes;
     unsigned ended_at[SCENARIO_UNITS], begun_at[SCENARIO_UNITS], last_end; /* in calls of the fake */
-    unsigned failed;                                                        /* calls of the first */
-    char log[FAKE_LOG_ROOM];                                                /* of the calls, as the fake wrote it */
+    unsigned failed;                                                       /* calls of the first */
+    char log[FAKE_LOG_ROOM];                                               /* of the calls, as the fake wrote it */
     scenario_text broken;
 } point;
 
@@ -63,7 +63,8 @@ static void broken(point *p, const char *format, ...)
     scenario_text_add(&p->broken, "%s\n", line);
 }
 
-/* ---- Running into the fault -------------------------------------------------------------------------------------------- */
+/* ---- Running into the fault
+ * -------------------------------------------------------------------------------------------- */
 
 static void note_calls(void *arg, unsigned unit)
 {
@@ -90,7 +91,8 @@ static void disarm(point *p)
     fake_arm(&p->second, 0, FAKE_ERROR, false);
 }
 
-/* ---- What must hold ------------------------------------------------------------------------------------------------------ */
+/* ---- What must hold
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool is_lost(fake_fault fault)
 {
@@ -238,7 +240,8 @@ static void check_promises(point *p, stand *st, belay_session *s)
     check_integrity(p, st);
 }
 
-/* ---- All points ----------------------------------------------------------------------------------------------------------- */
+/* ---- All points
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* True when the fault was met. */
 static bool run_point(point *p, stand *st)

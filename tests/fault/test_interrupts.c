@@ -3,11 +3,11 @@
  * statements, commits, waits for locks and connections, and sleeps. All must pass, and no wait may be shorter than it
  * was asked to be. That none is longer is not asserted: a test can't know how busy the machine is.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <signal.h>
 #include <sqlite3.h>
@@ -64,7 +64,8 @@ static int64_t since_ms(int64_t start_ns)
     return (belayi_clock_now() - start_ns) / BELAYI_NS_PER_MS;
 }
 
-/* ---- Work goes on ------------------------------------------------------------------------------------------------------ */
+/* ---- Work goes on
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void units_commit_under_a_storm_of_signals(void **state)
 {
@@ -122,7 +123,8 @@ static void opening_works_under_a_storm_of_signals(void **state)
     }
 }
 
-/* ---- Waits keep their length --------------------------------------------------------------------------------------------- */
+/* ---- Waits keep their length
+ * --------------------------------------------------------------------------------------------- */
 
 static void a_sleep_is_not_cut_short_by_a_signal(void **state)
 {

@@ -97,21 +97,6 @@ static int throw_from_unit(belay_session *s, void *)
     put(s, 1);
     throw std::runtime_error("from the unit");
 }
-
-static int throw_from_hook(belay_session *, void *)
-{
-    throw std::runtime_error("from the hook");
-}
-
-static int do_nothing(belay_session *, void *)
-{
-    return 0;
-}
-
-static void count(void *arg)
-{
-    ++*static_cast<int *>(arg);
-}
 }
 
 static void an_exception_through_a_callback_rolls_its_scope_back(void **state)
@@ -144,118 +129,6 @@ static void an_exception_through_a_nested_callback_rolls_its_scope_back_only(voi
     }
     assert_status(w->s, BELAY_OK);
     assert_stored(w, "5");
-}
-
-/* Registers one hook that works, one that throws, one that works; all three arguments are counted when they are freed.
- */
-static void register_three(belay_session *s, decltype(&belay_on_commit) add, int *freed)
-{
-    add(s, do_nothing, freed, count);
-    add(s, throw_from_hook, freed, count);
-    add(s, do_nothing, freed, count);
-}
-
-template <typename Function> static bool throws(Function function)
-{
-    try {
-        function();
-    } catch (const std::exception &) {
-        return true;
-    }
-    return false;
-}
-
-static void an_exception_out_of_a_hook_after_the_commit_changes_nothing_of_it(void **state)
-{
-    world *w = static_cast<world *>(*state);
-    int freed = 0;
-    belay_begin(w->s, nullptr);
-    put(w->s, 1);
-    register_three(w->s, belay_on_commit, &freed);
-    assert_true(throws([&] { belay_commit(w->s); }));
-    assert_int_equal(belay_depth(w->s), 0);
-    assert_status(w->s, BELAY_OK);
-    assert_stored(w, "1");
-    assert_code(put(w->s, 2), BELAY_OK);
-    assert_int_equal(freed, 3); /* each argument exactly once */
-    int at_once = 0;
-    belay_on_commit(w->s, do_nothing, &at_once, count);
-    assert_int_equal(at_once, 1);
-}
-
-static void an_exception_out_of_a_hook_after_a_rollback_does_not_hide_the_failure(void **state)
-{
-    world *w = static_cast<world *>(*state);
-    int freed = 0;
-    assert_true(throws([&] {
-        BELAY_ATOMIC(w->s) {
-            put(w->s, 1);
-            register_three(w->s, belay_on_rollback, &freed);
-            clash(w->s);
-        }
-    }));
-    assert_int_equal(belay_depth(w->s), 0);
-    assert_status(w->s, BELAY_UNIQUE);
-    assert_stored(w, "");
-    assert_code(put(w->s, 2), BELAY_OK);
-    assert_int_equal(freed, 3);
-}
-
-extern "C" {
-
-/* The number of the step that went wrong. */
-static int throw_before_commit(void *url)
-{
-    int freed = 0;
-    belay_db *db = belay_open(static_cast<const char *>(url), nullptr);
-    belay_session *s = belay_session_open(db);
-    bool thrown = throws([&] {
-        BELAY_ATOMIC(s) {
-            put(s, 1);
-            register_three(s, belay_before_commit, &freed);
-        }
-    });
-    if (!thrown || belay_depth(s) != 0 || belay_status(s) == BELAY_OK)
-        return 1;
-    if (freed != 3 || belay_int_of(s, "SELECT count(*) FROM item") != 0 || put(s, 2) != BELAY_OK)
-        return 2;
-    belay_session_close(s);
-    belay_close(db);
-    return freed == 3 ? 0 : 3;
-}
-
-static int throw_in_inner_scope(void *url)
-{
-    int freed = 0;
-    belay_db *db = belay_open(static_cast<const char *>(url), nullptr);
-    belay_session *s = belay_session_open(db);
-    belay_begin(s, nullptr);
-    put(s, 1);
-    belay_begin(s, nullptr);
-    put(s, 2);
-    register_three(s, belay_on_rollback, &freed);
-    if (!throws([&] { belay_rollback(s); }))
-        return 1;
-    for (int i = 0; i < 2 && belay_depth(s) > 0; i++)
-        belay_rollback(s);
-    if (belay_depth(s) != 0 || belay_int_of(s, "SELECT count(*) FROM item") != 0 || put(s, 3) != BELAY_OK)
-        return 2;
-    belay_session_close(s);
-    belay_close(db);
-    return freed == 3 ? 0 : 3;
-}
-}
-
-static void an_exception_out_of_a_hook_before_the_commit_rolls_back(void **state)
-{
-    world *w = static_cast<world *>(*state);
-    assert_int_equal(run_in_child(throw_before_commit, w->d.url), 0);
-}
-
-static void an_exception_out_of_a_hook_of_an_inner_scope_leaves_the_outer_one_to_be_ended(void **state)
-{
-    world *w = static_cast<world *>(*state);
-    assert_int_equal(run_in_child(throw_in_inner_scope, w->d.url), 0);
 }
 
 /* ---- Threads ---------------------------------------------------------------------------------------------------- */
@@ -340,10 +213,6 @@ int main()
         in_world(an_exception_through_rows_closes_them),
         in_world(an_exception_through_a_callback_rolls_its_scope_back),
         in_world(an_exception_through_a_nested_callback_rolls_its_scope_back_only),
-        in_world(an_exception_out_of_a_hook_after_the_commit_changes_nothing_of_it),
-        in_world(an_exception_out_of_a_hook_after_a_rollback_does_not_hide_the_failure),
-        in_world(an_exception_out_of_a_hook_before_the_commit_rolls_back),
-        in_world(an_exception_out_of_a_hook_of_an_inner_scope_leaves_the_outer_one_to_be_ended),
         in_world(pthread_exit_through_a_block_in_cpp_rolls_it_back),
         in_world(pthread_exit_through_a_callback_rolls_its_scope_back),
         in_world(overloads_stand_in_for_the_macros),

@@ -1,10 +1,10 @@
 #include "database.h"
 
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <dirent.h>
 #include <stdio.h>
@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Where it lies ------------------------------------------------------------------------------------------------ */
+/* ---- Where it lies ------------------------------------------------------------------------------------------------
+ */
 
 /* Memory, where there is a file system in memory: the tests are about scopes, not about disks. */
 static const char *find_room(void)
@@ -55,7 +56,8 @@ bool database_is_sqlite(const database *d)
     return strncmp(d->url, "sqlite:", 7) == 0;
 }
 
-/* ---- Opening and closing -------------------------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------------------------------
+ */
 
 static void collect_line(void *arg, belay_log_level level, const char *line)
 {
@@ -105,7 +107,8 @@ const char *database_log(database *d)
     return d->log;
 }
 
-/* ---- Looking -------------------------------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------------------------------
+ */
 
 void database_run(belay_session *s, const char *const *statements)
 {

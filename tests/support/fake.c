@@ -143,7 +143,8 @@ static belay_code isolation_of_fake(belay_conn *conn, belay_level *out, belay_er
     PASS(conn, "isolation", fake_of(conn)->inner->driver->isolation(fake_of(conn)->inner, out, error));
 }
 
-/* ---- Transactions ------------------------------------------------------------------------------------------------- */
+/* ---- Transactions -------------------------------------------------------------------------------------------------
+ */
 
 static belay_code begin_fake(belay_conn *conn, const belay_begin_options *options, belay_error *error)
 {
@@ -201,7 +202,8 @@ static belay_code rollback_to_fake(belay_conn *conn, unsigned number, belay_erro
          fake_of(conn)->inner->driver->rollback_to(fake_of(conn)->inner, number, error));
 }
 
-/* ---- Statements ------------------------------------------------------------------------------------------------------ */
+/* ---- Statements
+ * ------------------------------------------------------------------------------------------------------ */
 
 static fake_statement *fake_statement_of(belay_statement *statement)
 {
@@ -220,7 +222,8 @@ static belay_code wrap_statement(belay_conn *conn, belay_statement *inner, belay
     return BELAY_OK;
 }
 
-static belay_code prepare_fake(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out, belay_error *error)
+static belay_code prepare_fake(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out,
+                               belay_error *error)
 {
     fake_conn *f = fake_of(conn);
     belay_statement *inner = NULL;

@@ -5,7 +5,8 @@
 
 static const belay_code row_codes[] = {BELAY_CHECK, BELAY_NOT_NULL, BELAY_UNIQUE, BELAY_OK};
 
-/* ---- 4: rows through scopes ------------------------------------------------------------------------------------------- */
+/* ---- 4: rows through scopes
+ * ------------------------------------------------------------------------------------------- */
 
 static const char *const person_setup[] = {
     "DROP TABLE IF EXISTS audit",
@@ -75,7 +76,8 @@ const scenario scenario_user_rows = {
     .swallows = true,
 };
 
-/* ---- 22: a mail address that is taken ----------------------------------------------------------------------------------- */
+/* ---- 22: a mail address that is taken
+ * ----------------------------------------------------------------------------------- */
 
 static void sign_up(belay_session *s, scenario_notes *notes, unsigned unit, const char *mail)
 {
@@ -115,7 +117,8 @@ const scenario scenario_duplicate_mail = {
     .own = row_codes,
 };
 
-/* ---- Reading: what was read decides what is written ---------------------------------------------------------------------- */
+/* ---- Reading: what was read decides what is written
+ * ---------------------------------------------------------------------- */
 
 static const char *const reading_setup[] = {
     "DROP TABLE IF EXISTS total",
@@ -183,7 +186,8 @@ const scenario scenario_reading = {
     .own = no_codes,
 };
 
-/* ---- belay_try -------------------------------------------------------------------------------------------------------------- */
+/* ---- belay_try
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* facts[i]: what the i-th try inside the scope gave. */
 static void run_tries(belay_session *s, scenario_notes *notes)
@@ -192,8 +196,8 @@ static void run_tries(belay_session *s, scenario_notes *notes)
     BELAY_ATOMIC(s) {
         belay_exec(s, "INSERT INTO audit (id, note) VALUES (0, 'begun')");
         for (int i = 0; i < 3; i++)
-            notes->facts[i] = (int)belay_try(s, "INSERT INTO audit (id, note) VALUES (?, ?)", ids[i],
-                                             i == 2 ? "last" : "try");
+            notes->facts[i] =
+                (int)belay_try(s, "INSERT INTO audit (id, note) VALUES (?, ?)", ids[i], i == 2 ? "last" : "try");
         belay_exec(s, "INSERT INTO audit (id, note) VALUES (9, 'done')");
     }
     note_end(s, notes, 0);

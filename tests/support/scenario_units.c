@@ -29,7 +29,8 @@ static void add_rows(scenario_text *out, const char *const *rows, const bool *th
         }
 }
 
-/* ---- 10: mail after the commit --------------------------------------------------------------------------------------- */
+/* ---- 10: mail after the commit
+ * --------------------------------------------------------------------------------------- */
 
 enum { SEND_UNIT = 4 }; /* the unit of the hook that writes */
 
@@ -94,7 +95,8 @@ const scenario scenario_mail_hook = {
     .swallows = true, /* a unit inside a hook ends before the one that it belongs to */
 };
 
-/* ---- 15: a session whose commit failed ---------------------------------------------------------------------------------- */
+/* ---- 15: a session whose commit failed
+ * ---------------------------------------------------------------------------------- */
 
 static int refuse_commit(belay_session *s, void *arg)
 {
@@ -149,7 +151,8 @@ const scenario scenario_failed_session = {
     .own = application_codes,
 };
 
-/* ---- 17: no scope ----------------------------------------------------------------------------------------------------------- */
+/* ---- 17: no scope
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static const char *const alone_setup[] = {
     "DROP TABLE IF EXISTS extra",
@@ -201,7 +204,8 @@ const scenario scenario_no_scope = {
     .own = alone_codes,
 };
 
-/* ---- 18: post and mail in one unit -------------------------------------------------------------------------------------------- */
+/* ---- 18: post and mail in one unit
+ * -------------------------------------------------------------------------------------------- */
 
 static void post_and_mail(belay_session *s, scenario_notes *notes, unsigned unit, bool mail_works)
 {
@@ -236,7 +240,8 @@ const scenario scenario_post_and_mail = {
     .own = application_codes,
 };
 
-/* ---- Callbacks, calls, and scopes that join ------------------------------------------------------------------------------------ */
+/* ---- Callbacks, calls, and scopes that join
+ * ------------------------------------------------------------------------------------ */
 
 static int insert_joined(belay_session *s, void *arg)
 {
@@ -260,9 +265,9 @@ static void run_callbacks(belay_session *s, scenario_notes *notes)
 {
     for (unsigned unit = 0; unit < 2; unit++) {
         notes->unit = unit;
-        belay_code code = belay_atomic(
-            s, BELAY_SCOPE_OPTIONS(.name = "unit", .retries = 1, .backoff_ms = 1, .backoff_max_ms = 1), insert_post,
-            notes);
+        belay_code code =
+            belay_atomic(s, BELAY_SCOPE_OPTIONS(.name = "unit", .retries = 1, .backoff_ms = 1, .backoff_max_ms = 1),
+                         insert_post, notes);
         note_end(s, notes, unit);
         if (s && code != notes->units[unit].error.code)
             note_broken(notes, "belay_atomic returned %s", belay_code_name(code));

@@ -5,15 +5,16 @@
 #include <string.h>
 
 const scenario *const scenarios[] = {
-    &scenario_payment_log,   &scenario_flaky_success, &scenario_flaky_failure,  &scenario_transfers,
-    &scenario_proof,         &scenario_stock,         &scenario_three_updates,  &scenario_marks,
-    &scenario_escape,        &scenario_optional_extra, &scenario_depth,         &scenario_user_rows,
-    &scenario_duplicate_mail, &scenario_reading,      &scenario_tries,          &scenario_mail_hook,
-    &scenario_failed_session, &scenario_no_scope,     &scenario_post_and_mail,  &scenario_callbacks,
+    &scenario_payment_log,    &scenario_flaky_success,  &scenario_flaky_failure, &scenario_transfers,
+    &scenario_proof,          &scenario_stock,          &scenario_three_updates, &scenario_marks,
+    &scenario_escape,         &scenario_optional_extra, &scenario_depth,         &scenario_user_rows,
+    &scenario_duplicate_mail, &scenario_reading,        &scenario_tries,         &scenario_mail_hook,
+    &scenario_failed_session, &scenario_no_scope,       &scenario_post_and_mail, &scenario_callbacks,
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 
-/* ---- Texts ---------------------------------------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------------------------------------------------
+ */
 
 static void add_list(scenario_text *text, const char *format, va_list list)
 {
@@ -40,7 +41,8 @@ void note_broken(scenario_notes *notes, const char *format, ...)
     scenario_text_add(&notes->broken, "\n");
 }
 
-/* ---- Units ------------------------------------------------------------------------------------------------------------ */
+/* ---- Units
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void check_told(scenario_notes *notes, unsigned unit, int depth)
 {
@@ -58,9 +60,9 @@ void note_end(belay_session *s, scenario_notes *notes, unsigned unit)
 {
     scenario_unit *u = &notes->units[unit];
     u->error = *belay_pending(s);
-    u->fate = u->error.code == BELAY_OK                   ? UNIT_COMMITTED
+    u->fate = u->error.code == BELAY_OK                ? UNIT_COMMITTED
               : u->error.outcome == BELAY_WORK_UNKNOWN ? UNIT_UNKNOWN
-                                                          : UNIT_ROLLED_BACK;
+                                                       : UNIT_ROLLED_BACK;
     check_told(notes, unit, belay_depth(s));
     if (notes->ended)
         notes->ended(notes->arg, unit);
@@ -79,7 +81,8 @@ void note_try(belay_session *s, scenario_notes *notes, unsigned unit, belay_code
         note_broken(notes, "belay_try returned %s and caught %s", belay_code_name(code), belay_code_name(caught->code));
 }
 
-/* ---- Hooks ------------------------------------------------------------------------------------------------------------ */
+/* ---- Hooks
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static int count_run(belay_session *s, void *arg)
 {
@@ -156,7 +159,8 @@ static void check_hooks(const scenario_notes *notes, scenario_text *out)
     }
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------------------------------- */
+/* ---- Tables
+ * ------------------------------------------------------------------------------------------------------------- */
 
 belay_code scenario_setup(const scenario *which, belay_session *s)
 {

@@ -53,8 +53,8 @@ typedef struct scenario_notes {
     unsigned unit; /* the one that hooks are registered in */
     scenario_hook hooks[SCENARIO_HOOKS];
     unsigned hook_count, turns;
-    int facts[SCENARIO_FACTS]; /* what the scenario saw; each says what in its own enum */
-    scenario_text broken;      /* promises that it saw broken itself, a line each */
+    int facts[SCENARIO_FACTS];               /* what the scenario saw; each says what in its own enum */
+    scenario_text broken;                    /* promises that it saw broken itself, a line each */
     void (*ended)(void *arg, unsigned unit); /* called at the end of each unit; may be NULL */
     void *arg;
 } scenario_notes;
@@ -78,7 +78,8 @@ void note_undone(scenario_notes *, unsigned from);
 /* A promise is broken: something that may be said while the scenario runs. */
 void note_broken(scenario_notes *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- A scenario ----------------------------------------------------------------------------------------------------- */
+/* ---- A scenario -----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct scenario_table {
     const char *name;
@@ -111,34 +112,35 @@ void scenario_show(const scenario *, belay_session *, scenario_text *out);
  */
 const char *scenario_check(const scenario *, belay_session *, const scenario_notes *);
 
-/* ---- Scenarios by name ------------------------------------------------------------------------------------------------ */
+/* ---- Scenarios by name
+ * ------------------------------------------------------------------------------------------------ */
 
 /* scenario_money.c */
-extern const scenario scenario_payment_log;     /* 2 */
-extern const scenario scenario_flaky_success;   /* 3 */
-extern const scenario scenario_flaky_failure;   /* 3 */
-extern const scenario scenario_transfers;       /* 12 */
-extern const scenario scenario_proof;           /* 20 */
-extern const scenario scenario_stock;           /* 23 */
+extern const scenario scenario_payment_log;   /* 2 */
+extern const scenario scenario_flaky_success; /* 3 */
+extern const scenario scenario_flaky_failure; /* 3 */
+extern const scenario scenario_transfers;     /* 12 */
+extern const scenario scenario_proof;         /* 20 */
+extern const scenario scenario_stock;         /* 23 */
 
 /* scenario_nesting.c */
-extern const scenario scenario_three_updates;   /* 7 */
-extern const scenario scenario_marks;           /* 8 */
-extern const scenario scenario_escape;          /* 11 */
-extern const scenario scenario_optional_extra;  /* 21 */
-extern const scenario scenario_depth;           /* 27 */
+extern const scenario scenario_three_updates;  /* 7 */
+extern const scenario scenario_marks;          /* 8 */
+extern const scenario scenario_escape;         /* 11 */
+extern const scenario scenario_optional_extra; /* 21 */
+extern const scenario scenario_depth;          /* 27 */
 
 /* scenario_rows.c */
-extern const scenario scenario_user_rows;       /* 4 */
-extern const scenario scenario_duplicate_mail;  /* 22 */
+extern const scenario scenario_user_rows;      /* 4 */
+extern const scenario scenario_duplicate_mail; /* 22 */
 extern const scenario scenario_reading;
 extern const scenario scenario_tries;
 
 /* scenario_units.c */
-extern const scenario scenario_mail_hook;       /* 10 */
-extern const scenario scenario_failed_session;  /* 15 */
-extern const scenario scenario_no_scope;        /* 17 */
-extern const scenario scenario_post_and_mail;   /* 18 */
+extern const scenario scenario_mail_hook;      /* 10 */
+extern const scenario scenario_failed_session; /* 15 */
+extern const scenario scenario_no_scope;       /* 17 */
+extern const scenario scenario_post_and_mail;  /* 18 */
 extern const scenario scenario_callbacks;
 
 #endif

@@ -4,8 +4,8 @@
  * A driver translates: SQL for transactions and savepoints, the engine's errors
  * to Belay's codes, values in both directions, and the true status of a
  * transaction. It holds no transaction policy: what is begun, marked, undone,
- * retried or given up is decided above it, and a driver never sends a
- * transaction-control statement that it was not asked for.
+ * retried or given up is decided above it, and a driver never begins, ends or
+ * undoes work that it was not asked to.
  *
  * A driver is one `const` belay_driver. Above it, code asks for a capability
  * bit, never for a driver's name. One connection is used by one thread at a

@@ -1,9 +1,9 @@
 /* Every state and every event: what follows, and what can't come up. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "state.h"
 
@@ -22,17 +22,17 @@ typedef struct arrow {
 
 /* Written down from the design, not from the table that is tested. */
 static const arrow arrows[] = {
-    {W, BELAYI_EVENT_WORK, W},        {W, BELAYI_EVENT_ERROR, F},  {W, BELAYI_EVENT_FATAL, D},
-    {W, BELAYI_EVENT_INNER_ERROR, H}, {W, BELAYI_EVENT_UNDO, U},   {W, BELAYI_EVENT_GO_BACK, W},
-    {W, BELAYI_EVENT_END, E},         {H, BELAYI_EVENT_ERROR, F},  {H, BELAYI_EVENT_FATAL, D},
-    {H, BELAYI_EVENT_INNER_ERROR, F}, {H, BELAYI_EVENT_REFUSE, F}, {H, BELAYI_EVENT_CATCH, W},
+    {W, BELAYI_EVENT_WORK, W},        {W, BELAYI_EVENT_ERROR, F},   {W, BELAYI_EVENT_FATAL, D},
+    {W, BELAYI_EVENT_INNER_ERROR, H}, {W, BELAYI_EVENT_UNDO, U},    {W, BELAYI_EVENT_GO_BACK, W},
+    {W, BELAYI_EVENT_END, E},         {H, BELAYI_EVENT_ERROR, F},   {H, BELAYI_EVENT_FATAL, D},
+    {H, BELAYI_EVENT_INNER_ERROR, F}, {H, BELAYI_EVENT_REFUSE, F},  {H, BELAYI_EVENT_CATCH, W},
     {H, BELAYI_EVENT_UNDO, F},        {H, BELAYI_EVENT_GO_BACK, W}, {H, BELAYI_EVENT_END, E},
-    {F, BELAYI_EVENT_ERROR, F},       {F, BELAYI_EVENT_FATAL, D},  {F, BELAYI_EVENT_INNER_ERROR, F},
-    {F, BELAYI_EVENT_REFUSE, F},      {F, BELAYI_EVENT_UNDO, F},   {F, BELAYI_EVENT_GO_BACK, W},
-    {F, BELAYI_EVENT_END, E},         {U, BELAYI_EVENT_ERROR, F},  {U, BELAYI_EVENT_FATAL, D},
-    {U, BELAYI_EVENT_INNER_ERROR, F}, {U, BELAYI_EVENT_REFUSE, U}, {U, BELAYI_EVENT_UNDO, U},
-    {U, BELAYI_EVENT_END, E},         {D, BELAYI_EVENT_ERROR, D},  {D, BELAYI_EVENT_FATAL, D},
-    {D, BELAYI_EVENT_INNER_ERROR, D}, {D, BELAYI_EVENT_REFUSE, D}, {D, BELAYI_EVENT_UNDO, D},
+    {F, BELAYI_EVENT_ERROR, F},       {F, BELAYI_EVENT_FATAL, D},   {F, BELAYI_EVENT_INNER_ERROR, F},
+    {F, BELAYI_EVENT_REFUSE, F},      {F, BELAYI_EVENT_UNDO, F},    {F, BELAYI_EVENT_GO_BACK, W},
+    {F, BELAYI_EVENT_END, E},         {U, BELAYI_EVENT_ERROR, F},   {U, BELAYI_EVENT_FATAL, D},
+    {U, BELAYI_EVENT_INNER_ERROR, F}, {U, BELAYI_EVENT_REFUSE, U},  {U, BELAYI_EVENT_UNDO, U},
+    {U, BELAYI_EVENT_END, E},         {D, BELAYI_EVENT_ERROR, D},   {D, BELAYI_EVENT_FATAL, D},
+    {D, BELAYI_EVENT_INNER_ERROR, D}, {D, BELAYI_EVENT_REFUSE, D},  {D, BELAYI_EVENT_UNDO, D},
     {D, BELAYI_EVENT_END, E},
 };
 

@@ -99,7 +99,8 @@ belay_code rig_open_url(rig *r, const char *url)
     return code == BELAY_OK ? connect_once(r, &conn) : code;
 }
 
-belay_code rig_try_prepare(belay_conn *conn, const char *sql, unsigned parameters, belay_statement **out, belay_error *error)
+belay_code rig_try_prepare(belay_conn *conn, const char *sql, unsigned parameters, belay_statement **out,
+                           belay_error *error)
 {
     belayi_sql read = {0};
     char *copy = strdup(sql);

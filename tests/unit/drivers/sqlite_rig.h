@@ -55,7 +55,8 @@ void rig_must(rig *, belay_conn *, const char *sql);
 int64_t rig_ask(rig *, belay_conn *, const char *sql);
 
 /* Reads the text as the library does, and prepares it; what the lexer refuses goes to the driver as it is. */
-belay_code rig_try_prepare(belay_conn *, const char *sql, unsigned parameters, belay_statement **out, belay_error *error);
+belay_code rig_try_prepare(belay_conn *, const char *sql, unsigned parameters, belay_statement **out,
+                           belay_error *error);
 
 belay_statement *rig_prepare(rig *, belay_conn *, const char *sql, unsigned parameters);
 belay_code rig_begin(rig *, belay_conn *, bool read_only);

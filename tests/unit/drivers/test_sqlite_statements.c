@@ -249,8 +249,10 @@ static void only_an_insert_that_added_a_row_generates_a_key(void **state)
 static belay_code prepare_text(const char *sql, size_t size, unsigned parameters)
 {
     belay_statement *statement = (belay_statement *)(void *)&r;
-    belay_code code = D->prepare(conn, &(belayi_sql){.text = (char *)(uintptr_t)sql, .size = size, .parameters = parameters, .kind = BELAYI_SQL_OTHER},
-                                 &statement, &r.error);
+    belay_code code = D->prepare(
+        conn,
+        &(belayi_sql){.text = (char *)(uintptr_t)sql, .size = size, .parameters = parameters, .kind = BELAYI_SQL_OTHER},
+        &statement, &r.error);
     assert_true((statement != NULL) == (code == BELAY_OK));
     D->finalize(statement);
     return code;
@@ -271,8 +273,9 @@ static void a_second_statement_that_hides_behind_a_trigger_is_refused(void **sta
 {
     (void)state;
     rig_must(&r, conn, "CREATE TABLE hiding (a, begin)");
-    assert_int_equal(rig_run(&r, conn, "CREATE TRIGGER hides AFTER INSERT ON hiding BEGIN SELECT begin FROM hiding; END; "
-                                       "DROP TABLE hiding"),
+    assert_int_equal(rig_run(&r, conn,
+                             "CREATE TRIGGER hides AFTER INSERT ON hiding BEGIN SELECT begin FROM hiding; END; "
+                             "DROP TABLE hiding"),
                      BELAY_MISUSE);
     rig_must(&r, conn, "INSERT INTO hiding VALUES (1, 2)");
 }

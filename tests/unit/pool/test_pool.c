@@ -1,9 +1,9 @@
 /* Connections: lent, taken back, closed when in doubt; and their statements. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -170,7 +170,8 @@ static void a_rollback_that_fails_closes_the_connection(void **state)
     belay_close(db);
 }
 
-/* ---- The line ------------------------------------------------------------------------------------------------------ */
+/* ---- The line ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct waiter {
     belay_db *db;
@@ -222,7 +223,8 @@ static void borrowers_are_served_in_the_order_they_came(void **state)
     belay_close(db);
 }
 
-/* ---- Statements ------------------------------------------------------------------------------------------------------ */
+/* ---- Statements
+ * ------------------------------------------------------------------------------------------------------ */
 
 static belayi_cached *get(belayi_link *link, const char *text)
 {
