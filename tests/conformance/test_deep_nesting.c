@@ -2,11 +2,12 @@
  * test_deep_nesting.c - 1, 64, 65, 1,000 and 10,000 scopes, with and without a write, however they end, also on a
  * small stack.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <limits.h>
 #include <pthread.h>

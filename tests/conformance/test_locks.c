@@ -2,11 +2,12 @@
  * test_locks.c - a database that somebody else holds: a typed error, nothing lost, and the next scope works once the
  * lock is gone. SQLite only, on a file of its own; somebody else is a plain SQLite connection.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -1,11 +1,12 @@
 /*
  * test_read_only.c - long reports: a read-only scope refuses writes, takes no write lock, and sees one moment.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -2,11 +2,12 @@
  * test_resources.c - no room left, a file that can't be written: a typed error, nothing lost, and the next scope works
  * once there is room. SQLite only, on a file of its own.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,11 +4,12 @@
  * What is compared is written down here a second time, apart from what the
  * scenarios themselves expect.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

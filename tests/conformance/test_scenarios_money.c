@@ -2,11 +2,12 @@
  * test_scenarios_money.c - payments and transfers: what the program is told when one fails.
  * The tables after each are compared in test_scenarios.c.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

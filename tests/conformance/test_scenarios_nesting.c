@@ -2,11 +2,12 @@
  * test_scenarios_nesting.c - scopes in scopes and marks: who sees which error, and what is undone.
  * The tables of the scenarios themselves are compared in test_scenarios.c.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 /*
  * test_scenarios_rows.c - rows from outside, keys that are taken, statements without a scope.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>

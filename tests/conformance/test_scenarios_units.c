@@ -1,11 +1,12 @@
 /*
  * test_scenarios_units.c - how units end, and what the session is like afterwards.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

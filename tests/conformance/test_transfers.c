@@ -1,11 +1,12 @@
 /*
  * test_transfers.c - transfers from many threads at once: the sum never changes, and what was reported is there.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <pthread.h>
 

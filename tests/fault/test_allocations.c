@@ -9,11 +9,12 @@
  *
  * and with the static library. Blocks are counted, so that a leak is found in every build; the sanitizers find it too.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,11 +7,12 @@
  * the midst of the recovery from the first. After each the promises are looked at from outside, by a handle that had no
  * part in it and by SQLite itself.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -3,11 +3,12 @@
  * statements, commits, waits for locks and connections, and sleeps. All must pass, and no wait may be shorter than it
  * was asked to be. That none is longer is not asserted: a test can't know how busy the machine is.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <signal.h>
 #include <sqlite3.h>

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <cmocka.h>
 
 #include "clock.h"

@@ -1,9 +1,10 @@
 /* Every state and every event: what follows, and what can't come up. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "state.h"
 

@@ -1,9 +1,10 @@
 /* Connections: lent, taken back, closed when in doubt; and their statements. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <pthread.h>
 #include <stdio.h>

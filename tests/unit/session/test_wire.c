@@ -1,9 +1,10 @@
 /* What is sent to the engine, and what is not: BEGIN and savepoints come late, are shared, or are not needed. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 
