@@ -167,6 +167,7 @@ static journal_note *find_try(const journal *j, const char *id)
 static void read_accounts(audit *a, belay_session *s)
 {
     a->count = belay_int_of(s, "SELECT count(*) FROM account");
+    free(a->accounts); /* a block may run again */
     a->accounts = calloc((size_t)a->count + 1, sizeof *a->accounts);
     if (a->count == 0)
         belay_fail(s, BELAY_NOT_FOUND, "there are no accounts");

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "check.h"
 
@@ -215,15 +214,8 @@ static void nested_parentheses_of_any_depth_are_read(void **state)
     belayi_sql_done(&sql);
 }
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* A quadratic reader would take minutes for each of these 4 MB. */
-static void time_is_linear_in_the_size_of_the_input(void **state)
+/* A quadratic reader would take minutes for each of these, and the run would be ended by its time limit. */
+static void four_megabytes_of_anything_are_read_in_one_go(void **state)
 {
     (void)state;
     static const char *const pieces[] = {"$a",
@@ -253,15 +245,12 @@ static void time_is_linear_in_the_size_of_the_input(void **state)
                                          "a.",
                                          "@",
                                          "\xEF\xBB\xBF"};
-    double start = seconds();
-
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
         for (int e = 0; e < ENGINES; e++) {
             belayi_sql sql;
             read_repeated("SELECT ", pieces[i], (4 << 20) / strlen(pieces[i]), "", every_engine[e], &sql);
             belayi_sql_done(&sql);
         }
-    assert_true(seconds() - start < 60);
 }
 
 static void an_identifier_is_quoted_and_its_quotes_are_doubled(void **state)
@@ -341,7 +330,7 @@ int main(void)
         cmocka_unit_test(what_was_read_can_be_freed_twice_and_when_all_zeros),
         cmocka_unit_test(a_literal_of_17_megabytes_is_read),
         cmocka_unit_test(nested_parentheses_of_any_depth_are_read),
-        cmocka_unit_test(time_is_linear_in_the_size_of_the_input),
+        cmocka_unit_test(four_megabytes_of_anything_are_read_in_one_go),
         cmocka_unit_test(an_identifier_is_quoted_and_its_quotes_are_doubled),
         cmocka_unit_test(a_quoted_identifier_is_cut_to_the_room_and_always_ends_in_nul),
         cmocka_unit_test(no_identifier_is_empty_or_has_a_nul_byte),
