@@ -23,11 +23,11 @@
  * WORKING -> HURT       belayi_scope_end of an inner scope, belayi_scope_refuse_inner
  * WORKING -> UNDONE     belayi_scope_undo
  * HURT -> WORKING       belayi_scope_catch, belayi_mark_go_back
- * HURT -> FAILED        belayi_scope_enter (a call was refused), belayi_scope_undo
+ * HURT -> FAILED        belayi_scope_refuse (a call was refused), belayi_scope_undo
  * FAILED -> WORKING     belayi_mark_go_back
  * UNDONE -> FAILED      belayi_scope_raise
  * any -> DOOMED         belayi_scope_raise, when the error ends the transaction
- * any -> ENDED          belayi_scope_end
+ * any -> ENDED          belayi_scope_pop, for belayi_scope_end and for the end of a block in which nothing was done
  *
  * WORKING  Statements are sent. No error is pending.
  * HURT     An inner scope has ended with an error, which is pending here. It can be caught, as nothing of this scope's

@@ -11,6 +11,7 @@
 #ifndef BELAYI_CORE_TRANSACTION_H
 #define BELAYI_CORE_TRANSACTION_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -323,6 +324,7 @@ static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
 /* Takes the innermost scope off the stack; it has been told and has told all that there is. */
 static inline void belayi_scope_pop(belayi_transaction *t)
 {
+    assert(belayi_state_next(t->frames[t->depth - 1].state, BELAYI_EVENT_END) == BELAYI_SCOPE_ENDED);
     t->frames[t->depth - 1].state = BELAYI_SCOPE_ENDED;
     t->depth--;
     if (t->owed_frames > t->depth)
