@@ -76,7 +76,10 @@ static belayi_lex_status write_placeholder(reading *r, const belayi_token *t)
     belayi_lex_status status = belayi_sql_bind(&r->binder, r->input, t, &value);
     if (status != BELAYI_LEX_OK)
         return status;
-    if (r->rules->placeholders == BELAYI_PLACEHOLDERS_PLAIN)
+    /* A plain ? stays one for SQLite too, which numbers it the same and prepares it in linear time, not in quadratic.
+     */
+    if (r->rules->placeholders == BELAYI_PLACEHOLDERS_PLAIN ||
+        (r->rules->placeholders == BELAYI_PLACEHOLDERS_NUMBERED && r->binder.style == BELAYI_STYLE_QUESTION))
         size = snprintf(written, sizeof written, "%s?%s", before, behind);
     else if (r->rules->placeholders == BELAYI_PLACEHOLDERS_DOLLAR)
         size = snprintf(written, sizeof written, "%s$%u%s", before, value + 1, behind);

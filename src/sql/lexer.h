@@ -22,7 +22,7 @@
 
 /* How the engine wants its placeholders. */
 typedef enum belayi_placeholders {
-    BELAYI_PLACEHOLDERS_NUMBERED, /* ?1 ?2 ?1        SQLite */
+    BELAYI_PLACEHOLDERS_NUMBERED, /* ?1 ?2 ?1        SQLite; where all are ?, they stay so */
     BELAYI_PLACEHOLDERS_DOLLAR,   /* $1 $2 $1        PostgreSQL */
     BELAYI_PLACEHOLDERS_PLAIN     /* ? ? ?           MariaDB; `order` tells which argument each one is */
 } belayi_placeholders;

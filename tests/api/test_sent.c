@@ -76,7 +76,7 @@ static void transaction_control_that_was_not_asked_for_is_never_sent(void **stat
     only_on_sqlite(w);
     BELAY_ATOMIC(w->s)
         put(w->s, 1);
-    assert_sent("BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?1); COMMIT");
+    assert_sent("BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); COMMIT");
     BELAY_READ(w->s)
         belay_exec(w->s, "SELECT 1");
     assert_sent("BEGIN; SELECT 1; COMMIT");
@@ -84,7 +84,7 @@ static void transaction_control_that_was_not_asked_for_is_never_sent(void **stat
         put(w->s, 2);
         belay_undo(w->s);
     }
-    assert_sent("BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?1); ROLLBACK");
+    assert_sent("BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); ROLLBACK");
 }
 
 static void a_nested_scope_sends_its_savepoint_with_its_first_write_and_releases_it(void **state)
@@ -104,7 +104,7 @@ static void a_nested_scope_sends_its_savepoint_with_its_first_write_and_releases
             }
             belay_ignore(w->s, BELAY_ANY);
             assert_sent(fails ? "SAVEPOINT s1; INSERT INTO taken VALUES (1); ROLLBACK TO s1; RELEASE s1"
-                              : "SAVEPOINT s1; INSERT INTO item(id) VALUES (?1); RELEASE s1");
+                              : "SAVEPOINT s1; INSERT INTO item(id) VALUES (?); RELEASE s1");
         }
     }
 }
@@ -177,7 +177,7 @@ static void names_of_marks_never_reach_the_engine(void **state)
             belay_release(w->s, names[i]);
         }
         assert_sent(
-            "BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?1); SAVEPOINT s1; INSERT INTO item(id) VALUES (?1); "
+            "BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); SAVEPOINT s1; INSERT INTO item(id) VALUES (?); "
             "ROLLBACK TO s1; RELEASE s1; COMMIT");
     }
 }
@@ -193,7 +193,7 @@ static void values_never_reach_the_engine_as_text(void **state)
     }
     assert_lacks(sent, "secret");
     assert_lacks(sent, "424242");
-    assert_contains(sent, "INSERT INTO item(id, note) VALUES (?1, ?2)");
+    assert_contains(sent, "INSERT INTO item(id, note) VALUES (?, ?)");
 }
 
 int main(void)

@@ -101,8 +101,8 @@ static void clauses_are_dropped_at_every_level(void **state)
 static void what_follows_a_dropped_clause_stays(void **state)
 {
     (void)state;
-    assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE LIMIT ?", "SELECT 1  LIMIT ?1");
-    assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE OF a, b.c LIMIT ?", "SELECT 1  LIMIT ?1");
+    assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE LIMIT ?", "SELECT 1  LIMIT ?");
+    assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE OF a, b.c LIMIT ?", "SELECT 1  LIMIT ?");
     assert_rewrites(&sqlite_rules, "SELECT [a]FOR UPDATE; -- x", "SELECT [a]");
     assert_rewrites(&sqlite_rules, "(SELECT [a]FOR UPDATE)", "(SELECT [a] )");
     assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE -- why", "SELECT 1  -- why");
@@ -115,7 +115,7 @@ static void a_clause_that_is_not_whole_is_left_to_the_engine(void **state)
     assert_rewrites(&sqlite_rules, "SELECT 1 FOR", "SELECT 1 FOR");
     assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE SKIP", "SELECT 1  SKIP");
     assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE OF a,", "SELECT 1 ,");
-    assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE WAIT ?", "SELECT 1  WAIT ?1");
+    assert_rewrites(&sqlite_rules, "SELECT 1 FOR UPDATE WAIT ?", "SELECT 1  WAIT ?");
 }
 
 static void an_executable_comment_may_hold_a_part_of_the_clause(void **state)

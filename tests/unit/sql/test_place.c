@@ -22,7 +22,7 @@ static void a_question_mark_is_the_next_value(void **state)
 {
     (void)state;
     static const char input[] = "SELECT ?, f(?) WHERE a=?";
-    assert_rewrites(&sqlite_rules, input, "SELECT ?1, f(?2) WHERE a=?3");
+    assert_rewrites(&sqlite_rules, input, input); /* numbered the same, and prepared in linear time */
     assert_rewrites(&postgresql_rules, input, "SELECT $1, f($2) WHERE a=$3");
     assert_rewrites(&mariadb_rules, input, "SELECT ?, f(?) WHERE a=?");
     for (int i = 0; i < ENGINES; i++)
@@ -242,7 +242,7 @@ static void a_placeholder_that_touches_an_identifier_gets_a_space_between(void *
     assert_rewrites(&postgresql_rules, "SELECT 1 LIMIT?", "SELECT 1 LIMIT $1");
     assert_rewrites(&postgresql_rules, "SELECT ?and?", "SELECT $1 and $2");
     assert_rewrites(&mariadb_rules, "SELECT ?and?", "SELECT ? and ?");
-    assert_rewrites(&sqlite_rules, "SELECT ?and?", "SELECT ?1 and ?2");
+    assert_rewrites(&sqlite_rules, "SELECT ?and?", "SELECT ? and ?");
     assert_rewrites(&postgresql_rules, "SELECT ?$$x$$, $?", "SELECT $1 $$x$$, $ $2");
     assert_rewrites(&postgresql_rules, "SELECT -?-?", "SELECT -$1-$2");
 }
