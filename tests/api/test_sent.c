@@ -176,9 +176,8 @@ static void names_of_marks_never_reach_the_engine(void **state)
             belay_rollback_to(w->s, names[i]);
             belay_release(w->s, names[i]);
         }
-        assert_sent(
-            "BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); SAVEPOINT s1; INSERT INTO item(id) VALUES (?); "
-            "ROLLBACK TO s1; RELEASE s1; COMMIT");
+        assert_sent("BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); SAVEPOINT s1; INSERT INTO item(id) VALUES (?); "
+                    "ROLLBACK TO s1; RELEASE s1; COMMIT");
     }
 }
 
