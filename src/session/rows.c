@@ -316,7 +316,8 @@ static bool next_of_stream(belay_rows *rows)
     return false;
 }
 
-void belayi_rows_stop(belay_rows *rows)
+/* Ends the stream at the engine. The rows become empty. */
+static void stop_stream(belay_rows *rows)
 {
     belay_statement *statement = belayi_running_statement(&rows->running);
     statement->conn->driver->finish(statement);
@@ -366,7 +367,7 @@ void belay_rows_close(belay_rows *rows)
     belay_session *s = rows->session;
     if (s && belayi_session_enter_to_end(s)) {
         if (is_stream(rows))
-            belayi_rows_stop(rows);
+            stop_stream(rows);
         leave_session(rows);
         belayi_session_leave(s);
     }

@@ -39,7 +39,4 @@ struct belay_rows {
 /* The session is closed: its results can still be read, but have nobody to report to. */
 void belayi_rows_orphan(belay_session *);
 
-/* Ends the stream at the engine. The rows become empty. */
-void belayi_rows_stop(belay_rows *);
-
 #endif
