@@ -31,6 +31,8 @@
  *     belay/hook.h       what runs after a commit or a rollback
  *     belay/value.h      C values as parameters
  *     belay/error.h      codes and the error record
+ *     belay/trace.h      what is sent, when, for which scope, and how long it takes
+ *     belay/testing.h    for the tests of programs that use Belay; to be included by itself
  */
 #ifndef BELAY_H
 #define BELAY_H
@@ -42,6 +44,7 @@
 #include <belay/scope.h>
 #include <belay/session.h>
 #include <belay/statement.h>
+#include <belay/trace.h>
 #include <belay/value.h>
 
 #define BELAY_VERSION "0.1.0"

@@ -9,6 +9,7 @@
 
 #include <belay/error.h>
 #include <belay/macros.h>
+#include <belay/trace.h>
 
 BELAYI_BEGIN_C
 
@@ -42,6 +43,8 @@ typedef struct belay_db_options {
     int idle_timeout_ms;
     belay_log log; /* NULL: nothing is logged */
     void *log_arg;
+    belay_trace trace; /* NULL: nothing is traced, unless BELAY_TRACE is set in the environment: see belay/trace.h */
+    void *trace_arg;
 } belay_db_options;
 
 #ifndef __cplusplus

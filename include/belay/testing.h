@@ -1,0 +1,154 @@
+/*
+ * belay/testing.h - for the tests of programs that use Belay.
+ *
+ *   belay_sandbox      a session whose work is always rolled back in the end
+ *   belay_fail_nth     makes the n-th call of the driver fail
+ *   belay_rehearse     runs a unit once for each of its calls, with that call failing, in each way that it can fail
+ *   belay_run_twice    runs every unit that may be retried twice, to find code that can't be
+ *   belay_set_clock, belay_set_random   time and chance of the test's own
+ *
+ * <belay/belay.h> does not include it.
+ */
+#ifndef BELAY_TESTING_H
+#define BELAY_TESTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <belay/belay.h>
+
+BELAYI_BEGIN_C
+
+/* ---- Faults --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Makes the n-th call from now on that any connection of the handle makes to its
+ * engine fail with `code`; n = 0: none any more. Calls are: connecting, begin,
+ * savepoint, release, rollback to, commit, rollback, preparing a statement,
+ * running it, reading a row. With `onwards`, all calls after it fail too.
+ *
+ * How it fails is told by the code:
+ *   BELAY_CONNECTION     the connection is lost before the engine sees the call
+ *   BELAY_IN_DOUBT       the engine does it, and the connection is lost before its answer arrives: at a commit the
+ *                        outcome is unknown, elsewhere the error is BELAY_CONNECTION
+ *   BELAY_DEADLOCK, BELAY_SERIALIZATION   the engine has rolled the whole transaction back
+ *   any other            the call does nothing and fails with this code
+ *
+ * No other thread may be using the handle meanwhile. BELAY_OK, or BELAY_MISUSE: no handle, one that can't be used,
+ * a code that is no error's.
+ */
+BELAY_API belay_code belay_fail_nth(belay_db *, unsigned n, belay_code code, bool onwards);
+
+/* How many calls were made since the last belay_fail_nth, and how many of them it made fail. */
+BELAY_API unsigned belay_calls_made(const belay_db *);
+BELAY_API unsigned belay_calls_failed(const belay_db *);
+
+/* ---- Rehearsal ------------------------------------------------------------------------------------------------- */
+
+/* One run of a rehearsal. */
+typedef struct belay_rehearsal {
+    unsigned call;      /* which call was made to fail, from 1; 0: none, the run in which all goes well */
+    const char *kind;   /* what it was: "connect", "begin", "savepoint", "prepare", "statement", "row", "commit", ... */
+    belay_code code;    /* how */
+    bool onwards;       /* and all calls after it */
+    int result;         /* what the unit returned */
+    belay_error status; /* how the session's last outermost scope ended: see its outcome */
+} belay_rehearsal;
+
+/* Called after each run, with a session on which nothing fails. Non-zero: what was found is not as it must be. */
+typedef int (*belay_rehearsal_check)(belay_session *, const belay_rehearsal *, void *arg);
+
+/* What a rehearsal came to. */
+typedef struct belay_rehearsal_report {
+    int runs;
+    int refused;       /* how many of them the check refused */
+    char first[512];   /* the first that it refused, in words; "" when there was none */
+    belay_error error; /* why the rehearsal could not be held or finished; BELAY_OK when it was */
+} belay_rehearsal_report;
+
+/*
+ * Runs `unit` again and again, on a new session each time and outside any scope:
+ * once with nothing failing, then for each call that it makes to the engine, in
+ * each way in which that call can fail, once with that call alone and once with
+ * all after it failing too. After each run it calls `check`, which looks at what
+ * is left, and puts the tables back to where the next run is to begin.
+ *
+ * `unit` is a function of the program's that opens its own scopes. What a run
+ * leaves must be all of the unit's work where status.outcome is
+ * BELAY_WORK_COMMITTED, nothing of it where it is BELAY_WORK_ROLLED_BACK, and
+ * all or nothing where it is BELAY_WORK_UNKNOWN. The work is really committed:
+ * use a database of the test's own.
+ */
+BELAY_API belay_rehearsal_report belay_rehearse(belay_db *, belay_unit unit, belay_rehearsal_check check, void *arg);
+
+/* ---- Sandbox ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Opens a session inside one transaction that is never committed. The outermost
+ * scopes of the session are savepoints in it; belay_session_close rolls
+ * everything back, so that the test leaves nothing. For the code under test it
+ * is a session like any other: a unit that ends well has status BELAY_OK and
+ * outcome BELAY_WORK_COMMITTED, and later units see its work.
+ *
+ * Deferred constraints are checked when an outermost scope ends, as its commit
+ * would. On-commit hooks are captured instead of run. BELAY_REQUIRES_NEW inside
+ * a scope is BELAY_UNSUPPORTED: its work would stay. On SQLite the sandbox takes
+ * the write lock with its first statement and keeps it until it is closed.
+ *
+ * When an error ends the sandbox's transaction, what its earlier units did is
+ * gone, and every later scope and statement answers with that error until
+ * belay_catch.
+ *
+ * NULL only when memory is out. The caller owns it: belay_session_close.
+ */
+BELAY_API belay_session *belay_sandbox(belay_db *);
+
+/* How many on-commit hooks of units that ended well were captured and have not run; 0 on any other session. */
+BELAY_API int belay_captured(const belay_session *);
+
+/* The i-th of them, from 0, and its argument, to be looked at; NULL when there is none. The argument stays its owner's.
+ */
+BELAY_API belay_hook belay_captured_hook(const belay_session *, int i, void **out_arg);
+
+/* Runs them in the order of registration, as after a commit, and forgets them. How many failed. */
+BELAY_API int belay_run_captured(belay_session *);
+
+/* ---- Twice ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * With `on`, every outermost block or callback with .retries on this handle that
+ * would commit at its first attempt is rolled back there, as by a serialization
+ * failure, and runs again at once; that attempt does not count against .retries.
+ * A program that comes to the same result with and without it keeps nothing
+ * between attempts that it should not.
+ */
+BELAY_API void belay_run_twice(belay_db *, bool on);
+
+/* ---- Time and chance -------------------------------------------------------------------------------------------- */
+
+/* A monotonic clock, in nanoseconds. Both functions may be called from any thread. */
+typedef struct belay_clock {
+    int64_t (*now_ns)(void *arg);                         /* never goes back; more than 0 */
+    void (*sleep_until_ns)(void *arg, int64_t moment_ns); /* returns when now_ns is at `moment_ns` or later */
+    void *arg;
+} belay_clock;
+
+/*
+ * Makes all of this process's limits, backoffs and trace times count by `clock`;
+ * NULL: by the system's again. The struct is copied. No call may be under way.
+ * A wait for another thread, in the queue for a connection or for SQLite's write
+ * lock, still takes real time: as much as there was left on `clock` when it began.
+ */
+BELAY_API void belay_set_clock(const belay_clock *clock);
+
+/*
+ * Makes the backoff's random numbers come from `next`; NULL: from the library's
+ * own generator again. It gives any 64 bits: 0 makes the shortest wait, UINT64_MAX
+ * the longest. May be called from any thread. No call may be under way.
+ */
+BELAY_API void belay_set_random(uint64_t (*next)(void *arg), void *arg);
+
+BELAYI_END_C
+
+#endif
