@@ -198,6 +198,10 @@ belay_code belayi_sqlite_open(belay_conn *base, belay_error *error)
     belay_conn given = *base;
     *conn = (belayi_sqlite_conn){.base = given, .schema_generation = 1};
     conn->base.rules = &sqlite_rules;
+    conn->db = belayi_sqlite_shared_of(conn)->adopted;
+    conn->adopted = conn->db != NULL;
+    if (conn->adopted)
+        return BELAY_OK;
     belay_code code = check_file(belayi_sqlite_shared_of(conn), error);
     if (code == BELAY_OK)
         code = open_native(conn, error);
@@ -219,7 +223,8 @@ void belayi_sqlite_close(belay_conn *base)
         for (int j = 0; j < BELAYI_SQLITE_MARKS; j++)
             sqlite3_finalize(conn->marks[i][j]);
     sqlite3_finalize(conn->schema_probe);
-    sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
+    if (!conn->adopted)
+        sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
     conn->db = NULL;
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
@@ -230,6 +235,13 @@ void belayi_sqlite_close(belay_conn *base)
 void belayi_sqlite_disown(belay_conn *base)
 {
     ((belayi_sqlite_conn *)base)->db = NULL;
+}
+
+void *belayi_sqlite_native(belay_conn *base)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    conn->lent = true;
+    return conn->db;
 }
 
 belay_transaction_status belayi_sqlite_status(belay_conn *base)
