@@ -49,7 +49,8 @@ static bool create_tables(belay_session *s)
         "CREATE TABLE customer (name VARCHAR(20) PRIMARY KEY)",
         "CREATE TABLE purchase (id INTEGER PRIMARY KEY, customer VARCHAR(20) NOT NULL, amount INTEGER NOT NULL,"
         " CONSTRAINT amount_is_positive CHECK (amount > 0), FOREIGN KEY (customer) REFERENCES customer (name))",
-        "CREATE TABLE invoice (purchase_id INTEGER PRIMARY KEY, FOREIGN KEY (purchase_id) REFERENCES purchase (id))",
+        "CREATE TABLE invoice (purchase_id INTEGER PRIMARY KEY,"
+        " FOREIGN KEY (purchase_id) REFERENCES purchase (id))",
     };
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         if (belay_exec(s, statements[i]) != BELAY_OK)
