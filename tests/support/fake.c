@@ -41,6 +41,15 @@ const char *fake_fault_name(fake_fault fault)
     return names[fault];
 }
 
+const char *fake_call_name(const char *log, unsigned number, char out[FAKE_CALL_ROOM])
+{
+    const char *word = log;
+    for (unsigned i = 1; word && i < number; i++)
+        word = strchr(word, ' ') ? strchr(word, ' ') + 1 : NULL;
+    snprintf(out, FAKE_CALL_ROOM, "%.*s", word && *word ? (int)strcspn(word, " ") : 1, word && *word ? word : "?");
+    return out;
+}
+
 /* ---- Failing ------------------------------------------------------------------------------------------------- */
 
 static void write_down(fake_driver *fake, const char *call)

@@ -44,4 +44,9 @@ void fake_arm(fake_driver *fake, unsigned fail_at, fake_fault fault, bool onward
 
 const char *fake_fault_name(fake_fault fault);
 
+enum { FAKE_CALL_ROOM = 32 };
+
+/* The name of call number `number`, from 1, of a log; "?" when it has none. Gives `out`. */
+const char *fake_call_name(const char *log, unsigned number, char out[FAKE_CALL_ROOM]);
+
 #endif
