@@ -9,7 +9,7 @@
  * The program is the same on every engine. On a server the workers pass each
  * other by: what one has locked, the others skip. SQLite has one lock for the
  * whole database, and a scope that claims takes it: the unit of the other worker
- * is refused with BELAY_BUSY, and runs again after a short random pause.
+ * waits for it, and then sees what is left.
  *
  *     order_batch [URL]       the default is an SQLite file in the temporary
  *                             directory, removed in the end
@@ -94,7 +94,7 @@ static int do_some(belay_session *s, int worker)
 {
     int done = 0;
 
-    BELAY_ATOMIC_WITH(s, .name = "claim", .retries = 10000, .backoff_max_ms = 10, .timeout_ms = 10000) {
+    BELAY_ATOMIC_WITH(s, .name = "claim", .retries = 5) {
         done = 0; /* the unit may run again */
         BELAY_EACH(row, s,
                    "SELECT id, item, pieces FROM purchase WHERE state = 'new' ORDER BY id LIMIT ?"

@@ -64,8 +64,9 @@ typedef struct belayi_sqlite_conn {
     belay_conn base;
     sqlite3 *db; /* NULL: not open */
 
-    bool adopted; /* the program's: its settings, handlers and statements are left alone */
-    bool lent;    /* in this transaction, to the program: it may have changed what it likes */
+    struct belayi_open_file *file; /* noted as open; NULL: in memory, or not open */
+    bool adopted;                  /* the program's: its settings, handlers and statements are left alone */
+    bool lent;                     /* in this transaction, to the program: it may have changed what it likes */
     bool queued;
     bool read_only;  /* the transaction was begun so; a write is refused */
     bool broken;     /* a rollback failed */
