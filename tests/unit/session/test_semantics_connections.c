@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* ---- A connection that is lost
- * --------------------------------------------------------------------------------------- */
+/* ---- A connection that is lost --------------------------------------------------------------------------------- */
 
 static void after_a_loss_every_call_is_refused_alike_until_the_unit_ends_and_the_next_one_has_another_connection(
     void **state)
@@ -172,8 +171,7 @@ static void two_sessions_that_lose_their_connections_both_recover(void **state)
     assert_code(belay_session_close(other), BELAY_OK);
 }
 
-/* ---- The pool ------------------------------------------------------------------------------------------------------
- */
+/* ---- The pool -------------------------------------------------------------------------------------------------- */
 
 static belay_db *open_pool(int size)
 {
@@ -251,8 +249,7 @@ static void an_interrupted_statement_costs_no_connection(void **state)
     assert_int_equal(times("open"), 0);
 }
 
-/* ---- The pool, across threads
- * ---------------------------------------------------------------------------------------- */
+/* ---- The pool, across threads ---------------------------------------------------------------------------------- */
 
 static atomic_bool is_opening, may_open;
 static belay_code (*real_open)(belay_conn *, belay_error *);

@@ -8,8 +8,7 @@
 
 #include <stdlib.h>
 
-/* ---- BEGIN --------------------------------------------------------------------------------------------------------
- */
+/* ---- BEGIN ----------------------------------------------------------------------------------------------------- */
 
 static void a_begin_that_failed_is_told_and_its_connection_is_given_back(void **state)
 {
@@ -26,8 +25,7 @@ static void a_begin_that_failed_is_told_and_its_connection_is_given_back(void **
     assert_int_equal(times("open"), 0);
 }
 
-/* ---- Savepoints ----------------------------------------------------------------------------------------------------
- */
+/* ---- Savepoints ------------------------------------------------------------------------------------------------ */
 
 static void a_savepoint_that_can_not_be_gone_back_to_ends_the_unit_and_the_next_one_is_normal(void **state)
 {
@@ -101,8 +99,7 @@ static void a_scope_that_was_undone_and_then_fails_is_gone_back_from_once(void *
     assert_stored("1;2");
 }
 
-/* ---- COMMIT --------------------------------------------------------------------------------------------------------
- */
+/* ---- COMMIT ---------------------------------------------------------------------------------------------------- */
 
 static void a_commit_that_failed_is_rolled_back_and_its_error_is_told(void **state)
 {
@@ -182,8 +179,7 @@ static void a_connection_that_is_lost_after_its_commit_is_closed_and_the_unit_is
     assert_int_equal(times("open"), 1);
 }
 
-/* ---- ROLLBACK ------------------------------------------------------------------------------------------------------
- */
+/* ---- ROLLBACK -------------------------------------------------------------------------------------------------- */
 
 static void the_error_of_the_unit_wins_over_a_rollback_that_failed(void **state)
 {
