@@ -67,6 +67,24 @@ static void a_locking_read_keeps_its_order_and_its_limit(void **state)
     assert_code(belay_commit(w->s), BELAY_OK);
 }
 
+static void skip_locked_is_busy_at_once_where_the_one_lock_is_somebody_elses(void **state)
+{
+    static const char sql[] = "SELECT id FROM item FOR UPDATE SKIP LOCKED";
+    world *w = *state;
+    only_on_sqlite(w);
+    put(w->s, 1);
+    belay_begin(w->other, NULL);
+    put(w->other, 2);
+    BELAY_ATOMIC_WITH(w->s, .lock_timeout_ms = -1)
+        belay_exec(w->s, sql);
+    assert_status(w->s, BELAY_BUSY);
+    assert_true(belay_retryable(belay_pending(w->s)));
+    assert_code(belay_commit(w->other), BELAY_OK);
+    belay_begin(w->s, NULL);
+    assert_rows(w->s, sql, "1;2");
+    assert_code(belay_commit(w->s), BELAY_OK);
+}
+
 /* ---- What holds a lock, and until when ------------------------------------------------------------------------- */
 
 /* Whether another session gets the write lock. */
@@ -235,39 +253,71 @@ static void no_thread_that_waits_for_a_connection_gives_up_before_its_limit(void
     belay_close(db);
 }
 
-enum { WRITERS = 4, UPSERTS = 25 };
+enum { WRITERS = 4, ROUNDS = 25 };
 
-static void *upsert(void *arg)
+typedef struct writer {
+    belay_db *db;
+    void (*work)(belay_session *, int round);
+    int failures;
+} writer;
+
+static void *write_on_and_on(void *arg)
 {
-    waiter *me = arg;
+    writer *me = arg;
     belay_session *s = belay_session_open(me->db);
-    for (int i = 0; i < UPSERTS; i++) {
-        BELAY_ATOMIC_WITH(s, .lock_timeout_ms = -1) {
-            belay_exec(s, "INSERT INTO item(id) VALUES (1) ON CONFLICT DO NOTHING");
-            belay_exec(
-                s, "INSERT INTO item(id, note) VALUES (2, '1') ON CONFLICT (id) DO UPDATE SET note = item.note + 1");
-        }
-        if (belay_status(s) != BELAY_OK)
-            me->code = belay_status(s);
+    for (int i = 0; i < ROUNDS; i++) {
+        BELAY_ATOMIC_WITH(s, .lock_timeout_ms = -1)
+            me->work(s, i);
+        me->failures += belay_status(s) != BELAY_OK;
     }
     belay_session_close(s);
     return NULL;
 }
 
-static void upserts_of_one_key_from_many_threads_make_one_row_and_no_error(void **state)
+/* Runs `work` in units of several threads on two handles. How many of the units failed. */
+static int write_from_many_threads(const world *w, void (*work)(belay_session *, int))
 {
-    world *w = *state;
-    waiter writers[WRITERS];
+    writer writers[WRITERS];
     pthread_t threads[WRITERS];
+    int failures = 0;
     for (int i = 0; i < WRITERS; i++) {
-        writers[i] = (waiter){.db = i % 2 ? w->d.db : w->looking};
-        pthread_create(&threads[i], NULL, upsert, &writers[i]);
+        writers[i] = (writer){.db = i % 2 ? w->d.db : w->looking, .work = work};
+        pthread_create(&threads[i], NULL, write_on_and_on, &writers[i]);
     }
     for (int i = 0; i < WRITERS; i++) {
         pthread_join(threads[i], NULL);
-        assert_code(writers[i].code, BELAY_OK);
+        failures += writers[i].failures;
     }
+    return failures;
+}
+
+static void upsert(belay_session *s, int round)
+{
+    (void)round;
+    belay_exec(s, "INSERT INTO item(id) VALUES (1) ON CONFLICT DO NOTHING");
+    belay_exec(s, "INSERT INTO item(id, note) VALUES (2, '1') ON CONFLICT (id) DO UPDATE SET note = item.note + 1");
+}
+
+static void upserts_of_one_key_from_many_threads_make_one_row_and_no_error(void **state)
+{
+    world *w = *state;
+    assert_int_equal(write_from_many_threads(w, upsert), 0);
     assert_rows(w->s, "SELECT id, note FROM item ORDER BY id", "1|NULL;2|100");
+}
+
+static void add_child(belay_session *s, int round)
+{
+    belay_exec(s, "INSERT INTO child(parent) VALUES (1)");
+    BELAY_ATOMIC(s)
+        belay_exec(s, "UPDATE child SET parent = 1 WHERE id % 7 = ?", round % 7);
+}
+
+static void children_of_one_parent_are_inserted_by_many_threads_without_an_error(void **state)
+{
+    world *w = *state;
+    belay_exec(w->s, "CREATE TABLE child(id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES taken(id))");
+    assert_int_equal(write_from_many_threads(w, add_child), 0);
+    assert_rows(w->s, "SELECT count(*) FROM child", "100");
 }
 
 int main(void)
@@ -275,11 +325,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_world(a_locking_read_waits_for_the_holder_and_sees_what_it_left),
         in_world(a_locking_read_keeps_its_order_and_its_limit),
+        in_world(skip_locked_is_busy_at_once_where_the_one_lock_is_somebody_elses),
         in_world(going_back_keeps_the_write_lock_and_the_end_of_the_unit_gives_it_up),
         in_world(a_connection_that_was_given_back_holds_no_lock),
         in_world(a_hundred_nested_scopes_show_nothing_and_hold_others_off_until_the_commit),
         in_world(opening_and_closing_handles_of_a_file_drops_no_lock_on_it),
         in_world(no_thread_that_waits_for_a_connection_gives_up_before_its_limit),
+        in_world(children_of_one_parent_are_inserted_by_many_threads_without_an_error),
         in_world(upserts_of_one_key_from_many_threads_make_one_row_and_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
