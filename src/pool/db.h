@@ -16,6 +16,7 @@
 #include <belay/sys/driver.h>
 
 #include "pool.h"
+#include "trace.h"
 
 /* The drivers of this build, ended by one without a scheme; an engine that was left out has no driver. Registry. */
 typedef struct belayi_engine {
@@ -31,6 +32,7 @@ struct belay_db {
     const belay_driver *driver; /* NULL: the URL is no good, and `refusal` says why */
     void *shared;
     belayi_pool pool;
+    belayi_trace trace;    /* the program's, or that of BELAY_TRACE */
     belay_error refusal;   /* for good */
     pthread_mutex_t mutex; /* of the two below */
     belay_error trouble;   /* the last attempt to connect, if it failed */
