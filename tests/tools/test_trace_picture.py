@@ -76,6 +76,14 @@ def what_is_inside_a_scope_is_drawn_beneath_it(root):
     assert first[3] == min(outermost) + 2 * 26
 
 
+def of_two_that_begin_together_the_longer_one_is_outside(root):
+    event = json.loads(sample(root).splitlines()[1])
+    short, long = ({**event, "duration_ns": ns, "statement": f"{ns} ns"} for ns in (10, 1000))
+    for events in ((short, long), (long, short)):
+        slices = slices_of(picture_of(root, "".join(json.dumps(e) + "\n" for e in events)))
+        assert [s[0].split("\n")[0] for s in sorted(slices, key=lambda s: s[3])] == ["1000 ns", "10 ns"]
+
+
 def slices_that_follow_each_other_do_not_overlap(root):
     slices = sorted(slices_of(picture_of(root, sample(root))), key=lambda s: (s[3], s[1]))
     for before, after in zip(slices, slices[1:]):
@@ -108,6 +116,7 @@ def of_a_trace_that_was_cut_off_the_whole_events_are_drawn(root):
         n = len(events_of(tool, text))
         for size in range(len(text) - 200, len(text)):
             assert len(events_of(tool, text[:size])) in (n - 1, n), size
+        assert len(events_of(tool, text.removesuffix("\n]\n"))) == n
     assert events_of(tool, "[\n") == events_of(tool, "") == events_of(tool, "[") == []
 
 
@@ -132,6 +141,7 @@ def main():
     checks = [
         every_event_is_a_slice_with_its_name,
         what_is_inside_a_scope_is_drawn_beneath_it,
+        of_two_that_begin_together_the_longer_one_is_outside,
         slices_that_follow_each_other_do_not_overlap,
         both_formats_give_the_same_picture,
         time_in_which_nobody_did_anything_is_cut_out,
