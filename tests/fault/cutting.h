@@ -59,7 +59,7 @@ void stand_reopen(stand *, const belay_db_options *);
 int stand_put(stand *, const belay_scope_options *, int id);
 
 #define stand_put_once(st, row, ...)                                                                                   \
-    stand_put(st, BELAY_SCOPE_OPTIONS(.lock_timeout_ms = 300, .backoff_ms = 1, .backoff_max_ms = 1, __VA_ARGS__), row)
+    stand_put(st, BELAY_SCOPE_OPTIONS(.backoff_ms = 1, .backoff_max_ms = 1, __VA_ARGS__), row)
 
 #define assert_items(st, ids) assert_rows((st)->witness, "SELECT id FROM item ORDER BY id", ids)
 #define assert_keys(st, keys)                                                                                          \
