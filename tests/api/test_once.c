@@ -249,6 +249,22 @@ static void a_unit_skipped_in_a_hook_is_not_the_programs(void **state)
     assert_false(belay_already_done(w->s));
 }
 
+static int run_other_unit(belay_session *s, void *arg)
+{
+    (void)arg;
+    return put_once(s, "other", 51) != 1;
+}
+
+static void a_hook_that_runs_outside_of_scopes_leaves_it_as_it_was(void **state)
+{
+    world *w = *state;
+    assert_true(skip_unit(w->s));
+    assert_code(belay_on_commit(w->s, run_other_unit, NULL, NULL), BELAY_OK); /* it runs at once */
+    assert_int_equal(belay_hook_errors(w->s), 0);
+    assert_true(belay_already_done(w->s));
+    assert_stored(w, "50;51");
+}
+
 static int call_off_with_hook(belay_session *s, void *arg)
 {
     (void)arg;
@@ -413,6 +429,7 @@ int main(void)
         in_world(hooks_run_once_for_the_run_that_committed_and_never_for_one_that_is_skipped),
         in_world(already_done_is_about_the_last_outermost_scope_only),
         in_world(a_unit_skipped_in_a_hook_is_not_the_programs),
+        in_world(a_hook_that_runs_outside_of_scopes_leaves_it_as_it_was),
         in_world(a_unit_that_was_called_off_says_so_whatever_its_hooks_skip),
         in_world(a_failed_attempt_leaves_no_key_and_the_next_claims_it_anew),
         in_world(when_all_attempts_fail_there_is_no_key),
