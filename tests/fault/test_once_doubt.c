@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a trace was told. */
+typedef struct scribble {
+    char text[1000];
+} scribble;
+
 /* ---- Found out ------------------------------------------------------------------------------------------------- */
 
 static void a_commit_that_the_engine_never_saw_is_found_out_as_rolled_back(void **state)
@@ -307,6 +312,34 @@ static void a_time_limit_that_has_passed_already_leaves_it_in_doubt(void **state
     assert_items(st, "1");
 }
 
+/* ---- The trace ---------------------------------------------------------------------------------------------- */
+
+static void write_kind(void *arg, const belay_trace_event *event)
+{
+    static const char *const names[] = {
+        [BELAY_TRACE_BEGIN] = "begin", [BELAY_TRACE_STATEMENT] = "statement", [BELAY_TRACE_COMMIT] = "commit"};
+    scribble *said = arg;
+    if (event->kind > BELAY_TRACE_COMMIT || !names[event->kind])
+        return;
+    size_t size = strlen(said->text);
+    snprintf(said->text + size, sizeof said->text - size, "%s:%s; ", names[event->kind],
+             event->code == BELAY_OK ? (event->scope ? event->scope : "?") : belay_code_name(event->code));
+}
+
+static void what_is_said_to_find_out_is_in_the_trace(void **state)
+{
+    stand *st = *state;
+    scribble said = {.text = ""};
+    stand_reopen(st, BELAY_DB_OPTIONS(.trace = write_kind, .trace_arg = &said));
+    stand_put_once(st, 1, .once = "a", .name = "put");
+    said.text[0] = '\0';
+    st->cut.next = CUT_BEFORE;
+    stand_put_once(st, 2, .once = "b", .name = "put");
+    stand_reopen(st, NULL);
+    assert_string_equal(said.text, "begin:put; statement:put; statement:put; commit:CONNECTION; "
+                                   "begin:put; statement:put; commit:put; ");
+}
+
 /* ---- Handles -------------------------------------------------------------------------------------------------------
  */
 
@@ -358,6 +391,7 @@ int main(void)
         on_stand(what_can_not_be_found_out_is_in_doubt_and_a_later_run_is_right_about_it),
         on_stand(the_time_limit_ends_the_finding_out),
         on_stand(a_time_limit_that_has_passed_already_leaves_it_in_doubt),
+        on_stand(what_is_said_to_find_out_is_in_the_trace),
         on_stand(a_pool_of_one_connection_can_find_out),
         on_stand(it_is_found_out_in_the_table_of_the_handle),
     };
