@@ -135,6 +135,7 @@ static bool send_commit(belayi_transaction *t)
     t->conn->limits = belayi_transaction_top(t)->limits;
     if (belayi_wire_commit(t, &error) == BELAY_OK)
         return true;
+    t->doubted = error.code;
     if (error.outcome == BELAY_WORK_UNKNOWN)
         belayi_scope_tell_doubt(&error);
     belayi_scope_fail(t, &error);

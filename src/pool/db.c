@@ -208,6 +208,7 @@ static void leave_trace(belay_db *db)
 static void free_db(belay_db *db)
 {
     if (db->driver) {
+        belayi_pool_close(&db->pool); /* one that was adopted has no belay_close */
         belayi_pool_done(&db->pool);
         db->driver->shared_done(db->shared);
     }

@@ -226,7 +226,7 @@ void belayi_session_begin_unit(belay_session *s)
         log_unread(s);
         s->unread = *belayi_session_first_unread(s);
     }
-    s->status_unread = s->unread_came_later = false;
+    s->status_unread = s->unread_came_later = s->already_done = false;
 }
 
 /* Keeps how the unit ended. */
