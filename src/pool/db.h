@@ -31,10 +31,12 @@ struct belay_db {
     const belay_driver *driver; /* NULL: the URL is no good, and `refusal` says why */
     void *shared;
     belayi_pool pool;
-    belay_error refusal;   /* for good */
-    pthread_mutex_t mutex; /* of the two below */
-    belay_error trouble;   /* the last attempt to connect, if it failed */
-    belay_error shown;     /* the copy that belay_db_error lends */
+    bool dies_with_connection; /* it has one connection, and is gone with it: a database in memory */
+    void *stand_in;            /* a driver that src/testing has put in the place of the pool's; freed with the handle */
+    belay_error refusal;       /* for good */
+    pthread_mutex_t mutex;     /* of the two below */
+    belay_error trouble;       /* the last attempt to connect, if it failed */
+    belay_error shown;         /* the copy that belay_db_error lends */
     atomic_bool troubled;
     atomic_bool closed;
     atomic_int users;              /* the handle, and its sessions */

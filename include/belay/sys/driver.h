@@ -161,7 +161,7 @@ struct belay_driver {
 
     /* Runs with rows: start, step until it is not ROW, finish. start copies what it must keep of `values`. step fills
        `columns` cells, borrowed until the next step or finish. On DONE *effect is filled. finish is called after every
-       start that succeeded, also half-way; it never fails. */
+       start that succeeded, also half-way; it never fails, and does nothing when it is called again. */
     belay_code (*start)(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
     belay_step (*step)(belay_statement *statement, belay_value *cells, belay_effect *effect, belay_error *error);
     void (*finish)(belay_statement *statement);
