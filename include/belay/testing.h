@@ -48,7 +48,7 @@ BELAY_API belay_code belay_fail_nth(belay_db *, unsigned n, belay_code code, boo
 /*
  * How many calls were made since the last belay_fail_nth, and how many of them
  * failed because of it: a call on a connection that it has lost is one of them.
- * 0 for NULL and for a handle on which it was never called.
+ * 0 for NULL, and before the first belay_fail_nth on the handle.
  */
 BELAY_API unsigned belay_calls_made(const belay_db *);
 BELAY_API unsigned belay_calls_failed(const belay_db *);

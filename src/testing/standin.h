@@ -8,7 +8,7 @@
  *
  * A stand-in can't stand in for another one. Calls may come from any thread;
  * arming is for when no other thread uses the handle.
- * Tests: tests/testing, tests/fault.
+ * Tests: tests/unit/testing, tests/testing, tests/fault.
  */
 #ifndef BELAYI_TESTING_STANDIN_H
 #define BELAYI_TESTING_STANDIN_H

@@ -14,7 +14,7 @@ def read(path):
 
 
 def above_the_drivers(root):
-    return [p for room in ("core", "pool", "session") for p in sorted((root / "src" / room).glob("*.[ch]"))]
+    return [p for room in ("core", "pool", "session", "testing") for p in sorted((root / "src" / room).glob("*.[ch]"))]
 
 
 def code_above_a_driver_asks_for_a_capability_and_never_for_its_name(root):
