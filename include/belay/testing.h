@@ -79,12 +79,12 @@ typedef struct belay_rehearsal_report {
 
 /*
  * Runs `unit` again and again, on a new session each time, outside any scope and
- * with no connection open: once with nothing failing; then for each call that it
- * makes to the engine, in each way in which that call can fail, once with that
- * call alone and, when calls came after it, once with all of them failing too;
- * and at the end with nothing failing again. After each run it calls `check`,
- * which looks at what is left, and puts the tables back to where the next run is
- * to begin.
+ * with the handle's idle connections closed: once with nothing failing; then for
+ * each call that it makes to the engine, in each way in which that call can fail,
+ * once with that call alone and, when calls came after it, once with all of them
+ * failing too; and at the end with nothing failing again. After each run it calls
+ * `check`, which looks at what is left, and puts the tables back to where the next
+ * run is to begin.
  *
  * `unit` is a function of the program's that opens its own scopes. What a run
  * leaves must be all of the unit's work where status.outcome is
@@ -99,13 +99,14 @@ typedef struct belay_rehearsal_report {
  * a statement that writes; BELAY_FOREIGN_KEY for commit, as of a deferred key.
  *
  * A unit with .retries waits between its attempts, unless belay_set_random or
- * belay_set_clock spares it. The connections of a unit with more than one thread
- * make their calls in no certain order: rehearse one thread's work.
+ * belay_set_clock spares it. Calls of several threads come in no certain order:
+ * rehearse the work of one.
  *
- * The report's error is BELAY_OK, or: BELAY_MISUSE (no handle, one that can't be used, no
- * unit, no check; a unit that makes more than 10,000 calls, or goes on for as long
- * while all fail), BELAY_UNSUPPORTED, BELAY_NO_MEMORY, or a failure on the check's
- * session that the check did not read. Nothing fails any more when it returns.
+ * The report's error is BELAY_OK, or: BELAY_MISUSE (no handle, one that can't be
+ * used, no unit, no check; a unit that makes more than 10,000 calls, or goes on
+ * for as long while all fail), BELAY_UNSUPPORTED, BELAY_NO_MEMORY, or a failure on
+ * the check's session that the check did not read. Nothing fails any more when it
+ * returns.
  */
 BELAY_API belay_rehearsal_report belay_rehearse(belay_db *, belay_unit unit, belay_rehearsal_check check, void *arg);
 
