@@ -4,8 +4,7 @@
 BELAY_PREFIX is where Belay is installed. A block with `int main(` is a whole program. Any other is a fragment: what
 begins in the first column with static, typedef, enum or struct goes before main, the rest into the frame that
 docs/README.md shows. The ```text block that follows is what it prints; white space is not compared, as long lines are
-folded there. `c wont-compile` must not compile, `c noframe` is compiled only,
-not even linked.
+folded there. `c wont-compile` must not compile, `c noframe` is compiled only, and not even linked.
 """
 import os
 import pathlib

@@ -3,7 +3,7 @@
  *   BELAY_CONNECTION   the connection is lost, and the real driver never sees the call
  *   BELAY_IN_DOUBT     the real driver does it, then the connection is lost
  *   BELAY_DEADLOCK, BELAY_SERIALIZATION   the real transaction is rolled back
- *   any other          the call does nothing
+ *   any other          the call does nothing; the transaction is rolled back where the fault says so
  *
  * A loss rolls the real transaction back at once, as a server does that misses its
  * client. The real connection is closed when the pool closes it.
@@ -33,7 +33,8 @@ typedef struct passage {
     belay_conn *conn;
     belayi_call_made call;
     belay_code fault; /* BELAY_OK: none */
-    bool lost;        /* the connection was, before the call */
+    bool rolls_back;
+    bool lost; /* the connection was, before the call */
 } passage;
 
 static const belayi_standin_face *face_of(const belay_conn *conn)
@@ -46,14 +47,15 @@ static const belay_driver *real_of(const belay_conn *conn)
     return face_of(conn)->standin->real;
 }
 
-static belay_code find_fault(const belayi_standin *standin, unsigned number)
+static const belayi_fault *find_fault(const belayi_standin *standin, unsigned number)
 {
+    static const belayi_fault none = {.code = BELAY_OK};
     for (int i = 0; i < BELAYI_FAULTS; i++) {
         const belayi_fault *fault = &standin->faults[i];
         if (fault->first > 0 && number >= fault->first && number <= fault->last)
-            return fault->code;
+            return fault;
     }
-    return BELAY_OK;
+    return &none;
 }
 
 /* A call comes: it is counted, and its fate decided. */
@@ -62,7 +64,9 @@ static passage arrive(belay_conn *conn, belayi_call_kind kind)
     belayi_standin *standin = face_of(conn)->standin;
     passage p = {.standin = standin, .conn = conn, .call = {.kind = kind}, .lost = face_of(conn)->lost};
     p.call.number = atomic_fetch_add_explicit(&standin->made, 1, memory_order_relaxed) + 1;
-    p.fault = find_fault(standin, p.call.number);
+    const belayi_fault *fault = find_fault(standin, p.call.number);
+    p.fault = fault->code;
+    p.rolls_back = fault->rolls_back || p.fault == BELAY_DEADLOCK || p.fault == BELAY_SERIALIZATION;
     return p;
 }
 
@@ -80,7 +84,7 @@ static bool is_loss(const passage *p)
 /* Whether the real transaction goes with the call. */
 static bool ends_transaction(const passage *p)
 {
-    return !p->lost && (is_loss(p) || p->fault == BELAY_DEADLOCK || p->fault == BELAY_SERIALIZATION);
+    return !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
 }
 
 static belay_code tell(const passage *p, belay_error *error)

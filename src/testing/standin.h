@@ -53,6 +53,7 @@ typedef struct belayi_call_made {
 typedef struct belayi_fault {
     unsigned first, last;
     belay_code code;
+    bool rolls_back; /* the engine rolls the transaction back also where the code does not tell so */
 } belayi_fault;
 
 enum { BELAYI_FAULTS = 2 };

@@ -7,16 +7,18 @@
 typedef struct fault_facts {
     const char *name;
     belay_code planned, seen; /* what the stand-in is told, and what the call gives */
+    bool rolls_back;
 } fault_facts;
 
 static const fault_facts facts[] = {
-    [FAKE_ERROR] = {"error", BELAY_IO, BELAY_IO},
-    [FAKE_NO_MEMORY] = {"no memory", BELAY_NO_MEMORY, BELAY_NO_MEMORY},
-    [FAKE_LOST_BEFORE] = {"lost before", BELAY_CONNECTION, BELAY_CONNECTION},
-    [FAKE_LOST_AFTER] = {"lost after", BELAY_IN_DOUBT, BELAY_CONNECTION},
-    [FAKE_DEADLOCK] = {"deadlock", BELAY_DEADLOCK, BELAY_DEADLOCK},
-    [FAKE_BUSY] = {"busy", BELAY_BUSY, BELAY_BUSY},
-    [FAKE_FAULTS] = {"?", BELAY_OK, BELAY_OK},
+    [FAKE_ERROR] = {"error", BELAY_IO, BELAY_IO, false},
+    [FAKE_NO_MEMORY] = {"no memory", BELAY_NO_MEMORY, BELAY_NO_MEMORY, false},
+    [FAKE_LOST_BEFORE] = {"lost before", BELAY_CONNECTION, BELAY_CONNECTION, false},
+    [FAKE_LOST_AFTER] = {"lost after", BELAY_IN_DOUBT, BELAY_CONNECTION, false},
+    [FAKE_DEADLOCK] = {"deadlock", BELAY_DEADLOCK, BELAY_DEADLOCK, true},
+    [FAKE_ENDED] = {"rolled back in silence", BELAY_DISK_FULL, BELAY_DISK_FULL, true},
+    [FAKE_BUSY] = {"busy", BELAY_BUSY, BELAY_BUSY, false},
+    [FAKE_FAULTS] = {"?", BELAY_OK, BELAY_OK, false},
 };
 
 belay_code fake_fault_code(fake_fault fault)
@@ -80,15 +82,21 @@ static void arm(fake_driver *fake, const belayi_fault *first, const belayi_fault
     fake->log[0] = '\0';
 }
 
+static belayi_fault plan(unsigned first, unsigned last, fake_fault fault)
+{
+    return (belayi_fault){first, last, facts[fault].planned, facts[fault].rolls_back};
+}
+
 void fake_arm(fake_driver *fake, unsigned fail_at, fake_fault fault, bool onwards)
 {
-    arm(fake, &(belayi_fault){fail_at, onwards ? UINT_MAX : fail_at, facts[fault].planned}, NULL);
+    belayi_fault only = plan(fail_at, onwards ? UINT_MAX : fail_at, fault);
+    arm(fake, &only, NULL);
 }
 
 void fake_arm_twice(fake_driver *fake, unsigned fail_at, fake_fault fault, unsigned after, fake_fault second)
 {
-    arm(fake, &(belayi_fault){fail_at, fail_at, facts[fault].planned},
-        &(belayi_fault){fail_at + after, fail_at + after, facts[second].planned});
+    belayi_fault one = plan(fail_at, fail_at, fault), other = plan(fail_at + after, fail_at + after, second);
+    arm(fake, &one, &other);
 }
 
 unsigned fake_calls(const fake_driver *fake)

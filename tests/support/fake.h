@@ -22,6 +22,7 @@ typedef enum fake_fault {
     FAKE_LOST_BEFORE, /* the connection is lost before the engine sees the call */
     FAKE_LOST_AFTER,  /* the engine does it, and the connection is lost before its answer arrives */
     FAKE_DEADLOCK,    /* the engine has rolled the whole transaction back */
+    FAKE_ENDED,       /* the same, and what it says does not tell: a full disk */
     FAKE_BUSY,        /* the call does nothing: a lock stands in the way; the transaction stays open */
     FAKE_FAULTS
 } fake_fault;

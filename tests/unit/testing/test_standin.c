@@ -214,6 +214,10 @@ static void a_deadlock_rolls_back_instead(void **state)
     fail_next(BELAY_DEADLOCK);
     assert_int_equal(conn.driver->execute(&the_statement, 0, NULL, &(belay_effect){0}, &error), BELAY_DEADLOCK);
     assert_string_equal(asked, "rollback");
+    belayi_standin_arm(&standin, &(belayi_fault){.first = 1, .last = 1, .code = BELAY_IO, .rolls_back = true}, NULL);
+    assert_int_equal(conn.driver->commit(&conn, &error), BELAY_IO);
+    assert_string_equal(asked, "rollback rollback");
+    assert_int_equal(error.outcome, BELAY_WORK_OPEN);
 }
 
 static void a_lost_connection_is_rolled_back_once_and_asked_nothing_more_but_to_close(void **state)
@@ -307,7 +311,7 @@ static void a_connection_whose_opening_is_to_fail_is_open_for_its_close(void **s
 static void a_second_fault_meets_what_follows_the_first(void **state)
 {
     (void)state;
-    belayi_standin_arm(&standin, &(belayi_fault){2, 2, BELAY_IO}, &(belayi_fault){4, 5, BELAY_BUSY});
+    belayi_standin_arm(&standin, &(belayi_fault){2, 2, BELAY_IO, false}, &(belayi_fault){4, 5, BELAY_BUSY, false});
     static const belay_code wanted[] = {BELAY_OK, BELAY_IO, BELAY_OK, BELAY_BUSY, BELAY_BUSY, BELAY_OK};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         assert_int_equal(conn.driver->savepoint(&conn, 1, &error), wanted[i]);
