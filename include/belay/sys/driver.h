@@ -55,8 +55,9 @@ struct belayi_sql;
 
 /* A connection. A driver's own connection struct begins with one. */
 typedef struct belay_conn {
-    const belay_driver *driver;
-    void *shared;                         /* the driver's state of this database, `shared_size` bytes */
+    const belay_driver *driver; /* whose slots the layers above call. Not for the driver itself: while a test makes
+                                   calls fail, it is another's, which passes them on */
+    void *shared;               /* the driver's state of this database, `shared_size` bytes */
     const struct belayi_sql_rules *rules; /* how SQL texts are read here; set by open, may change with the session */
     belay_limits limits;
 } belay_conn;
