@@ -5,6 +5,7 @@
  */
 #include <belay/belay.h>
 
+#include "adopt.h"
 #include "db.h"
 #include "sqlite.h"
 
@@ -18,6 +19,11 @@ const belayi_engine belayi_engines[] = {
     {"mysql", NULL, no_server},
     {NULL, NULL, NULL},
 };
+
+belay_session *belay_adopt_sqlite(struct sqlite3 *connection)
+{
+    return belayi_adopt(&belayi_driver_sqlite, connection);
+}
 
 const char *belay_version(void)
 {

@@ -30,6 +30,7 @@
  *     belay/rows.h       queries and results
  *     belay/hook.h       what runs after a commit or a rollback
  *     belay/value.h      C values as parameters
+ *     belay/adopt.h      connections that the program has already, and the engine's own handle
  *     belay/error.h      codes and the error record
  *     belay/trace.h      what is sent, when, for which scope, and how long it takes
  *     belay/testing.h    for the tests of programs that use Belay; to be included by itself
@@ -37,6 +38,7 @@
 #ifndef BELAY_H
 #define BELAY_H
 
+#include <belay/adopt.h>
 #include <belay/db.h>
 #include <belay/error.h>
 #include <belay/hook.h>

@@ -45,6 +45,10 @@ typedef struct belay_db_options {
     void *log_arg;
     belay_trace trace; /* NULL: nothing is traced, unless BELAY_TRACE is set in the environment: see belay/trace.h */
     void *trace_arg;
+    const char *once_table; /* where the keys of units with .once are kept; default "belay_once". Made when it is first
+                               needed. Letters, digits and _ only */
+    int once_keep_days;     /* how long a key is kept, by the engine's clock; default 30; -1: for ever. Older ones are
+                               deleted now and then, when a unit with .once begins */
 } belay_db_options;
 
 #ifndef __cplusplus

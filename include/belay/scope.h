@@ -79,6 +79,9 @@ typedef struct belay_scope_options {
     int backoff_ms;        /* base of the full-jitter exponential backoff between attempts; default 5 */
     int backoff_max_ms;    /* and its cap; default 1,000 */
     belay_propagation propagation;
+    bool pipeline;    /* statements without rows are queued and sent together where the engine's protocol allows it; an
+                         embedded engine has nothing to save by it: no effect on SQLite */
+    const char *once; /* a key, at most 255 bytes, under which the unit is done at most once: see below. NULL: none */
 } belay_scope_options;
 
 #ifndef __cplusplus
@@ -216,6 +219,30 @@ BELAY_API belay_code belay_rollback_at(belay_session *, belay_place);
  */
 #define belay_undo(s) belay_undo_at(s, BELAY_HERE)
 BELAY_API belay_code belay_undo_at(belay_session *, belay_place);
+
+/* ---- Units that are done at most once -------------------------------------------------------------
+ *
+ * A unit with .once = "key" claims the key first of all, inside its own
+ * transaction: a row in the table belay_once (.once_table of belay_open), which is
+ * made at first use. So the row is there exactly when the unit's work is.
+ *
+ *   - A unit whose key has committed is never run again, whoever runs it: its
+ *     body is skipped, the status is BELAY_OK and belay_already_done is true.
+ *   - When the connection is lost after COMMIT was sent, the key tells what became
+ *     of it, and the outcome is committed or rolled back instead of in doubt. A
+ *     unit is called rolled back only after its key was committed as void, which
+ *     the lost attempt can't get past; a later attempt takes the key over.
+ *     BELAY_IN_DOUBT remains when that can't be found out within the time limits.
+ *   - Of two that run at the same time under one key, one waits for the other.
+ *
+ * The key belongs to the unit's .name: the same key with another .name is misuse,
+ * and so is .once on a nested or read-only scope and with belay_begin, and a key
+ * that is empty or has more than 255 bytes. Keys older than .once_keep_days are
+ * deleted now and then; what has no key any more can be done again.
+ */
+
+/* Whether the last outermost scope was skipped, as its key had committed before. False for NULL. */
+BELAY_API bool belay_already_done(const belay_session *);
 
 /* ---- Named marks -------------------------------------------------------------------------------
  *

@@ -26,8 +26,9 @@ BELAYI_BEGIN_C
  * Makes the n-th call from now on that any connection of the handle makes to its
  * engine fail with `code`; n = 0: none any more. Calls are: connecting, asking for
  * the isolation level, begin, savepoint, release, rollback to, commit, rollback,
- * preparing a statement, running it, reading a row (finding the end is one more).
- * With `onwards`, all calls after it fail too.
+ * preparing a statement, running it, reading a row (finding the end is one more),
+ * and in a sandbox the check of what is deferred. With `onwards`, all calls after
+ * it fail too.
  *
  * How it fails is told by the code:
  *   BELAY_CONNECTION     the connection is lost before the engine sees the call
@@ -59,7 +60,7 @@ BELAY_API unsigned belay_calls_failed(const belay_db *);
 typedef struct belay_rehearsal {
     unsigned call;    /* which call was made to fail, from 1; 0: none, a run in which all goes well */
     const char *kind; /* what it was: "connect", "isolation", "begin", "savepoint", "release", "rollback to", "commit",
-                         "rollback", "prepare", "statement", "row"; "" for none */
+                         "rollback", "prepare", "statement", "row", "check deferred"; "" for none */
     belay_code code;  /* how: as for belay_fail_nth */
     bool onwards;     /* and all calls after it */
     int result;       /* what the unit returned */

@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "savepoint.h"
+#include "inside.h"
 
 static void free_entry(const belayi_hook_entry *entry)
 {
@@ -53,12 +53,29 @@ void belayi_hooks_done(belayi_hooks *hooks)
     *hooks = (belayi_hooks){0};
 }
 
+const char *belayi_hook_kind_name(belayi_hook_kind kind)
+{
+    static const char *const names[] = {"on commit", "on rollback", "before commit"}; /* as belayi_hook_kind */
+    return names[kind];
+}
+
+bool belayi_hooks_run(belayi_transaction *t, const belayi_hook_entry *entry, bool inside)
+{
+    belay_trace_event event = {.kind = BELAY_TRACE_HOOK, .detail = belayi_hook_kind_name(entry->kind)};
+    event.start_ns = t->trace ? belayi_clock_now() : 0;
+    bool worked = t->host->run_hook(t->host_arg, entry->hook, entry->arg, inside);
+    event.code = worked ? BELAY_OK : BELAY_APPLICATION;
+    if (t->trace)
+        belayi_wire_tell(t, &event);
+    return worked;
+}
+
 void belayi_hooks_roll_back(belayi_transaction *t, size_t from, bool inside)
 {
     for (size_t i = from; i < t->hooks.count; i++) {
         /* A copy: the hook may register others, and move the list. */
         belayi_hook_entry entry = t->hooks.entries[i];
-        if (entry.kind == BELAYI_HOOK_ROLLBACK && !t->host->run_hook(t->host_arg, entry.hook, entry.arg, inside))
+        if (entry.kind == BELAYI_HOOK_ROLLBACK && !belayi_hooks_run(t, &entry, inside))
             t->hooks.failed++;
     }
     belayi_hooks_drop(&t->hooks, from);

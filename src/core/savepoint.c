@@ -7,7 +7,7 @@
  * place, it serves them too.
  * Tests: tests/unit/core.
  */
-#include "savepoint.h"
+#include "inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +16,17 @@
 
 /* ---- Savepoints -------------------------------------------------------------------------------------------------- */
 
+/* The outermost scope has a transaction to itself and needs none, unless that is somebody else's. */
+static bool has_savepoint(const belayi_transaction *t, unsigned scope)
+{
+    return (scope > 0 || t->foreign) && !t->frames[scope].joined;
+}
+
 /* Everything that owes a savepoint holds the newest one from now on. */
 static void settle(belayi_transaction *t, unsigned depth)
 {
     for (unsigned i = t->owed_frames; i < depth; i++)
-        if (i > 0 && !t->frames[i].joined) {
+        if (has_savepoint(t, i)) {
             t->frames[i].savepoint = t->savepoints;
             t->holders[t->savepoints - 1]++;
         }
@@ -35,7 +41,7 @@ static void settle(belayi_transaction *t, unsigned depth)
 static bool needs_savepoint(const belayi_transaction *t, unsigned depth)
 {
     for (unsigned i = t->owed_frames; i < depth; i++)
-        if (i > 0 && !t->frames[i].joined)
+        if (has_savepoint(t, i))
             return true;
     for (unsigned i = t->owed_marks; i < t->mark_count; i++)
         if (!t->marks[i].dead)
@@ -53,7 +59,7 @@ static belay_code set_savepoint(belayi_transaction *t, belay_error *error)
         t->holders = grown;
         t->savepoint_room = room;
     }
-    belay_code code = t->conn->driver->savepoint(t->conn, t->savepoints + 1, error);
+    belay_code code = belayi_wire_savepoint(t, t->savepoints + 1, error);
     if (code == BELAY_OK)
         t->holders[t->savepoints++] = 0;
     return code;
@@ -62,7 +68,7 @@ static belay_code set_savepoint(belayi_transaction *t, belay_error *error)
 belay_code belayi_savepoint_pay(belayi_transaction *t, unsigned depth, belay_error *error)
 {
     if (needs_savepoint(t, depth)) {
-        bool reuse = t->untouched && t->savepoints > 0;
+        bool reuse = t->untouched && t->savepoints > 0 && t->eager == 0;
         belay_code code = reuse ? BELAY_OK : set_savepoint(t, error);
         if (code != BELAY_OK)
             return code;
@@ -87,7 +93,7 @@ belay_code belayi_savepoint_trim(belayi_transaction *t, belay_error *error)
         kept--;
     if (kept == t->savepoints)
         return BELAY_OK;
-    belay_code code = t->conn->driver->release(t->conn, kept + 1, error);
+    belay_code code = belayi_wire_release(t, kept + 1, error);
     if (code == BELAY_OK)
         t->savepoints = kept;
     t->untouched = false;
@@ -98,7 +104,7 @@ belay_code belayi_savepoint_go_back(belayi_transaction *t, unsigned number, bela
 {
     if (number == 0)
         return BELAY_OK;
-    belay_code code = t->conn->driver->rollback_to(t->conn, number, error);
+    belay_code code = belayi_wire_rollback_to(t, number, error);
     if (code != BELAY_OK)
         return code;
     t->savepoints = number;
@@ -166,13 +172,25 @@ static bool push_mark(belayi_transaction *t, const char *name, bool dead)
     return true;
 }
 
+/* Sets the savepoint of the newest mark at once. A mark that could not be set can't be gone back to. */
+static belay_code pay_for_mark(belayi_transaction *t)
+{
+    belay_code code = belayi_scope_settle(t);
+    if (code != BELAY_OK)
+        t->marks[t->mark_count - 1].dead = true;
+    return code;
+}
+
 belay_code belayi_mark_set(belayi_transaction *t, const char *name)
 {
     if (t->phantoms > 0)
         return belayi_scope_refuse(t);
     belay_code refused = belayi_scope_refuse(t);
-    if (push_mark(t, name, refused != BELAY_OK) || refused != BELAY_OK)
+    bool pushed = push_mark(t, name, refused != BELAY_OK);
+    if (refused != BELAY_OK)
         return refused;
+    if (pushed)
+        return t->eager > 0 ? pay_for_mark(t) : BELAY_OK;
     belay_error error;
     belayi_report(&error, BELAY_NO_MEMORY, "no memory for a mark");
     return belayi_scope_raise(t, &error);

@@ -1,9 +1,9 @@
 /*
- * transaction.c - opening and ending scopes, and the way of an error.
+ * transaction.c - opening scopes, the way of an error, and what comes before and after a statement.
  *
  * The states are told in state.h, what is kept in the room's README. All that
- * changes a scope's state does so through step(), and all that ends one through
- * belayi_scope_end().
+ * changes a scope's state does so through belayi_frame_step(), and all that ends
+ * one through belayi_scope_end(), in ending.c.
  * Tests: tests/unit/core.
  */
 #include "transaction.h"
@@ -14,8 +14,8 @@
 
 #include "clock.h"
 #include "cold.h"
+#include "inside.h"
 #include "report.h"
-#include "savepoint.h"
 
 void belayi_transaction_init(belayi_transaction *t, const belayi_host *host, void *host_arg)
 {
@@ -45,7 +45,7 @@ void belayi_transaction_clear(belayi_transaction *t)
 /* ---- States --------------------------------------------------------------------------------------------------------
  */
 
-static void step(belayi_frame *frame, belayi_scope_event event)
+void belayi_frame_step(belayi_frame *frame, belayi_scope_event event)
 {
     belayi_scope_state next = belayi_state_next(frame->state, event);
     assert(next != BELAYI_SCOPE_NEVER);
@@ -61,12 +61,13 @@ bool belayi_code_ends_transaction(belay_code code)
 static void doom(belayi_transaction *t)
 {
     for (unsigned i = 0; i < t->depth; i++)
-        step(&t->frames[i], BELAYI_EVENT_FATAL);
+        belayi_frame_step(&t->frames[i], BELAYI_EVENT_FATAL);
 }
 
-/* The engine's transaction is over, or was never to be had. */
-static void engine_ended(belayi_transaction *t)
+void belayi_scope_engine_ended(belayi_transaction *t)
 {
+    if (t->foreign && t->phase == BELAYI_PHASE_OPEN)
+        t->foreign_ended = true;
     t->phase = BELAYI_PHASE_ENDED;
     belayi_savepoint_lose_all(t);
     doom(t);
@@ -75,8 +76,7 @@ static void engine_ended(belayi_transaction *t)
 /* ---- Errors ---------------------------------------------------------------------------------------------------------
  */
 
-/* Makes the error the pending one, and fills in where it arose. */
-static void record(belayi_transaction *t, const belay_error *error)
+void belayi_scope_record(belayi_transaction *t, const belay_error *error)
 {
     const belayi_frame *top = belayi_transaction_top(t);
     if (error != &t->pending)
@@ -96,7 +96,7 @@ belay_code belayi_scope_refuse(belayi_transaction *t)
     if (state == BELAYI_SCOPE_WORKING)
         return BELAY_OK;
     if (t->phantoms == 0)
-        step(belayi_transaction_top(t), BELAYI_EVENT_REFUSE);
+        belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_REFUSE);
     return state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
 }
 
@@ -104,11 +104,11 @@ belay_code belayi_scope_raise(belayi_transaction *t, const belay_error *error)
 {
     if (belayi_transaction_has_error(t))
         return belayi_scope_refuse(t);
-    record(t, error);
+    belayi_scope_record(t, error);
     if (belayi_code_ends_transaction(t->pending.code))
         doom(t);
     else
-        step(belayi_transaction_top(t), BELAYI_EVENT_ERROR);
+        belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_ERROR);
     return t->pending.code;
 }
 
@@ -120,12 +120,11 @@ belay_code belayi_scope_fail(belayi_transaction *t, const belay_error *error)
         belayi_scope_raise(t, error);
     /* Under autocommit, and before BEGIN, there is no transaction that could have ended. */
     if (status == BELAY_TRANSACTION_LOST || (over && t->phase == BELAYI_PHASE_OPEN))
-        engine_ended(t);
+        belayi_scope_engine_ended(t);
     return t->pending.code;
 }
 
-/* A commit has left, and nobody can say what became of it. */
-static void tell_doubt(belay_error *error)
+void belayi_scope_tell_doubt(belay_error *error)
 {
     BELAYI_REPORT_FORMAT(error->detail, "%s: %s", belay_code_name(error->code), error->message);
     BELAYI_REPORT_FIELD(error->message, "the answer to the commit never came: the unit may be there, or not");
@@ -138,16 +137,16 @@ void belayi_scope_doubt(belayi_transaction *t, belay_error *error)
     if (!t->autocommit || !t->conn || t->conn->driver->status(t->conn) != BELAY_TRANSACTION_LOST)
         return;
     error->outcome = BELAY_WORK_UNKNOWN;
-    tell_doubt(error);
+    belayi_scope_tell_doubt(error);
 }
 
 belay_code belayi_scope_lose(belayi_transaction *t, const belay_error *error)
 {
     if (!belayi_transaction_has_error(t))
-        record(t, error);
+        belayi_scope_record(t, error);
     belay_transaction_status status = t->conn->driver->status(t->conn);
     if (status == BELAY_TRANSACTION_NONE || status == BELAY_TRANSACTION_LOST)
-        engine_ended(t);
+        belayi_scope_engine_ended(t);
     else
         doom(t);
     return t->pending.code;
@@ -157,8 +156,8 @@ belay_code belayi_scope_refuse_inner(belayi_transaction *t, const belay_error *e
 {
     if (belayi_transaction_has_error(t) || t->phantoms > 0)
         return belayi_scope_refuse(t);
-    record(t, error);
-    step(belayi_transaction_top(t), BELAYI_EVENT_INNER_ERROR);
+    belayi_scope_record(t, error);
+    belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_INNER_ERROR);
     return t->pending.code;
 }
 
@@ -169,7 +168,7 @@ bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *ca
     *caught = t->pending;
     caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
     t->pending.code = BELAY_OK;
-    step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
+    belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
     return true;
 }
 
@@ -181,7 +180,7 @@ belay_code belayi_scope_undo(belayi_transaction *t)
     top->undone = true;
     /* Going back to a mark from before must not bring the scope back to life. */
     belayi_mark_kill(t);
-    step(top, BELAYI_EVENT_UNDO);
+    belayi_frame_step(top, BELAYI_EVENT_UNDO);
     return t->pending.code;
 }
 
@@ -207,8 +206,8 @@ BELAYI_COLD static belay_code open_phantom(belayi_transaction *t)
     if (!belayi_transaction_has_error(t)) {
         belay_error error;
         belayi_report(&error, BELAY_NO_MEMORY, "no memory for a nested scope");
-        record(t, &error);
-        step(belayi_transaction_top(t), BELAYI_EVENT_INNER_ERROR);
+        belayi_scope_record(t, &error);
+        belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_INNER_ERROR);
     } else if (t->phantoms == 0) {
         belayi_scope_refuse(t);
     }
@@ -227,12 +226,18 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
         .serial = ++t->serials,
         .limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns},
         .idle_ns = spec->idle_ns,
+        .opened_ns = t->trace ? belayi_clock_now() : 0,
         .place = *place,
         .name = spec->name,
     };
     t->depth = 1;
     t->phase = BELAYI_PHASE_OWED;
     t->autocommit = spec->autocommit;
+    t->foreign = spec->foreign;
+    t->sandboxed = spec->sandboxed;
+    t->twice = spec->twice;
+    t->foreign_ended = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
         .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
     t->owed_frames = t->owed_marks = 0;
@@ -257,7 +262,7 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
         return open_phantom(t);
     if (t->depth == 0) {
         open_outermost(t, spec, form, place);
-        return BELAY_OK;
+        return t->eager > 0 ? belayi_scope_settle(t) : BELAY_OK;
     }
     /* The scope around decides how it begins: with the pending error, called off, or working. */
     belayi_scope_refuse(t);
@@ -265,6 +270,8 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
     belayi_frame *frame = belayi_transaction_top(t);
     if (spec)
         apply_spec(frame, spec);
+    if (t->eager > 0 && frame->state == BELAYI_SCOPE_WORKING)
+        return belayi_scope_settle(t);
     return frame->state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;
 }
 
@@ -281,9 +288,9 @@ BELAYI_COLD static belay_code raise_late(belayi_transaction *t, const char *whic
 BELAYI_COLD static belay_code end_idle(belayi_transaction *t)
 {
     belay_error error;
-    t->conn->driver->rollback(t->conn, &error);
+    belayi_wire_rollback(t, &error);
     raise_late(t, "idle");
-    engine_ended(t);
+    belayi_scope_engine_ended(t);
     return t->pending.code;
 }
 
@@ -293,10 +300,26 @@ static bool idled_too_long(const belayi_transaction *t, const belayi_frame *top)
            belayi_clock_now() - t->last_call_ns > top->idle_ns;
 }
 
-/* Raises what has passed of the innermost scope's own limits. */
-static belay_code check_limits(belayi_transaction *t)
+/* The program has the engine's own handle, and could end the transaction with it: then nothing may run as if it were
+   open. */
+BELAYI_COLD static bool ended_behind(belayi_transaction *t)
+{
+    belay_error error;
+    belay_transaction_status status = t->conn->driver->status(t->conn);
+    if (status == BELAY_TRANSACTION_OPEN || status == BELAY_TRANSACTION_FAILED)
+        return false;
+    belayi_report(&error, BELAY_MISUSE, "the transaction was ended on the engine's own handle, behind this scope");
+    BELAYI_REPORT_FIELD(error.hint, "what that handle committed is there, whatever becomes of the scope");
+    belayi_scope_record(t, &error);
+    belayi_scope_engine_ended(t);
+    return true;
+}
+
+belay_code belayi_scope_check(belayi_transaction *t)
 {
     const belayi_frame *top = belayi_transaction_top(t);
+    if (t->eager > 0 && t->phase == BELAYI_PHASE_OPEN && ended_behind(t))
+        return t->pending.code;
     if (idled_too_long(t, top))
         return end_idle(t);
     return belayi_clock_passed(top->limits.deadline_ns) ? raise_late(t, "total") : BELAY_OK;
@@ -305,11 +328,11 @@ static belay_code check_limits(belayi_transaction *t)
 BELAYI_COLD static belay_code lend_connection(belayi_transaction *t, const belayi_frame *top)
 {
     belay_error error;
-    if (t->host->lend(t->host_arg, &top->limits, &t->conn, &error) == BELAY_OK)
+    if (belayi_wire_lend(t, &top->limits, &error) == BELAY_OK)
         return BELAY_OK;
     t->conn = NULL;
-    record(t, &error);
-    engine_ended(t);
+    belayi_scope_record(t, &error);
+    belayi_scope_engine_ended(t);
     return t->pending.code;
 }
 
@@ -318,7 +341,7 @@ belay_code belayi_scope_enter_slowly(belayi_transaction *t)
     belayi_frame *top = belayi_transaction_top(t);
     if (t->phantoms > 0 || top->state != BELAYI_SCOPE_WORKING)
         return belayi_scope_refuse(t);
-    belay_code late = check_limits(t);
+    belay_code late = belayi_scope_check(t);
     if (late != BELAY_OK)
         return late;
     if (!t->conn && lend_connection(t, top) != BELAY_OK)
@@ -330,13 +353,34 @@ belay_code belayi_scope_enter_slowly(belayi_transaction *t)
 belay_code belayi_scope_send_begin(belayi_transaction *t)
 {
     belay_error *error = &t->scratch;
-    if (t->conn->driver->begin(t->conn, &t->begin, error) == BELAY_OK) {
+    if (t->foreign) {
         t->phase = BELAYI_PHASE_OPEN;
         return BELAY_OK;
     }
-    record(t, error);
-    engine_ended(t);
+    if (belayi_wire_begin(t, error) == BELAY_OK) {
+        t->phase = BELAYI_PHASE_OPEN;
+        t->took_lock = !t->begin.read_only && (t->conn->driver->capabilities & BELAY_HAS_ONE_WRITER);
+        return BELAY_OK;
+    }
+    belayi_scope_record(t, error);
+    belayi_scope_engine_ended(t);
     return t->pending.code;
+}
+
+belay_code belayi_scope_settle(belayi_transaction *t)
+{
+    belay_code code = belayi_scope_enter_slowly(t);
+    if (code == BELAY_OK)
+        code = belayi_scope_begin(t);
+    return code == BELAY_OK ? belayi_scope_mark(t, false) : code;
+}
+
+belay_code belayi_scope_be_eager(belayi_transaction *t)
+{
+    belay_code code = belayi_scope_settle(t);
+    if (code == BELAY_OK && t->eager == 0)
+        t->eager = t->depth;
+    return code;
 }
 
 void belayi_scope_note_call(belayi_transaction *t)
@@ -351,217 +395,4 @@ belay_code belayi_scope_send_savepoint(belayi_transaction *t, unsigned depth)
         return belayi_scope_fail(t, error);
     t->untouched = false;
     return BELAY_OK;
-}
-
-/* ---- Ending
- * -------------------------------------------------------------------------------------------------------------- */
-
-/* The reason, and what the scope has been through, decide whether it is kept. */
-static bool keeps(const belayi_transaction *t, belayi_end reason)
-{
-    return reason == BELAYI_END_COMMIT && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING;
-}
-
-static void report_abandoned(belay_error *error, const belayi_frame *left, bool on_purpose)
-{
-    belayi_report(error, BELAY_ABANDONED,
-                  on_purpose ? "a scope that had joined this one was rolled back on purpose"
-                             : "the scope was left before its end");
-    BELAYI_REPORT_FIELD(error->hint,
-                        on_purpose ? "a scope that is to be undone alone must be BELAY_NESTED"
-                                   : "leave a block by falling off its end, or call belay_undo before leaving it");
-    BELAYI_REPORT_FIELD(error->scope, left->name);
-    belayi_report_place(error, left->place);
-}
-
-/* What a scope that is rolled back without an error has to say outside: nothing when that was on purpose. */
-static bool loses_work_in_silence(const belayi_frame *frame, belayi_end reason)
-{
-    return reason == BELAYI_END_ABANDON && !frame->undone && !frame->read_only;
-}
-
-/* -- nested -- */
-
-/* Keeps a nested scope's work. When the RELEASE fails, its error is pending and the scope still holds its savepoint. */
-static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
-{
-    belay_error *error = &t->scratch;
-    if (t->mark_count > frame->marks)
-        belayi_mark_forget(t, frame->marks);
-    if (t->savepoints == 0)
-        return true;
-    belayi_savepoint_let_go(t, frame->savepoint);
-    if (belayi_savepoint_trim(t, error) == BELAY_OK)
-        return true;
-    if (frame->savepoint > 0)
-        t->holders[frame->savepoint - 1]++;
-    belayi_scope_fail(t, error);
-    return false;
-}
-
-/* Undoes a nested scope's work. */
-static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
-{
-    belay_error *error = &t->scratch;
-    belay_code code = BELAY_OK;
-    belayi_mark_forget(t, frame->marks);
-    if (t->closing) { /* one ROLLBACK will undo it with all the rest */
-        belayi_savepoint_let_go(t, frame->savepoint);
-        return;
-    }
-    if (t->phase == BELAYI_PHASE_OPEN)
-        code = belayi_savepoint_go_back(t, frame->savepoint, error);
-    belayi_savepoint_let_go(t, frame->savepoint);
-    if (code == BELAY_OK && t->phase == BELAYI_PHASE_OPEN)
-        code = belayi_savepoint_trim(t, error);
-    if (code != BELAY_OK)
-        belayi_scope_lose(t, error);
-}
-
-/* A joined scope can't be undone alone: calling it off is an error of the scope that it joined. */
-static bool calls_off_joined(const belayi_frame *ended, belayi_end reason)
-{
-    return ended->joined && (reason == BELAYI_END_ROLLBACK || ended->undone);
-}
-
-/* Tells the scope outside, which is the innermost now, how the one inside it has ended. */
-static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended, belayi_end reason)
-{
-    belayi_frame *outer = belayi_transaction_top(t);
-    bool working = outer->state == BELAYI_SCOPE_WORKING;
-    if (t->pending.code == BELAY_OK) {
-        if (!working || !(calls_off_joined(ended, reason) || loses_work_in_silence(ended, reason)))
-            return BELAY_ROLLED_BACK;
-        belay_error error;
-        report_abandoned(&error, ended, calls_off_joined(ended, reason));
-        record(t, &error);
-    }
-    step(outer, ended->joined ? BELAYI_EVENT_ERROR : BELAYI_EVENT_INNER_ERROR);
-    return t->pending.code;
-}
-
-static belay_code end_nested(belayi_transaction *t, belayi_end reason)
-{
-    belayi_frame *frame = belayi_transaction_top(t);
-    if (keeps(t, reason) && release_nested(t, frame)) {
-        belayi_scope_pop(t);
-        return BELAY_OK;
-    }
-    belayi_frame ended = *frame;
-    if (ended.joined) {
-        belayi_mark_forget(t, ended.marks);
-    } else {
-        undo_nested(t, frame);
-        belayi_hooks_roll_back(t, ended.hooks, true);
-    }
-    belayi_scope_pop(t);
-    return tell_outside(t, &ended, reason);
-}
-
-/* -- outermost -- */
-
-static void run_before_commit(belayi_transaction *t)
-{
-    for (size_t i = 0; i < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING; i++) {
-        belayi_hook_entry entry = t->hooks.entries[i];
-        if (entry.kind != BELAYI_HOOK_BEFORE_COMMIT || t->host->run_hook(t->host_arg, entry.hook, entry.arg, false))
-            continue;
-        belay_error error;
-        belayi_report(&error, BELAY_APPLICATION, "a hook before the commit refused it");
-        belayi_scope_raise(t, &error);
-    }
-}
-
-/* Commits at the engine. False when that failed; then the error is pending and the phase is what the engine says. */
-static bool send_commit(belayi_transaction *t)
-{
-    belay_error error;
-    t->conn->limits = belayi_transaction_top(t)->limits;
-    if (t->conn->driver->commit(t->conn, &error) == BELAY_OK)
-        return true;
-    if (error.outcome == BELAY_WORK_UNKNOWN)
-        tell_doubt(&error);
-    belayi_scope_fail(t, &error);
-    return false;
-}
-
-/* Rolls back at the engine. A connection that can't even do that is not sound any more. */
-static bool send_rollback(belayi_transaction *t)
-{
-    belay_error error;
-    return t->conn->driver->rollback(t->conn, &error) == BELAY_OK;
-}
-
-static void give_back(belayi_transaction *t, bool sound)
-{
-    if (!t->conn)
-        return;
-    belay_conn *conn = t->conn;
-    t->conn = NULL;
-    t->host->take_back(t->host_arg, conn, sound && conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
-}
-
-/* Commits or rolls back; true when the work is kept. */
-static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out_sound)
-{
-    bool kept = keeps(t, reason);
-    if (kept && t->phase == BELAYI_PHASE_OPEN)
-        kept = send_commit(t);
-    if (!kept && t->phase == BELAYI_PHASE_OPEN)
-        *out_sound = send_rollback(t);
-    return kept;
-}
-
-static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_end reason, bool kept)
-{
-    if (kept) {
-        t->pending.outcome = BELAY_WORK_COMMITTED;
-        return;
-    }
-    if (t->pending.code == BELAY_OK && loses_work_in_silence(frame, reason)) {
-        belay_error error;
-        report_abandoned(&error, frame, false);
-        record(t, &error);
-    } else if (t->pending.code == BELAY_OK) {
-        bool silent = reason == BELAYI_END_DROP || (reason == BELAYI_END_ABANDON && !frame->undone);
-        if (!silent) {
-            belayi_report(&t->pending, BELAY_ROLLED_BACK, "the scope was rolled back on purpose");
-            record(t, &t->pending);
-        }
-    }
-    if (t->pending.outcome != BELAY_WORK_UNKNOWN)
-        t->pending.outcome = BELAY_WORK_ROLLED_BACK;
-}
-
-BELAYI_COLD static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
-{
-    bool sound = true;
-    if (t->hooks.count > 0 && keeps(t, reason))
-        run_before_commit(t);
-    if (keeps(t, reason) && t->phase == BELAYI_PHASE_OPEN)
-        check_limits(t);
-    bool kept = finish_at_engine(t, reason, &sound);
-    belayi_frame *frame = belayi_transaction_top(t);
-    belayi_savepoint_lose_all(t);
-    belayi_mark_forget(t, 0);
-    give_back(t, sound);
-    conclude(t, frame, reason, kept);
-    belayi_scope_pop(t);
-    t->phase = BELAYI_PHASE_IDLE;
-    t->last_call_ns = 0;
-    return t->pending.code;
-}
-
-/* A phantom ends: the error is the real scope's, which has held it since. */
-BELAYI_COLD static belay_code end_phantom(belayi_transaction *t)
-{
-    t->phantoms--;
-    return t->pending.code;
-}
-
-belay_code belayi_scope_end(belayi_transaction *t, belayi_end reason)
-{
-    if (t->phantoms > 0)
-        return end_phantom(t);
-    return t->depth > 1 ? end_nested(t, reason) : end_outermost(t, reason);
 }

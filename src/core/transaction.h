@@ -21,7 +21,9 @@
 #include <belay/macros.h>
 #include <belay/sys/driver.h>
 
+#include "clock.h"
 #include "state.h"
+#include "trace.h"
 
 /* What the engine is doing. */
 typedef enum belayi_phase {
@@ -62,8 +64,12 @@ typedef struct belayi_scope_spec {
     const char *name;
     belay_level isolation;
     bool read_only, deferrable, joined;
-    bool requires_new;    /* a transaction of its own inside another: the caller's business */
-    bool autocommit;      /* outermost, one statement: no BEGIN; the engine makes it a transaction of its own */
+    bool requires_new; /* a transaction of its own inside another: the caller's business */
+    bool autocommit;   /* outermost, one statement: no BEGIN; the engine makes it a transaction of its own */
+    bool foreign;      /* outermost, in a transaction of somebody else's: it is a savepoint there */
+    bool sandboxed;    /* and ends as if that were its own transaction: constraints are checked, and it is committed */
+    bool eager;        /* nothing is owed in it: the program may write where the library can't see it */
+    bool twice;        /* outermost: where it would commit, it fails as if another transaction were in its way */
     int64_t deadline_ns;  /* 0: none */
     int64_t lock_wait_ns; /* negative: no limit */
     int64_t idle_ns;      /* 0: none */
@@ -81,6 +87,7 @@ typedef struct belayi_frame {
     uint64_t serial;    /* tells this scope from every other of the session */
     belay_limits limits;
     int64_t idle_ns;
+    int64_t opened_ns; /* kept while there is a trace */
     belay_place place;
     const char *name;
 } belayi_frame;
@@ -131,9 +138,20 @@ typedef struct belayi_transaction {
     belay_begin_options begin;
     bool autocommit;
     bool closing; /* every scope is being abandoned: none is undone alone */
+    bool foreign; /* the engine's transaction is somebody else's: see belayi_scope_spec */
+    bool sandboxed;
+    bool foreign_ended;  /* it was open when a scope in it began, and is over */
+    bool twice, refused; /* the commit is to be refused once; it was */
+    bool took_lock;      /* a write lock, with BEGIN */
+    bool wrote;          /* a statement that writes was sent */
+    unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
     int attempt;
+
+    const belayi_trace *trace; /* NULL: nobody listens */
+    uint64_t session;          /* its number, for the trace */
+    unsigned depth_around;     /* scopes of transactions around this one, for the trace */
 
     belay_error pending;
     belay_error scratch; /* of the call that is being made: a record is large, and a stack that reaches over less memory
@@ -223,6 +241,15 @@ static inline belay_code belayi_scope_begin(belayi_transaction *);
  */
 static inline belay_code belayi_scope_mark(belayi_transaction *, bool elide_top);
 
+/* Lends a connection, and sends the BEGIN and the savepoints that are owed. */
+belay_code belayi_scope_settle(belayi_transaction *);
+
+/*
+ * From now on, nothing is owed in the innermost scope and those inside it: BEGIN
+ * and savepoints are sent when a scope or mark is made. What is owed is sent.
+ */
+belay_code belayi_scope_be_eager(belayi_transaction *);
+
 /* Called after a statement that was done, or a stream that was closed, whatever came meanwhile. */
 static inline void belayi_scope_worked(belayi_transaction *);
 
@@ -267,6 +294,8 @@ belay_code belayi_mark_release(belayi_transaction *, const char *name, bool *out
 /* ---- Hooks --------------------------------------------------------------------------------------------------------
  */
 
+const char *belayi_hook_kind_name(belayi_hook_kind);
+
 /* Takes `arg`. False when memory is out; then arg is freed. */
 bool belayi_hooks_add(belayi_hooks *, belayi_hook_entry);
 
@@ -277,12 +306,25 @@ belayi_hooks belayi_hooks_take(belayi_hooks *);
 void belayi_hooks_drop(belayi_hooks *, size_t from);
 void belayi_hooks_done(belayi_hooks *);
 
+/* ---- The trace: only called while there is one ----------------------------------------------------------------------
+ */
+
+/* A call of the engine begins. Returns the moment. */
+int64_t belayi_wire_listen(belayi_transaction *);
+
+/* Tells an event that began at event->start_ns and ends now; it belongs to the innermost scope. */
+void belayi_wire_tell(belayi_transaction *, belay_trace_event *);
+
+/* The same for a call of the engine, with what the driver counted meanwhile. */
+void belayi_wire_tell_call(belayi_transaction *, belay_trace_event *);
+
 /* ---- The usual case, in line ---------------------------------------------------------------------------------------
  *
  * A nested scope without options, and a statement in a scope without limits, are most of what a program does.
  */
 
 belay_code belayi_scope_enter_slowly(belayi_transaction *);
+void belayi_wire_tell_scope(belayi_transaction *, belay_code);
 belay_code belayi_scope_send_begin(belayi_transaction *);
 belay_code belayi_scope_send_savepoint(belayi_transaction *, unsigned depth);
 void belayi_scope_note_call(belayi_transaction *);
@@ -290,7 +332,7 @@ void belayi_scope_note_call(belayi_transaction *);
 /* Whether a nested scope can be opened without more ado: the innermost scope works, and there is room for one more. */
 static inline bool belayi_scope_takes_another(const belayi_transaction *t)
 {
-    return t->depth > 0 && t->depth < t->room && t->phantoms == 0 &&
+    return t->depth > 0 && t->depth < t->room && t->phantoms == 0 && t->eager == 0 &&
            t->frames[t->depth - 1].state == BELAYI_SCOPE_WORKING;
 }
 
@@ -309,6 +351,7 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
     frame->serial = ++t->serials;
     frame->limits = outer->limits;
     frame->idle_ns = outer->idle_ns;
+    frame->opened_ns = t->trace ? belayi_clock_now() : 0;
     frame->place = *place;
     frame->name = NULL;
 }
@@ -321,21 +364,27 @@ static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
            t->mark_count == top->marks;
 }
 
-/* Takes the innermost scope off the stack; it has been told and has told all that there is. */
-static inline void belayi_scope_pop(belayi_transaction *t)
+/* Takes the innermost scope off the stack; it has been told and has told all that there is. It ended with `code`. */
+static inline void belayi_scope_pop(belayi_transaction *t, belay_code code)
 {
     assert(belayi_state_next(t->frames[t->depth - 1].state, BELAYI_EVENT_END) == BELAYI_SCOPE_ENDED);
+    if (t->trace)
+        belayi_wire_tell_scope(t, code);
     t->frames[t->depth - 1].state = BELAYI_SCOPE_ENDED;
     t->depth--;
     if (t->owed_frames > t->depth)
         t->owed_frames = t->depth;
+    if (t->eager > t->depth) {
+        t->eager = 0;
+        t->untouched = false; /* the program may have written since */
+    }
 }
 
 static inline belay_code belayi_scope_enter(belayi_transaction *t)
 {
     const belayi_frame *top = &t->frames[t->depth - 1];
     bool usual = t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING && t->conn && top->idle_ns == 0 &&
-                 top->limits.deadline_ns == 0;
+                 top->limits.deadline_ns == 0 && t->eager == 0;
     if (!usual)
         return belayi_scope_enter_slowly(t);
     t->conn->limits = top->limits;

@@ -7,7 +7,14 @@
 #include "fork.h"
 #include "report.h"
 
-enum { POOL_SIZE = 8, POOL_WAIT_MS = 30000, STATEMENTS = 128, LOCK_WAIT_MS = 5000, POOL_SIZE_MAX = 10000 };
+enum {
+    POOL_SIZE = 8,
+    POOL_WAIT_MS = 30000,
+    STATEMENTS = 128,
+    LOCK_WAIT_MS = 5000,
+    POOL_SIZE_MAX = 10000,
+    ONCE_KEEP_DAYS = 30
+};
 
 /* ---- Options
  * ----------------------------------------------------------------------------------------------------------- */
@@ -26,31 +33,62 @@ static belay_code read_options(belay_db_options *out, const belay_db_options *gi
     if (out->pool_size < 0 || out->pool_size > POOL_SIZE_MAX)
         return belayi_report(error, BELAY_MISUSE, "pool_size is %d: it must be from 1 to %d", out->pool_size,
                              POOL_SIZE_MAX);
+    if (out->once_keep_days < -1)
+        return belayi_report(error, BELAY_MISUSE,
+                             "once_keep_days is a number of days, 0 for the default or -1 for ever");
     if (out->timeout_ms < -1 || out->lock_timeout_ms < -1 || out->idle_timeout_ms < -1 || out->pool_timeout_ms < -1)
         return belayi_report(error, BELAY_MISUSE, "a time limit is in milliseconds, 0 for the default or -1 for none");
     out->pool_size = out->pool_size ? out->pool_size : POOL_SIZE;
     out->pool_timeout_ms = out->pool_timeout_ms ? out->pool_timeout_ms : POOL_WAIT_MS;
+    out->once_keep_days = out->once_keep_days ? out->once_keep_days : ONCE_KEEP_DAYS;
     out->statement_cache = out->statement_cache ? out->statement_cache : STATEMENTS;
     out->lock_timeout_ms = out->lock_timeout_ms ? out->lock_timeout_ms : LOCK_WAIT_MS;
+    return BELAY_OK;
+}
+
+/* Keeps the name of the table of keys, which is put into SQL texts as it is. */
+static belay_code keep_once_table(belay_db *db, belay_error *error)
+{
+    const char *name = db->options.once_table ? db->options.once_table : "belay_once";
+    size_t size = strlen(name);
+    bool plain = size > 0 && size < sizeof db->once_table && !(name[0] >= '0' && name[0] <= '9');
+    for (size_t i = 0; i < size; i++)
+        plain &= name[i] == '_' || (name[i] >= '0' && name[i] <= '9') || (name[i] >= 'a' && name[i] <= 'z') ||
+                 (name[i] >= 'A' && name[i] <= 'Z');
+    if (!plain)
+        return belayi_report(error, BELAY_MISUSE,
+                             "once_table is \"%.80s\": it must be of letters, digits and _, at most %zu of them", name,
+                             sizeof db->once_table - 1);
+    memcpy(db->once_table, name, size + 1);
     return BELAY_OK;
 }
 
 /* ---- Opening
  * ------------------------------------------------------------------------------------------------------------- */
 
-static belay_code init_driver(belay_db *db, const belay_driver *driver, const char *url)
+/* Makes the driver's state of the database: of the URL, or of a connection of the program's. */
+static belay_code init_shared(belay_db *db, const belay_driver *driver, const char *url, void *native, int *out_bound)
 {
-    int bound = 0;
     if (driver->abi != BELAY_DRIVER_ABI)
         return belayi_report(&db->refusal, BELAY_UNSUPPORTED, "the driver %s was built for another release",
                              driver->name);
     db->shared = calloc(1, driver->shared_size ? driver->shared_size : 1);
     if (!db->shared)
         return belayi_report(&db->refusal, BELAY_NO_MEMORY, "no memory for a database handle");
-    if (driver->shared_init(db->shared, url, &bound, &db->refusal) != BELAY_OK) {
+    *out_bound = 1;
+    belay_code code = native ? driver->shared_adopt(db->shared, native, &db->refusal)
+                             : driver->shared_init(db->shared, url, out_bound, &db->refusal);
+    if (code != BELAY_OK)
         driver->shared_done(db->shared);
-        return db->refusal.code;
-    }
+    return code;
+}
+
+static belay_code init_driver(belay_db *db, const belay_driver *driver, const char *url, void *native)
+{
+    int bound;
+    belay_code code = init_shared(db, driver, url, native, &bound);
+    if (code != BELAY_OK)
+        return code;
     if (bound > 0 && bound < db->options.pool_size)
         db->options.pool_size = bound;
     db->dies_with_connection = bound == 1;
@@ -81,15 +119,27 @@ static belay_db *new_db(const belay_db_options *options)
     atomic_init(&db->users, 1);
     belayi_fork_watch();
     db->generation = belayi_fork_generation();
-    read_options(&db->options, options, &db->refusal);
+    if (read_options(&db->options, options, &db->refusal) == BELAY_OK)
+        keep_once_table(db, &db->refusal);
+    db->trace = (belayi_trace){db->options.trace, db->options.trace_arg};
     return db;
 }
 
 belay_db *belayi_db_open_with(const belay_driver *driver, const char *url, const belay_db_options *options)
 {
     belay_db *db = new_db(options);
-    if (db && db->refusal.code == BELAY_OK && init_driver(db, driver, url) == BELAY_OK)
+    if (db && db->refusal.code == BELAY_OK && init_driver(db, driver, url, NULL) == BELAY_OK)
         try_connection(db);
+    return db;
+}
+
+belay_db *belayi_db_adopt(const belay_driver *driver, void *native)
+{
+    belay_db *db = new_db(NULL);
+    if (db && !native)
+        belayi_report(&db->refusal, BELAY_MISUSE, "there is no connection to adopt: it is NULL");
+    else if (db)
+        init_driver(db, driver, NULL, native);
     return db;
 }
 

@@ -16,6 +16,7 @@
 #include <belay/sys/driver.h>
 
 #include "pool.h"
+#include "trace.h"
 
 /* The drivers of this build, ended by one without a scheme; an engine that was left out has no driver. Registry. */
 typedef struct belayi_engine {
@@ -26,6 +27,8 @@ typedef struct belayi_engine {
 
 extern const belayi_engine belayi_engines[];
 
+enum { BELAYI_ONCE_TABLE_ROOM = 64 };
+
 struct belay_db {
     belay_db_options options;   /* with the defaults filled in */
     const belay_driver *driver; /* NULL: the URL is no good, and `refusal` says why */
@@ -33,10 +36,14 @@ struct belay_db {
     belayi_pool pool;
     bool dies_with_connection; /* it has one connection, and is gone with it: a database in memory */
     void *stand_in;            /* a driver that src/testing has put in the place of the pool's; freed with the handle */
-    belay_error refusal;       /* for good */
-    pthread_mutex_t mutex;     /* of the two below */
-    belay_error trouble;       /* the last attempt to connect, if it failed */
-    belay_error shown;         /* the copy that belay_db_error lends */
+    belayi_trace trace;
+    char once_table[BELAYI_ONCE_TABLE_ROOM];
+    atomic_llong once_due_ns; /* when that table is to be made, or looked after, next */
+    atomic_bool run_twice;    /* belay_run_twice */
+    belay_error refusal;      /* for good */
+    pthread_mutex_t mutex;    /* of the two below */
+    belay_error trouble;      /* the last attempt to connect, if it failed */
+    belay_error shown;        /* the copy that belay_db_error lends */
     atomic_bool troubled;
     atomic_bool closed;
     atomic_int users;              /* the handle, and its sessions */
@@ -45,6 +52,9 @@ struct belay_db {
 
 /* Opens with a driver that is given; belay_open finds it by the URL. NULL only without memory. */
 belay_db *belayi_db_open_with(const belay_driver *, const char *url, const belay_db_options *);
+
+/* A handle whose one connection is the program's own. NULL only without memory. */
+belay_db *belayi_db_adopt(const belay_driver *, void *native);
 
 /* One more, one less user of the handle. */
 void belayi_db_hold(belay_db *);

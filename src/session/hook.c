@@ -7,6 +7,7 @@
  */
 #include <belay/hook.h>
 
+#include "adopt.h"
 #include "report.h"
 #include "session.h"
 
@@ -92,7 +93,12 @@ static void run_late_hook(belay_session *s, const belayi_hook_entry *entry, bool
     bool none_before = s->unread.code == BELAY_OK;
     s->status.code = BELAY_OK;
     s->status_unread = false;
+    belay_trace_event event = {.kind = BELAY_TRACE_HOOK, .detail = belayi_hook_kind_name(entry->kind)};
+    event.start_ns = s->transaction.trace ? belayi_clock_now() : 0;
     bool worked = belayi_session_run_hook(s, entry->hook, entry->arg, barred);
+    event.code = worked ? BELAY_OK : BELAY_APPLICATION;
+    if (s->transaction.trace)
+        belayi_wire_tell(&s->transaction, &event);
     belayi_session_begin_unit(s); /* a failure inside the hook that nobody read */
     bool came_later = kept.status_unread && (kept.unread_came_later || (none_before && s->unread.code != BELAY_OK));
     restore_state(s, &kept);
@@ -148,12 +154,23 @@ static belay_code add_hook(belay_session *s, belayi_hooks *hooks, belayi_hook_en
     return belayi_session_raise(s, nowhere, &error);
 }
 
+static belay_code refuse_in_foreign(belay_session *s)
+{
+    belay_error error;
+    belayi_report(&error, BELAY_UNSUPPORTED,
+                  "belay_on_commit: the connection is inside a transaction of the program's, and only the program "
+                  "commits it");
+    return belayi_session_raise(s, nowhere, &error);
+}
+
 /* Registers a hook in the innermost scope. */
 static belay_code register_inside(belay_session *s, belayi_hook_entry entry)
 {
     belayi_transaction *t = &s->transaction;
     /* A rollback's hook may be registered while an error is pending: it is about to run. */
     belay_code code = entry.kind == BELAYI_HOOK_ROLLBACK ? BELAY_OK : belayi_scope_refuse(t);
+    if (code == BELAY_OK && entry.kind == BELAYI_HOOK_COMMIT && belayi_adopt_in_foreign(s))
+        code = refuse_in_foreign(s);
     if (code == BELAY_OK)
         return add_hook(s, &t->hooks, entry);
     free_arg(entry.free_arg, entry.arg);
@@ -167,12 +184,18 @@ static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
         free_arg(entry.free_arg, entry.arg);
         return belayi_session_misuse(s, nowhere, "a hook for a scope's rollback or commit needs a scope; none is open");
     }
+    if (belayi_adopt_in_foreign(s)) {
+        free_arg(entry.free_arg, entry.arg);
+        return refuse_in_foreign(s);
+    }
     if (s->in_late_hook)
         return add_hook(s, &s->late, entry);
     belayi_hooks hooks = {0};
     belay_code code = add_hook(s, &hooks, entry);
     s->hook_errors = 0;
-    if (code == BELAY_OK)
+    if (code == BELAY_OK && s->kind)
+        s->kind->capture(s->kind_arg, hooks);
+    else if (code == BELAY_OK)
         belayi_session_run_late_hooks(s, hooks, true, false);
     return code;
 }

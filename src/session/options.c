@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "adopt.h"
 #include "clock.h"
+#include "once.h"
 #include "report.h"
 
 belay_code belayi_options_read(belay_scope_options *out, const belay_scope_options *given, belay_error *error)
@@ -28,7 +30,20 @@ static const char *level_name(belay_level level)
 /* ---- What is refused ------------------------------------------------------------------------------------------------
  */
 
-static belay_code check_numbers(const belay_scope_options *o, belayi_form form, belay_error *error)
+static belay_code check_once(const belay_session *s, const belay_scope_options *o, belayi_form form, belay_error *error)
+{
+    if (form == BELAYI_FORM_CALL)
+        return belayi_report(error, BELAY_MISUSE,
+                             ".once needs a block or a callback: what follows belay_begin can't be skipped");
+    if (s->transaction.depth > 0)
+        return belayi_report(error, BELAY_MISUSE, ".once is for an outermost scope: only a commit can be told apart");
+    if (o->read_only)
+        return belayi_report(error, BELAY_MISUSE, ".once on a read-only scope: there is nothing to be done once");
+    return belayi_once_check_key(o, error);
+}
+
+static belay_code check_numbers(const belay_session *s, const belay_scope_options *o, belayi_form form,
+                                belay_error *error)
 {
     if (o->retries < 0)
         return belayi_report(error, BELAY_MISUSE, ".retries is %d: it can't be negative", o->retries);
@@ -37,6 +52,8 @@ static belay_code check_numbers(const belay_scope_options *o, belayi_form form, 
                              ".retries needs a block or a callback: what follows belay_begin can't be run again");
     if (o->backoff_ms < 0 || o->backoff_max_ms < 0)
         return belayi_report(error, BELAY_MISUSE, ".backoff_ms and .backoff_max_ms can't be negative");
+    if (o->once && check_once(s, o, form, error) != BELAY_OK)
+        return error->code;
     if (o->timeout_ms < -1 || o->lock_timeout_ms < -1 || o->idle_timeout_ms < -1)
         return belayi_report(error, BELAY_MISUSE, "a time limit is in milliseconds, 0 for the default or -1 for none");
     return BELAY_OK;
@@ -79,6 +96,9 @@ static belay_code check_propagation(const belay_session *s, const belay_scope_op
     case BELAY_REQUIRED:
         return BELAY_OK;
     case BELAY_REQUIRES_NEW:
+        if (s->kind && depth > 0)
+            return belayi_report(error, BELAY_UNSUPPORTED,
+                                 "BELAY_REQUIRES_NEW in a sandbox: what it commits would stay");
         return check_requires_new(s, error);
     case BELAY_MANDATORY:
         return depth > 0 ? BELAY_OK : belayi_report(error, BELAY_MISUSE, "BELAY_MANDATORY: there is no scope to be in");
@@ -182,11 +202,11 @@ belay_code belayi_options_resolve(belay_session *s, const belay_scope_options *o
         return code;
     inherit(s, out_spec);
     if (!o)
-        return BELAY_OK;
+        return belayi_adopt_resolve(s, NULL, form, out_spec, error);
     belay_scope_options options;
     code = belayi_options_read(&options, o, error);
     if (code == BELAY_OK)
-        code = check_numbers(&options, form, error);
+        code = check_numbers(s, &options, form, error);
     if (code == BELAY_OK)
         code = check_propagation(s, &options, error);
     if (code == BELAY_OK)
@@ -195,5 +215,5 @@ belay_code belayi_options_resolve(belay_session *s, const belay_scope_options *o
         return code;
     fill_spec(&options, out_spec);
     out_spec->requires_new &= s->transaction.depth > 0; /* outermost, it is a transaction of its own anyway */
-    return BELAY_OK;
+    return belayi_adopt_resolve(s, &options, form, out_spec, error);
 }

@@ -1,19 +1,30 @@
 #include "retry.h"
 
 #include "clock.h"
+#include "options.h"
 #include "random.h"
 
 enum { BACKOFF_MS = 5, BACKOFF_MAX_MS = 1000 };
 
-void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *options,
+void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *given,
                            belayi_form form, belay_place place)
 {
-    belayi_unit *unit = &s->unit;
-    *unit = (belayi_unit){.spec = *spec, .form = form, .place = place, .attempt = 1};
-    unit->retries = options ? options->retries : 0;
-    unit->backoff_ms = options && options->backoff_ms ? options->backoff_ms : BACKOFF_MS;
-    unit->backoff_max_ms = options && options->backoff_max_ms ? options->backoff_max_ms : BACKOFF_MAX_MS;
+    belay_error ignored; /* the options were found good */
+    belay_scope_options o;
+    belayi_options_read(&o, given, &ignored);
+    s->unit = (belayi_unit){
+        .spec = *spec,
+        .form = form,
+        .place = place,
+        .attempt = 1,
+        .retries = o.retries,
+        .once = o.once,
+        .backoff_ms = o.backoff_ms ? o.backoff_ms : BACKOFF_MS,
+        .backoff_max_ms = o.backoff_max_ms ? o.backoff_max_ms : BACKOFF_MAX_MS,
+    };
+    s->unit.spec.twice = o.retries > 0 && s->db && atomic_load_explicit(&s->db->run_twice, memory_order_relaxed);
     s->transaction.attempt = 1;
+    s->already_done = false;
 }
 
 /* How long the wait before the next attempt is, in nanoseconds. */
@@ -33,15 +44,32 @@ static bool worth_trying(const belay_session *s)
     return s->unit.attempt <= s->unit.retries && belay_retryable(&s->status);
 }
 
+/* Waits before the next attempt; false when the time limit would pass meanwhile: then the last error stays. */
+static bool wait_for_next(belay_session *s)
+{
+    belayi_transaction *t = &s->transaction;
+    belay_trace_event event = {.kind = BELAY_TRACE_RETRY, .code = s->status.code, .start_ns = belayi_clock_now()};
+    int64_t again_at = event.start_ns + draw_wait(s), deadline = s->unit.spec.deadline_ns;
+    if (deadline != 0 && again_at >= deadline)
+        return false;
+    belayi_clock_sleep_until(again_at);
+    event.file = s->unit.place.file;
+    event.function = s->unit.place.function;
+    event.line = s->unit.place.line;
+    event.scope = s->unit.spec.name;
+    if (t->trace)
+        belayi_wire_tell(t, &event);
+    return true;
+}
+
 bool belayi_retry_again(belay_session *s)
 {
-    if (!worth_trying(s))
+    bool on_purpose = s->transaction.refused; /* belay_run_twice: it counts for nothing */
+    if (!on_purpose && (!worth_trying(s) || !wait_for_next(s)))
         return false;
-    int64_t again_at = belayi_clock_now() + draw_wait(s);
-    int64_t deadline = s->unit.spec.deadline_ns;
-    if (deadline != 0 && again_at >= deadline)
-        return false; /* the last attempt's error stays */
-    belayi_clock_sleep_until(again_at);
+    s->unit.retries += on_purpose;
+    s->unit.spec.twice &= !on_purpose;
+    s->transaction.refused = false;
     s->status.code = BELAY_OK;
     s->status_unread = s->unread_came_later = false;
     s->transaction.attempt = ++s->unit.attempt;

@@ -18,7 +18,8 @@ void belayi_retry_remember(belay_session *, const belayi_scope_spec *, const bel
 
 /*
  * Called when a unit has ended. True when it is to run again: then the wait is
- * over and its outermost scope is open again. The guard is held.
+ * over and its outermost scope is open again; perhaps with an error pending, when
+ * it could not begin. The guard is held.
  */
 bool belayi_retry_again(belay_session *);
 

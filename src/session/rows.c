@@ -130,6 +130,7 @@ static belay_code run_query(belay_session *s, belay_rows *rows, const belayi_cal
     code = driver->start(statement, call->n, call->values, &error);
     if (code == BELAY_OK) {
         code = read_all(s, rows, statement, &error);
+        running.rows = (int64_t)rows->count;
         driver->finish(statement);
     }
     return belayi_statement_close(s, &running, call, code == BELAY_OK ? NULL : &error);
@@ -209,6 +210,7 @@ static int64_t run_int_of(belay_session *s, const belayi_call *call)
     belay_code code = driver->start(statement, call->n, call->values, &error);
     if (code == BELAY_OK) {
         code = read_one(s, statement, &number, &error);
+        running.rows = code == BELAY_OK;
         driver->finish(statement);
     }
     code = belayi_statement_close(s, &running, call, code == BELAY_OK ? NULL : &error);
@@ -309,6 +311,7 @@ static bool next_of_stream(belay_rows *rows)
     belay_session *s = rows->session;
     belay_step step = driver->step(statement, rows->rows[0], &s->effect, &error);
     rows->current = step == BELAY_STEP_ROW ? rows->rows[0] : NULL;
+    rows->running.rows += rows->current != NULL;
     if (rows->current)
         return true;
     driver->finish(statement);
@@ -333,6 +336,7 @@ bool belayi_session_stop_stream(belay_session *s, uint64_t serial)
     statement->conn->driver->finish(statement);
     belayi_link_put(rows->running.link, rows->running.cached);
     rows->running.cached = NULL;
+    belayi_statement_tell(s, &rows->call, &rows->running, BELAY_OK);
     s->stream = NULL;
     rows->current = NULL;
     return true;

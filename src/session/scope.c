@@ -8,6 +8,7 @@
 #include <belay/scope.h>
 
 #include "cold.h"
+#include "once.h"
 #include "options.h"
 #include "report.h"
 #include "retry.h"
@@ -50,6 +51,7 @@ static belay_code open_resolved(belay_session *s, const belayi_scope_spec *spec,
     if (s->transaction.depth == 0) {
         belayi_session_begin_unit(s);
         belayi_retry_remember(s, spec, options, form, *place);
+        spec = &s->unit.spec;
     }
     return belayi_scope_open(&s->transaction, spec, form, place);
 }
@@ -65,16 +67,6 @@ BELAYI_COLD static belay_code check_standing(belay_session *s, const belay_place
     return refuse_beginning(s, place, &error);
 }
 
-/* A nested scope without options. When there is no memory for it, its body does not run: it has ended already. */
-static belay_code open_plain(belay_session *s, belayi_form form, const belay_place *place)
-{
-    unsigned phantoms = s->transaction.phantoms;
-    belay_code code = belayi_scope_open(&s->transaction, NULL, form, place);
-    if (s->transaction.phantoms > phantoms)
-        belayi_scope_end(&s->transaction, BELAYI_END_COMMIT);
-    return code;
-}
-
 BELAYI_COLD static belay_code open_with_options(belay_session *s, const belay_scope_options *options, belayi_form form,
                                                 const belay_place *place)
 {
@@ -83,6 +75,36 @@ BELAYI_COLD static belay_code open_with_options(belay_session *s, const belay_sc
     if (belayi_options_resolve(s, options, form, &spec, &error) != BELAY_OK)
         return refuse_beginning(s, place, &error);
     return open_resolved(s, &spec, options, form, place);
+}
+
+/* A scope that was opened turns out not to begin: there was no memory for it, or what it must send before its body
+   failed, or its unit was done before. It ends without its body. */
+BELAYI_COLD static void end_without_body(belay_session *s, bool done_before)
+{
+    belayi_session_end_scope(s, done_before ? BELAYI_END_DROP : BELAYI_END_COMMIT);
+    if (done_before)
+        s->status.outcome = BELAY_WORK_COMMITTED;
+}
+
+/* What is to be done in a scope, opened above `depth` others, before its body. BELAY_OK: the body is to run. */
+static belay_code begin_body(belay_session *s, unsigned depth, belay_code code)
+{
+    for (;;) {
+        if (code == BELAY_OK && depth == 0 && s->unit.once)
+            code = belayi_once_claim(s);
+        if (code == BELAY_OK || belayi_session_depth(s) == depth)
+            return code;
+        end_without_body(s, code == BELAY_ROLLED_BACK);
+        if (depth > 0 || code == BELAY_ROLLED_BACK || !belayi_retry_again(s))
+            return code;
+        code = s->transaction.pending.code;
+    }
+}
+
+/* The outermost scope has ended. True when it is open again, as its body is to run again. */
+BELAYI_COLD static bool run_again(belay_session *s)
+{
+    return belayi_retry_again(s) && begin_body(s, 0, s->transaction.pending.code) == BELAY_OK;
 }
 
 /* For blocks and callbacks. BELAY_OK: it is open, and its body is to run. */
@@ -94,7 +116,10 @@ static belay_code open_scope(belay_session *s, const belay_scope_options *option
     belay_code code = working ? BELAY_OK : check_standing(s, place);
     if (code != BELAY_OK)
         return code;
-    return is_plain_nested(s, options) ? open_plain(s, form, place) : open_with_options(s, options, form, place);
+    unsigned depth = belayi_session_depth(s);
+    code = is_plain_nested(s, options) ? belayi_scope_open(&s->transaction, NULL, form, place)
+                                       : open_with_options(s, options, form, place);
+    return begin_body(s, depth, code);
 }
 
 /* ---- Ending
@@ -171,7 +196,7 @@ belayi_block belayi_block_open(belay_session *s, const belay_scope_options *opti
 /* The outermost scope has ended with its block. True when it is open again, as the block is to run again. */
 BELAYI_COLD static bool run_block_again(belayi_block *block)
 {
-    if (!belayi_retry_again(block->session))
+    if (!run_again(block->session))
         return false;
     block->serial = belayi_transaction_top(&block->session->transaction)->serial;
     block->stage = BELAYI_STAGE_RUNNING;
@@ -196,7 +221,7 @@ bool belayi_block_finish(belayi_block *block)
     if (!belayi_session_enter_to_end(s))
         return false;
     if (is_innermost(s, block->serial) && belayi_scope_is_untouched(&s->transaction) && !s->stream)
-        belayi_scope_pop(&s->transaction);
+        belayi_scope_pop(&s->transaction, BELAY_OK);
     else
         again = end_block(block);
     belayi_session_leave(s);
@@ -265,7 +290,9 @@ static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place 
         if (!belayi_session_enter_to_end(s))
             return false;
         *out_code = finish_unit(s, serial, result, place);
-    } while (s->transaction.depth == 0 && belayi_retry_again(s));
+    } while (s->transaction.depth == 0 && run_again(s));
+    if (s->transaction.depth == 0)
+        *out_code = s->status.code; /* also of an attempt that could not begin */
     return true;
 }
 
@@ -282,6 +309,8 @@ belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scop
     belay_code code = open_scope(s, options, BELAYI_FORM_CALLBACK, &place);
     if (code == BELAY_OK && !run_units(s, unit, arg, place, &code))
         return BELAY_MISUSE;
+    if (code == BELAY_ROLLED_BACK && s->already_done && s->transaction.depth == 0)
+        code = BELAY_OK;
     if (s->transaction.depth == 0)
         s->status_unread = false;
     belayi_session_leave(s);
@@ -380,6 +409,11 @@ int belay_depth(const belay_session *s)
 bool belay_in_transaction(const belay_session *s)
 {
     return belay_depth(s) > 0;
+}
+
+bool belay_already_done(const belay_session *s)
+{
+    return s && s->already_done;
 }
 
 int belay_attempt(const belay_session *s)

@@ -6,6 +6,7 @@
 
 #include "cold.h"
 #include "fork.h"
+#include "once.h"
 #include "random.h"
 #include "report.h"
 #include "rows.h"
@@ -31,6 +32,8 @@ static const belayi_host session_host = {
 /* ---- Opening and closing
  * -------------------------------------------------------------------------------------------------- */
 
+static atomic_ullong sessions; /* opened so far: their numbers in a trace */
+
 belay_session *belay_session_open(belay_db *db)
 {
     belay_session *s = calloc(1, sizeof *s);
@@ -44,6 +47,8 @@ belay_session *belay_session_open(belay_db *db)
     if (db)
         belayi_db_hold(db);
     belayi_transaction_init(&s->transaction, &session_host, s);
+    s->transaction.session = atomic_fetch_add(&sessions, 1) + 1;
+    s->transaction.trace = db && db->trace.write ? &db->trace : NULL;
     return s;
 }
 
@@ -83,6 +88,8 @@ belay_code belay_session_close(belay_session *s)
         return BELAY_OK;
     }
     end_all(s);
+    if (s->kind)
+        s->kind->close(s->kind_arg);
     belay_code code = belayi_session_first_unread(s)->code;
     if (s->status_unread)
         belayi_session_begin_unit(s); /* logs it */
@@ -232,19 +239,26 @@ static void keep_outcome(belay_session *s)
         s->status = t->pending;
     s->status.outcome = t->pending.outcome;
     s->status_unread = t->pending.code != BELAY_OK && t->pending.code != BELAY_ROLLED_BACK;
+    if (t->foreign_ended)
+        s->foreign_end = s->status;
     belayi_transaction_clear(t);
 }
 
 BELAYI_COLD static void end_unit(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
+    if (t->pending.outcome == BELAY_WORK_UNKNOWN && s->unit.once)
+        belayi_once_find_out(s);
     keep_outcome(s);
     s->hook_errors = t->hooks.failed + (s->unit.attempt > 1 ? s->hook_errors : 0); /* of all its attempts */
     if (t->hooks.count == 0)
         return;
     belayi_hooks hooks = belayi_hooks_take(&t->hooks);
-    if (s->status.outcome == BELAY_WORK_UNKNOWN)
+    bool decided = s->status.outcome == BELAY_WORK_COMMITTED || s->status.outcome == BELAY_WORK_ROLLED_BACK;
+    if (!decided)
         belayi_hooks_done(&hooks);
+    else if (s->kind && s->status.outcome == BELAY_WORK_COMMITTED)
+        s->kind->capture(s->kind_arg, hooks);
     else
         belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED, false);
 }

@@ -24,6 +24,7 @@ typedef struct belayi_unit {
     belayi_form form;
     belay_place place;
     int retries, attempt;
+    const char *once; /* its key; NULL: none */
     int64_t backoff_ms, backoff_max_ms;
 } belayi_unit;
 
@@ -34,12 +35,21 @@ typedef struct belayi_suspended {
     belayi_unit unit;
 } belayi_suspended;
 
+/* What a session does otherwise than a usual one: see src/testing/sandbox.c. */
+typedef struct belayi_session_kind {
+    void (*capture)(void *arg, belayi_hooks); /* takes the hooks of a unit that ended well, instead of running them */
+    void (*close)(void *arg);                 /* after everything was rolled back */
+} belayi_session_kind;
+
 struct belay_session {
     atomic_bool in_call;                 /* a call is being made */
     atomic_bool overlapped;              /* another thread's call was refused meanwhile */
     unsigned long long generation;       /* of the process that opened it */
     unsigned long long usual_generation; /* the same; 0, which none has, without a database and inside a barred hook */
     belay_db *db;                        /* held; may be NULL */
+    const belayi_session_kind *kind;     /* NULL: a usual session */
+    void *kind_arg;
+    bool adopted; /* the connection is the program's own */
     belayi_transaction transaction;
     belayi_unit unit;
     belayi_suspended *suspended; /* the transaction around this one, if it isn't the outermost */
@@ -47,15 +57,17 @@ struct belay_session {
     struct belay_rows *rows;     /* all results that are open */
     struct belay_rows *stream;   /* the one that is being read from the engine */
     uint64_t random;
-    int hook_errors;        /* of the last outermost scope */
-    unsigned hook_floor;    /* scopes up to this depth are not the running hook's to end */
-    bool in_barred_hook;    /* inside a hook that can't use the session */
-    bool barred_call;       /* it was tried all the same */
-    bool in_late_hook;      /* inside a hook after the end of a unit */
-    bool status_unread;     /* the status is a failure that nobody has read */
-    belay_error status;     /* how the last outermost scope ended */
-    belay_error unread;     /* the first failure that nobody read before the next unit began */
-    bool unread_came_later; /* it is a hook's, and the status, unread as well, came before it */
+    int hook_errors;         /* of the last outermost scope */
+    unsigned hook_floor;     /* scopes up to this depth are not the running hook's to end */
+    bool in_barred_hook;     /* inside a hook that can't use the session */
+    bool barred_call;        /* it was tried all the same */
+    bool in_late_hook;       /* inside a hook after the end of a unit */
+    bool status_unread;      /* the status is a failure that nobody has read */
+    bool already_done;       /* the last unit had been done before, under the same key */
+    belay_error foreign_end; /* why the transaction of somebody else's that the session was in is over; until caught */
+    belay_error status;      /* how the last outermost scope ended */
+    belay_error unread;      /* the first failure that nobody read before the next unit began */
+    bool unread_came_later;  /* it is a hook's, and the status, unread as well, came before it */
     belay_error caught;
     belayi_hooks late; /* hooks that run after the ones that are running */
     char message[BELAYI_MESSAGE_ROOM];

@@ -4,6 +4,7 @@
 
 #include "options.h"
 #include "report.h"
+#include "retry.h"
 
 void belayi_statement_blame(const belayi_call *call, belay_error *error)
 {
@@ -14,7 +15,8 @@ void belayi_statement_blame(const belayi_call *call, belay_error *error)
 /* An error before the engine was asked. */
 static belay_code refuse_call(belay_session *s, const belayi_call *call, belay_error *error)
 {
-    belayi_statement_blame(call, error);
+    if (!error->statement[0]) /* what ended the program's own transaction names its own */
+        belayi_statement_blame(call, error);
     return belayi_session_raise(s, call->place, error);
 }
 
@@ -79,6 +81,40 @@ static belay_code check_call(belay_session *s, const belayi_call *call)
 /* ---- On the way
  * ----------------------------------------------------------------------------------------------------------- */
 
+/* ---- Telling the trace ------------------------------------------------------------------------------------ */
+
+void belayi_statement_tell(belay_session *s, const belayi_call *call, const belayi_running *running, belay_code code)
+{
+    belayi_transaction *t = &s->transaction;
+    if (!t->trace)
+        return;
+    belay_trace_event event = {
+        .kind = BELAY_TRACE_STATEMENT,
+        .code = code,
+        .start_ns = running->since,
+        .rows = running->rows > 0 ? running->rows : s->effect.changes,
+        .statement = call->sql,
+        .file = call->place.file,
+        .function = call->place.function,
+        .line = call->place.line,
+    };
+    if (t->conn)
+        t->conn->round_trips += running->prepare_trips;
+    belayi_wire_tell_call(t, &event);
+}
+
+/* Prepares the statement. What can't be prepared is told, as nothing else will be of it. */
+static belay_code prepare(belay_session *s, const belayi_call *call, belayi_running *running, belay_error *error)
+{
+    belayi_transaction *t = &s->transaction;
+    running->since = t->trace ? belayi_wire_listen(t) : 0;
+    belay_code code = belayi_link_prepare(running->link, running->cached, error);
+    if (code != BELAY_OK)
+        belayi_statement_tell(s, call, running, code);
+    running->prepare_trips = t->trace ? t->conn->round_trips : 0;
+    return code;
+}
+
 /* Finds and prepares the statement in the innermost scope. */
 static belay_code find_statement(belay_session *s, const belayi_call *call, belayi_running *running, bool alone)
 {
@@ -91,7 +127,7 @@ static belay_code find_statement(belay_session *s, const belayi_call *call, bela
     bool good = cached->plain && cached->sql.parameters == call->n;
     if (!good && check_text(s, call, &cached->sql, alone, error) != BELAY_OK)
         return refuse_call(s, call, error);
-    if (cached->statement || belayi_link_prepare(running->link, running->cached, error) == BELAY_OK)
+    if (cached->statement || prepare(s, call, running, error) == BELAY_OK)
         return BELAY_OK;
     belayi_statement_blame(call, error);
     return belayi_scope_fail(t, error);
@@ -119,17 +155,19 @@ static bool undoes_itself(const belayi_running *running)
 /* Sends the savepoints that are owed. What only reads leaves nothing to undo where the engine does so by itself. */
 static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call, const belayi_running *running)
 {
-    if (!running->cached->statement->writes && undoes_itself(running))
+    bool writes = running->cached->statement->writes;
+    t->wrote |= writes;
+    if (!writes && undoes_itself(running))
         return BELAY_OK;
-    return belayi_scope_mark(t, call->is_try && undoes_itself(running));
+    return belayi_scope_mark(t, call->is_try && t->eager == 0 && undoes_itself(running));
 }
 
 /* A unit of one statement need not be more than that statement needs. */
 static void narrow_unit(belayi_transaction *t, const belayi_running *running)
 {
     t->begin.read_only = !running->cached->statement->writes;
-    t->autocommit =
-        running->cached->sql.kind == BELAYI_SQL_OTHER || running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT;
+    t->autocommit = !t->foreign && (running->cached->sql.kind == BELAYI_SQL_OTHER ||
+                                    running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT);
 }
 
 static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_running *running)
@@ -145,10 +183,13 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
         return code;
     if (alone)
         narrow_unit(t, running);
-    if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT || running->cached->sql.lock == BELAYI_LOCK_SKIP)
+    if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT)
         t->conn->limits.lock_wait_ns = 0;
     code = belayi_scope_begin(t);
-    return code == BELAY_OK ? set_savepoints(t, call, running) : code;
+    if (code == BELAY_OK)
+        code = set_savepoints(t, call, running);
+    running->since = t->trace ? belayi_wire_listen(t) : 0;
+    return code;
 }
 
 static void put_back(belayi_running *running)
@@ -169,8 +210,7 @@ static belay_code open_unit(belay_session *s, const belayi_call *call)
     if (belayi_options_resolve(s, NULL, BELAYI_FORM_STATEMENT, &spec, &error) != BELAY_OK)
         return refuse_call(s, call, &error);
     belayi_session_begin_unit(s);
-    s->unit = (belayi_unit){.spec = spec, .attempt = 1};
-    s->transaction.attempt = 1;
+    belayi_retry_remember(s, &spec, NULL, BELAYI_FORM_STATEMENT, call->place);
     return belayi_scope_open(&s->transaction, &spec, BELAYI_FORM_STATEMENT, &call->place);
 }
 
@@ -236,6 +276,8 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
                                   belay_error *error)
 {
     put_back(running);
+    if (running->since)
+        belayi_statement_tell(s, call, running, error ? error->code : BELAY_OK);
     if (!error) {
         belayi_scope_worked(&s->transaction);
     } else {

@@ -25,7 +25,10 @@ typedef struct belayi_call {
 typedef struct belayi_running {
     belayi_cached *cached; /* in use; NULL before it was found and after it was put back */
     belayi_link *link;
-    bool own_scope; /* a scope was opened for it: a unit of its own, or belay_try's */
+    int64_t since;     /* when it was sent, and */
+    int64_t rows;      /* how many rows it has given so far; */
+    int prepare_trips; /* round trips that preparing it took: for the trace */
+    bool own_scope;    /* a scope was opened for it: a unit of its own, or belay_try's */
 } belayi_running;
 
 /* The driver's form of a statement that was opened. */
@@ -44,6 +47,9 @@ belay_code belayi_statement_open(belay_session *, const belayi_call *, belayi_ru
 
 /* The statement was done, or failed with *error: tells the core, puts it back, and ends a scope of its own. */
 belay_code belayi_statement_close(belay_session *, belayi_running *, const belayi_call *, belay_error *error_or_null);
+
+/* Tells the trace, if there is one, that the statement has ended. */
+void belayi_statement_tell(belay_session *, const belayi_call *, const belayi_running *, belay_code);
 
 /* Puts where and what into the error. */
 void belayi_statement_blame(const belayi_call *, belay_error *error);

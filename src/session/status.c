@@ -55,7 +55,7 @@ bool belay_catch(belay_session *s, belay_code which)
         s->status_unread = false;
         if (caught) {
             s->caught = s->status;
-            s->status.code = BELAY_OK;
+            s->status.code = s->foreign_end.code = BELAY_OK;
         }
     }
     belayi_session_leave(s);

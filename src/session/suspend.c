@@ -29,6 +29,9 @@ bool belayi_session_suspend(belay_session *s)
     s->suspended = outer;
     belayi_transaction_init(&s->transaction, outer->transaction.host, outer->transaction.host_arg);
     s->transaction.serials = outer->transaction.serials; /* no two scopes of a session have one serial */
+    s->transaction.session = outer->transaction.session;
+    s->transaction.trace = outer->transaction.trace;
+    s->transaction.depth_around = outer->transaction.depth_around + outer->transaction.depth;
     return true;
 }
 

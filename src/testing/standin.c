@@ -179,6 +179,13 @@ static belay_code stand_in_commit(belay_conn *conn, belay_error *error)
     return code;
 }
 
+static belay_code stand_in_check_deferred(belay_conn *conn, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_CHECK_DEFERRED);
+    belay_code code = goes_through(&p) ? p.standin->real->check_deferred(conn, error) : BELAY_OK;
+    return leave(&p, code, error);
+}
+
 static belay_code stand_in_rollback(belay_conn *conn, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_ROLLBACK);
@@ -291,6 +298,7 @@ static void replace_slots(belay_driver *driver)
     driver->status = stand_in_status;
     driver->isolation = stand_in_isolation;
     driver->begin = stand_in_begin;
+    driver->check_deferred = stand_in_check_deferred;
     driver->commit = stand_in_commit;
     driver->rollback = stand_in_rollback;
     driver->savepoint = stand_in_savepoint;

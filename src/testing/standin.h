@@ -23,6 +23,7 @@
     X(CONNECT, "connect")                                                                                              \
     X(ISOLATION, "isolation")                                                                                          \
     X(BEGIN, "begin")                                                                                                  \
+    X(CHECK_DEFERRED, "check deferred")                                                                                \
     X(COMMIT, "commit")                                                                                                \
     X(ROLLBACK, "rollback")                                                                                            \
     X(SAVEPOINT, "savepoint")                                                                                          \

@@ -104,6 +104,12 @@ int run_in_child(int (*check)(void *arg), void *arg)
     return WIFEXITED(status) ? WEXITSTATUS(status) : CRASHED + WTERMSIG(status);
 }
 
+const char *url_for_child(const world *w, char *out, size_t room)
+{
+    snprintf(out, room, "%s%s", w->d.url, database_is_sqlite(&w->d) ? ".child" : "");
+    return out;
+}
+
 void pause_ms(int ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};

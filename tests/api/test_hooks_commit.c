@@ -191,6 +191,7 @@ static int end_twice(const char *url, belay_hook hook)
     belay_code code = BELAY_OK;
     belay_db *db = belay_open(url, NULL);
     belay_session *s = belay_session_open(db);
+    belay_exec(s, "CREATE TABLE IF NOT EXISTS item(id INTEGER)");
     belay_begin(s, NULL);
     put(s, 1);
     belay_before_commit(s, hook, &code, NULL);
@@ -216,13 +217,17 @@ static int roll_back_twice(void *url)
 static void a_hook_before_the_commit_can_not_commit_itself(void **state)
 {
     world *w = *state;
-    assert_int_equal(run_in_child(commit_twice, w->d.url), 0);
+    char url[600];
+    url_for_child(w, url, sizeof url);
+    assert_int_equal(run_in_child(commit_twice, url), 0);
 }
 
 static void a_hook_before_the_commit_can_not_roll_back_itself(void **state)
 {
     world *w = *state;
-    assert_int_equal(run_in_child(roll_back_twice, w->d.url), 0);
+    char url[600];
+    url_for_child(w, url, sizeof url);
+    assert_int_equal(run_in_child(roll_back_twice, url), 0);
 }
 
 int main(void)

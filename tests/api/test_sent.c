@@ -103,8 +103,8 @@ static void a_nested_scope_sends_its_savepoint_with_its_first_write_and_releases
                     put(w->s, 10);
             }
             belay_ignore(w->s, BELAY_ANY);
-            assert_sent(fails ? "SAVEPOINT s1; INSERT INTO taken VALUES (1); ROLLBACK TO s1; RELEASE s1"
-                              : "SAVEPOINT s1; INSERT INTO item(id) VALUES (?); RELEASE s1");
+            assert_sent(fails ? "SAVEPOINT belay_1; INSERT INTO taken VALUES (1); ROLLBACK TO belay_1; RELEASE belay_1"
+                              : "SAVEPOINT belay_1; INSERT INTO item(id) VALUES (?); RELEASE belay_1");
         }
     }
 }
@@ -165,7 +165,7 @@ static void transaction_control_as_text_is_refused_before_it_reaches_the_engine_
 
 static void names_of_marks_never_reach_the_engine(void **state)
 {
-    static const char *const names[] = {"secret_name", "x; DROP TABLE item", "'", "s1"};
+    static const char *const names[] = {"secret_name", "x; DROP TABLE item", "'", "belay_1"};
     world *w = *state;
     only_on_sqlite(w);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -176,8 +176,9 @@ static void names_of_marks_never_reach_the_engine(void **state)
             belay_rollback_to(w->s, names[i]);
             belay_release(w->s, names[i]);
         }
-        assert_sent("BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); SAVEPOINT s1; INSERT INTO item(id) VALUES (?); "
-                    "ROLLBACK TO s1; RELEASE s1; COMMIT");
+        assert_sent(
+            "BEGIN IMMEDIATE; INSERT INTO item(id) VALUES (?); SAVEPOINT belay_1; INSERT INTO item(id) VALUES (?); "
+            "ROLLBACK TO belay_1; RELEASE belay_1; COMMIT");
     }
 }
 

@@ -45,6 +45,10 @@ static const result results[] = {
     {&scenario_no_scope, "CRCCC---", BELAY_UNIQUE, "post[1|alone;4|four;5|five] extra[]"},
     {&scenario_post_and_mail, "RC------", BELAY_APPLICATION, "post[1|news] outbox[1]"},
     {&scenario_callbacks, "CRRC----", BELAY_APPLICATION, "post[0|unit;1|joined;30|call] outbox[]"},
+    {&scenario_flaky_given_up, "C-------", BELAY_OK, "purchase[1] payment[9|0]"},
+    {&scenario_orders, "CCC-----", BELAY_OK,
+     "stock[clock|0;lamp|7] purchase[1|done|NULL;2|failed|CHECK;3|done|NULL;4|failed|NOT_FOUND;5|done|NULL]"
+     " shipment[1;3;5]"},
 };
 
 enum { RESULTS = sizeof results / sizeof *results };

@@ -74,16 +74,6 @@ static void note_calls(void *arg, unsigned unit)
     p->ended_at[unit] = p->last_end = fake_calls(&p->fake);
 }
 
-/* The name of call number `number`. */
-static const char *call_name(const point *p, unsigned number, char out[32])
-{
-    const char *word = p->log;
-    for (unsigned i = 1; word && i < number; i++)
-        word = strchr(word, ' ') ? strchr(word, ' ') + 1 : NULL;
-    snprintf(out, 32, "%.*s", word ? (int)strcspn(word, " ") : 1, word ? word : "?");
-    return out;
-}
-
 static void disarm(point *p)
 {
     p->failed = fake_failed(&p->fake);
@@ -125,7 +115,7 @@ static unsigned first_failed(const point *p, unsigned unit)
  */
 static void check_first_call(point *p, unsigned unit)
 {
-    char call[32];
+    char call[FAKE_CALL_ROOM];
     unsigned number, first = first_failed(p, unit);
     const belay_error *error = &p->notes.units[unit].error;
     if (p->scenario->swallows || p->second_after > 0 || error->attempt > 1)
@@ -134,7 +124,7 @@ static void check_first_call(point *p, unsigned unit)
                     sscanf(error->message, "the connection was lost at call %u", &number) == 1;
     if (numbered && number != first)
         broken(p, "unit %u ended with the failure of call %u; the first was %u", unit, number, first);
-    call_name(p, first, call);
+    fake_call_name(p->log, first, call);
     bool undoing = strncmp(call, "rollback", 8) == 0 || strncmp(call, "release", 7) == 0;
     if (first > 0 && !undoing && !is_code_of(p->fault, error->code))
         broken(p, "call %u failed first, and unit %u ended with %s", first, unit, belay_code_name(error->code));
@@ -172,8 +162,8 @@ static bool was_open(const point *p)
 /* Unknown is what a connection lost at COMMIT leaves, or at a statement that the engine commits by itself. */
 static void check_doubt(point *p)
 {
-    char call[32];
-    call_name(p, p->fail_at, call);
+    char call[FAKE_CALL_ROOM];
+    fake_call_name(p->log, p->fail_at, call);
     bool commits = strcmp(call, "commit") == 0 || (strcmp(call, "execute") == 0 && !was_open(p));
     int unknown = 0;
     for (unsigned i = 0; i < SCENARIO_UNITS; i++)
@@ -258,9 +248,9 @@ static bool run_point(point *p, stand *st)
 
 static void report(const point *p)
 {
-    char call[32];
+    char call[FAKE_CALL_ROOM];
     print_error("%s: %s at call %u (%s) %s", p->scenario->name, fake_fault_name(p->fault), p->fail_at,
-                call_name(p, p->fail_at, call), p->onwards ? "and from then on" : "once");
+                fake_call_name(p->log, p->fail_at, call), p->onwards ? "and from then on" : "once");
     if (p->second_after > 0)
         print_error(", %s %u calls later", fake_fault_name(p->second_fault), p->second_after);
     print_error(":\n%scalls: %s\n\n", p->broken.bytes, p->log);

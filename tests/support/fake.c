@@ -31,17 +31,33 @@ const char *fake_fault_name(fake_fault fault)
     return facts[fault].name;
 }
 
+const char *fake_call_name(const char *log, unsigned number, char out[FAKE_CALL_ROOM])
+{
+    const char *word = log;
+    for (unsigned i = 1; word && i < number; i++)
+        word = strchr(word, ' ') ? strchr(word, ' ') + 1 : NULL;
+    snprintf(out, FAKE_CALL_ROOM, "%.*s", word && *word ? (int)strcspn(word, " ") : 1, word && *word ? word : "?");
+    return out;
+}
+
 /* ---- The log ----------------------------------------------------------------------------------------------------- */
 
 static void write_down(fake_driver *fake, const belayi_call_made *call)
 {
     static const char *const names[] = {
-        [BELAYI_CALL_CONNECT] = "open",      [BELAYI_CALL_ISOLATION] = "isolation",
-        [BELAYI_CALL_BEGIN] = "begin",       [BELAYI_CALL_COMMIT] = "commit",
-        [BELAYI_CALL_ROLLBACK] = "rollback", [BELAYI_CALL_SAVEPOINT] = "savepoint",
-        [BELAYI_CALL_RELEASE] = "release",   [BELAYI_CALL_ROLLBACK_TO] = "rollback_to",
-        [BELAYI_CALL_PREPARE] = "prepare",   [BELAYI_CALL_EXECUTE] = "execute",
-        [BELAYI_CALL_START] = "start",       [BELAYI_CALL_STEP] = "step",
+        [BELAYI_CALL_CONNECT] = "open",
+        [BELAYI_CALL_ISOLATION] = "isolation",
+        [BELAYI_CALL_BEGIN] = "begin",
+        [BELAYI_CALL_COMMIT] = "commit",
+        [BELAYI_CALL_ROLLBACK] = "rollback",
+        [BELAYI_CALL_SAVEPOINT] = "savepoint",
+        [BELAYI_CALL_RELEASE] = "release",
+        [BELAYI_CALL_ROLLBACK_TO] = "rollback_to",
+        [BELAYI_CALL_PREPARE] = "prepare",
+        [BELAYI_CALL_EXECUTE] = "execute",
+        [BELAYI_CALL_START] = "start",
+        [BELAYI_CALL_STEP] = "step",
+        [BELAYI_CALL_CHECK_DEFERRED] = "check_deferred",
     };
     char more[16] = "";
     if (call->savepoint > 0)

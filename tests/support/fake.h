@@ -56,4 +56,9 @@ unsigned fake_failed(const fake_driver *fake);
 belay_code fake_fault_code(fake_fault fault);
 const char *fake_fault_name(fake_fault fault);
 
+enum { FAKE_CALL_ROOM = 32 };
+
+/* The name of call number `number`, from 1, of a log; "?" when it has none. Gives `out`. */
+const char *fake_call_name(const char *log, unsigned number, char out[FAKE_CALL_ROOM]);
+
 #endif

@@ -10,6 +10,7 @@ const scenario *const scenarios[] = {
     &scenario_escape,         &scenario_optional_extra, &scenario_depth,         &scenario_user_rows,
     &scenario_duplicate_mail, &scenario_reading,        &scenario_tries,         &scenario_mail_hook,
     &scenario_failed_session, &scenario_no_scope,       &scenario_post_and_mail, &scenario_callbacks,
+    &scenario_flaky_given_up, &scenario_orders,
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 

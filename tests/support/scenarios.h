@@ -116,12 +116,10 @@ const char *scenario_check(const scenario *, belay_session *, const scenario_not
  * ------------------------------------------------------------------------------------------------ */
 
 /* scenario_money.c */
-extern const scenario scenario_payment_log;   /* 2 */
-extern const scenario scenario_flaky_success; /* 3 */
-extern const scenario scenario_flaky_failure; /* 3 */
-extern const scenario scenario_transfers;     /* 12 */
-extern const scenario scenario_proof;         /* 20 */
-extern const scenario scenario_stock;         /* 23 */
+extern const scenario scenario_payment_log; /* 2 */
+extern const scenario scenario_transfers;   /* 12 */
+extern const scenario scenario_proof;       /* 20 */
+extern const scenario scenario_stock;       /* 23 */
 
 /* scenario_nesting.c */
 extern const scenario scenario_three_updates;  /* 7 */
@@ -130,11 +128,19 @@ extern const scenario scenario_escape;         /* 11 */
 extern const scenario scenario_optional_extra; /* 21 */
 extern const scenario scenario_depth;          /* 27 */
 
+/* scenario_orders.c */
+extern const scenario scenario_orders; /* 9 */
+
 /* scenario_rows.c */
 extern const scenario scenario_user_rows;      /* 4 */
 extern const scenario scenario_duplicate_mail; /* 22 */
 extern const scenario scenario_reading;
 extern const scenario scenario_tries;
+
+/* scenario_steps.c */
+extern const scenario scenario_flaky_success;  /* 3 */
+extern const scenario scenario_flaky_failure;  /* 3 */
+extern const scenario scenario_flaky_given_up; /* 3 */
 
 /* scenario_units.c */
 extern const scenario scenario_mail_hook;      /* 10 */

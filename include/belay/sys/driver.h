@@ -60,6 +60,8 @@ typedef struct belay_conn {
     void *shared;               /* the driver's state of this database, `shared_size` bytes */
     const struct belayi_sql_rules *rules; /* how SQL texts are read here; set by open, may change with the session */
     belay_limits limits;
+    int64_t waited_ns; /* the driver adds the time that it waited for locks, where it knows; the caller sets it to 0 */
+    int round_trips;   /* and how often it waited for an answer of a server */
 } belay_conn;
 
 /* A prepared statement. A driver's own struct begins with one. Its memory is the driver's. */
@@ -101,11 +103,17 @@ struct belay_driver {
     size_t shared_size;    /* the caller allocates them, zeroed */
     size_t conn_size;
 
+    /* An SQL expression: the engine's clock, as whole seconds since 1970. */
+    const char *epoch_seconds;
+
     /* -- a database ------------------------------------------------------------------------------ */
 
     /* Reads the URL (everything, with its scheme). Connects to nothing. When it fails the state is fit for
        shared_done. Sets *out_max_connections when the database can't have more (0: no bound). Blocks: never. */
     belay_code (*shared_init)(void *shared, const char *url, int *out_max_connections, belay_error *error);
+    /* Instead, for a database that is one connection of the program's own: `native` is what the `native` slot gives.
+       `open` takes it over as it is, `close` leaves it open, and its settings are never changed. */
+    belay_code (*shared_adopt)(void *shared, void *native, belay_error *error);
     void (*shared_done)(void *shared);
 
     /* -- a connection ---------------------------------------------------------------------------- */
@@ -118,6 +126,9 @@ struct belay_driver {
 
     /* In a child after fork, instead of close: gives up the connection without a word to the database. May leak. */
     void (*disown)(belay_conn *conn);
+
+    /* The engine's own handle: sqlite3 *, PGconn *, MYSQL *. Nothing is queued in it then. */
+    void *(*native)(belay_conn *conn);
 
     /* Asks the engine. Sends nothing where the client knows for sure. */
     belay_transaction_status (*status)(belay_conn *conn);
@@ -134,6 +145,10 @@ struct belay_driver {
        tells: OPEN or FAILED: nothing was committed, roll back; NONE: the engine rolled back on its own; where nobody
        can know, error->outcome is BELAY_WORK_UNKNOWN. */
     belay_code (*commit)(belay_conn *conn, belay_error *error);
+
+    /* Checks the constraints that wait for the commit, as the commit would; they wait again afterwards. A transaction
+       is open. After a failure `status` tells. */
+    belay_code (*check_deferred)(belay_conn *conn, belay_error *error);
 
     /* Rolls back. BELAY_OK when there is nothing left to roll back. Never obeys a deadline. After a failure the
        connection is closed by the caller. */

@@ -32,9 +32,11 @@ typedef struct belayi_sqlite_shared {
     const char *synchronous;
     const char *foreign_keys;
     int64_t cache_kib; /* -1: SQLite's own */
+    sqlite3 *adopted;  /* the program's own connection, which is the whole database then; else NULL */
 } belayi_sqlite_shared;
 
 belay_code belayi_sqlite_shared_init(void *shared, const char *url, int *out_max_connections, belay_error *error);
+belay_code belayi_sqlite_shared_adopt(void *shared, void *native, belay_error *error);
 void belayi_sqlite_shared_done(void *shared);
 
 /* ---- A connection ------------------------------------------------------------------------------ */
@@ -62,6 +64,9 @@ typedef struct belayi_sqlite_conn {
     belay_conn base;
     sqlite3 *db; /* NULL: not open */
 
+    struct belayi_open_file *file; /* noted as open; NULL: in memory, or not open */
+    bool adopted;                  /* the program's: its settings, handlers and statements are left alone */
+    bool lent;                     /* in this transaction, to the program: it may have changed what it likes */
     bool queued;
     bool read_only;  /* the transaction was begun so; a write is refused */
     bool broken;     /* a rollback failed */
@@ -98,6 +103,7 @@ static inline belayi_sqlite_shared *belayi_sqlite_shared_of(const belayi_sqlite_
 belay_code belayi_sqlite_open(belay_conn *conn, belay_error *error);
 void belayi_sqlite_close(belay_conn *conn);
 void belayi_sqlite_disown(belay_conn *conn);
+void *belayi_sqlite_native(belay_conn *conn);
 belay_transaction_status belayi_sqlite_status(belay_conn *conn);
 belay_code belayi_sqlite_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
 
@@ -133,6 +139,7 @@ bool belayi_sqlite_limits_deadline_first(const belayi_sqlite_conn *conn);
 
 belay_code belayi_sqlite_begin(belay_conn *conn, const belay_begin_options *options, belay_error *error);
 belay_code belayi_sqlite_commit(belay_conn *conn, belay_error *error);
+belay_code belayi_sqlite_check_deferred(belay_conn *conn, belay_error *error);
 belay_code belayi_sqlite_rollback(belay_conn *conn, belay_error *error);
 belay_code belayi_sqlite_savepoint(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_sqlite_release(belay_conn *conn, unsigned number, belay_error *error);
@@ -181,6 +188,9 @@ typedef enum belayi_sqlite_phase {
     BELAYI_SQLITE_RUNNING,
     BELAYI_SQLITE_COMMITTING
 } belayi_sqlite_phase;
+
+/* What to do about a foreign key that was found broken only at the end. */
+extern const char belayi_sqlite_hint_at_commit[];
 
 /* Fills *error from the connection's last error, and returns its code. To be called before the statement is reset. */
 belay_code belayi_sqlite_fail(belayi_sqlite_conn *conn, int native_code, belayi_sqlite_phase phase, belay_error *error);

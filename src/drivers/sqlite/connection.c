@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "inherited.h"
 #include "lexer.h"
 #include "report.h"
 
@@ -92,6 +93,15 @@ static belay_code check_missing(const belayi_sqlite_shared *shared, belay_error 
     return BELAY_CONNECTION;
 }
 
+static belay_code report_inherited(const char *path, belay_error *error)
+{
+    belayi_report(error, BELAY_UNSUPPORTED, "'%s' was open when this process was forked", path);
+    BELAYI_REPORT_FIELD(error->hint,
+                        "SQLite would take the parent's locks for its own, and lose what is committed: fork "
+                        "before the file is opened, or exec a program in the child");
+    return BELAY_UNSUPPORTED;
+}
+
 static belay_code check_file(const belayi_sqlite_shared *shared, belay_error *error)
 {
     struct stat facts;
@@ -104,6 +114,8 @@ static belay_code check_file(const belayi_sqlite_shared *shared, belay_error *er
         return belayi_report(error, BELAY_CONNECTION, "'%s' is %s", path, name_file_type(facts.st_mode));
     if (!may_access(path, R_OK))
         return report_errno(path, EACCES, error);
+    if (belayi_sqlite_inherited(path))
+        return report_inherited(path, error);
     return shared->mode == BELAYI_SQLITE_RO ? BELAY_OK : check_writable(path, error);
 }
 
@@ -192,15 +204,28 @@ static belay_code open_native(belayi_sqlite_conn *conn, belay_error *error)
     return code;
 }
 
+static belay_code note_file(belayi_sqlite_conn *conn, const char *path, belay_error *error)
+{
+    if (!path || !*path || belayi_sqlite_note_open(path, &conn->file))
+        return BELAY_OK;
+    return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
+}
+
 belay_code belayi_sqlite_open(belay_conn *base, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
     belay_conn given = *base;
     *conn = (belayi_sqlite_conn){.base = given, .schema_generation = 1};
     conn->base.rules = &sqlite_rules;
+    conn->db = belayi_sqlite_shared_of(conn)->adopted;
+    conn->adopted = conn->db != NULL;
+    if (conn->adopted)
+        return note_file(conn, sqlite3_db_filename(conn->db, "main"), error);
     belay_code code = check_file(belayi_sqlite_shared_of(conn), error);
     if (code == BELAY_OK)
         code = open_native(conn, error);
+    if (code == BELAY_OK)
+        code = note_file(conn, belayi_sqlite_shared_of(conn)->path, error);
     if (code != BELAY_OK)
         return code;
     belayi_sqlite_limits_install(conn);
@@ -219,7 +244,10 @@ void belayi_sqlite_close(belay_conn *base)
         for (int j = 0; j < BELAYI_SQLITE_MARKS; j++)
             sqlite3_finalize(conn->marks[i][j]);
     sqlite3_finalize(conn->schema_probe);
-    sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
+    belayi_sqlite_note_closed(conn->file);
+    conn->file = NULL;
+    if (!conn->adopted)
+        sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
     conn->db = NULL;
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
@@ -230,6 +258,13 @@ void belayi_sqlite_close(belay_conn *base)
 void belayi_sqlite_disown(belay_conn *base)
 {
     ((belayi_sqlite_conn *)base)->db = NULL;
+}
+
+void *belayi_sqlite_native(belay_conn *base)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    conn->lent = true;
+    return conn->db;
 }
 
 belay_transaction_status belayi_sqlite_status(belay_conn *base)

@@ -311,8 +311,8 @@ bool belayi_sqlite_self_contained(belay_statement *statement)
 {
     belayi_sqlite_statement *s = (belayi_sqlite_statement *)statement;
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)statement->conn;
-    if (!s->is_dml || sqlite3_get_autocommit(conn->db))
-        return false;
+    if (!s->is_dml || conn->adopted || conn->lent || sqlite3_get_autocommit(conn->db))
+        return false; /* the program may have changed the schema by its own handle, unseen */
     if (renew_answer(conn, s))
         return s->contained;
     notice_silent_end(conn);

@@ -195,11 +195,14 @@ static void find_names(const char *text, belay_error *error)
 
 /* ---- What to do about it -------------------------------------------------------------------------------- */
 
+const char belayi_sqlite_hint_at_commit[] =
+    "SQLite doesn't say which row: PRAGMA foreign_key_check, before the scope ends, lists them";
+
 static const char *find_hint(int native_code, belayi_sqlite_phase phase)
 {
     if (native_code == SQLITE_CONSTRAINT_FOREIGNKEY)
         return phase == BELAYI_SQLITE_COMMITTING
-                   ? "SQLite doesn't say which row: PRAGMA foreign_key_check, before the scope ends, lists them"
+                   ? belayi_sqlite_hint_at_commit
                    : "SQLite doesn't say which key: PRAGMA foreign_key_list(table) shows those of a table";
     if (native_code == SQLITE_BUSY_SNAPSHOT)
         return "the whole transaction must be run again, as a write scope from its start";

@@ -52,6 +52,7 @@ bool belayi_sqlite_limits_wait(belayi_sqlite_conn *conn)
     int64_t nap = conn->naps < 6 ? (int64_t)FIRST_NAP_NS << conn->naps : LONGEST_NAP_NS;
     conn->naps++;
     belayi_clock_sleep_until(belayi_clock_earlier(now + (nap < LONGEST_NAP_NS ? nap : LONGEST_NAP_NS), end));
+    conn->base.waited_ns += belayi_clock_now() - now;
     return true;
 }
 
@@ -92,7 +93,7 @@ static void set_watch(belayi_sqlite_conn *conn, bool on)
 belay_code belayi_sqlite_limits_watch(belayi_sqlite_conn *conn, belay_error *error)
 {
     int64_t deadline = conn->base.limits.deadline_ns;
-    if ((deadline != 0) != conn->watched)
+    if ((deadline != 0) != conn->watched && !conn->adopted)
         set_watch(conn, deadline != 0);
     if (belayi_clock_passed(deadline))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the statement could run");

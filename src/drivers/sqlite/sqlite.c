@@ -26,17 +26,21 @@ const belay_driver belayi_driver_sqlite = {
     .name = "sqlite",
     .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE,
     .levels = ALL_LEVELS,
+    .epoch_seconds = "CAST(strftime('%s', 'now') AS INTEGER)",
     .shared_size = sizeof(belayi_sqlite_shared),
     .conn_size = sizeof(belayi_sqlite_conn),
     .shared_init = belayi_sqlite_shared_init,
+    .shared_adopt = belayi_sqlite_shared_adopt,
     .shared_done = belayi_sqlite_shared_done,
     .open = belayi_sqlite_open,
     .close = belayi_sqlite_close,
     .disown = belayi_sqlite_disown,
+    .native = belayi_sqlite_native,
     .status = belayi_sqlite_status,
     .isolation = belayi_sqlite_isolation,
     .begin = belayi_sqlite_begin,
     .commit = belayi_sqlite_commit,
+    .check_deferred = belayi_sqlite_check_deferred,
     .rollback = belayi_sqlite_rollback,
     .savepoint = belayi_sqlite_savepoint,
     .release = belayi_sqlite_release,
@@ -128,6 +132,15 @@ belay_code belayi_sqlite_shared_init(void *state, const char *url_text, int *out
     }
     belayi_url_done(&url);
     return code;
+}
+
+belay_code belayi_sqlite_shared_adopt(void *state, void *native, belay_error *error)
+{
+    (void)error;
+    belayi_sqlite_shared *shared = state;
+    belayi_turnstile_init(&shared->writers, 1);
+    shared->adopted = native;
+    return BELAY_OK;
 }
 
 void belayi_sqlite_shared_done(void *state)

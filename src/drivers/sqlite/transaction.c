@@ -22,6 +22,10 @@ void belayi_sqlite_notice_end(belayi_sqlite_conn *conn)
         return;
     conn->read_only = false;
     conn->schema_checked = false;
+    if (conn->lent && !conn->adopted) {
+        conn->lent = false;
+        belayi_sqlite_notice_schema(conn);
+    }
     if (conn->queued) {
         conn->queued = false;
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
@@ -35,7 +39,8 @@ void belayi_sqlite_notice_schema(belayi_sqlite_conn *conn)
     /* BEGIN IMMEDIATE locks the databases that were attached when it was prepared, and ATTACH does not renew it. */
     sqlite3_finalize(conn->controls[BELAYI_SQLITE_BEGIN_WRITE]);
     conn->controls[BELAYI_SQLITE_BEGIN_WRITE] = NULL;
-    belayi_sqlite_limits_install(conn); /* PRAGMA busy_timeout replaces it */
+    if (!conn->adopted)
+        belayi_sqlite_limits_install(conn); /* PRAGMA busy_timeout replaces it */
 }
 
 /* Work was undone, and perhaps a change of the schema with it. */
@@ -46,9 +51,11 @@ static void notice_undo(belayi_sqlite_conn *conn)
 }
 
 static const char *const control_texts[BELAYI_SQLITE_CONTROLS] = {
-    [BELAYI_SQLITE_BEGIN_READ] = "BEGIN",    [BELAYI_SQLITE_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-    [BELAYI_SQLITE_COMMIT] = "COMMIT",       [BELAYI_SQLITE_ROLLBACK] = "ROLLBACK",
-    [BELAYI_SQLITE_GROUND] = "SAVEPOINT s0",
+    [BELAYI_SQLITE_BEGIN_READ] = "BEGIN",
+    [BELAYI_SQLITE_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [BELAYI_SQLITE_COMMIT] = "COMMIT",
+    [BELAYI_SQLITE_ROLLBACK] = "ROLLBACK",
+    [BELAYI_SQLITE_GROUND] = "SAVEPOINT belay_0",
 };
 
 static belay_code get_control(belayi_sqlite_conn *conn, belayi_sqlite_control which, belay_error *error)
@@ -58,14 +65,30 @@ static belay_code get_control(belayi_sqlite_conn *conn, belayi_sqlite_control wh
     return belayi_sqlite_prepare_own(conn, control_texts[which], &conn->controls[which], error);
 }
 
+static belay_code end_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, int rc, belayi_sqlite_phase phase,
+                              belay_error *error)
+{
+    belay_code code = rc == SQLITE_DONE ? BELAY_OK : belayi_sqlite_fail(conn, rc, phase, error);
+    sqlite3_reset(native);
+    return code;
+}
+
 /* Runs one of the driver's own statements; it must not be stopped by the progress handler. */
 static belay_code run_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, belayi_sqlite_phase phase,
                               belay_error *error)
 {
+    return end_control(conn, native, sqlite3_step(native), phase, error);
+}
+
+/* The same for BEGIN. The busy handler of an adopted connection is the program's, and may not wait at all. */
+static belay_code run_begin(belayi_sqlite_conn *conn, sqlite3_stmt *native, belay_error *error)
+{
     int rc = sqlite3_step(native);
-    belay_code code = rc == SQLITE_DONE ? BELAY_OK : belayi_sqlite_fail(conn, rc, phase, error);
-    sqlite3_reset(native);
-    return code;
+    while (conn->adopted && (rc & 0xFF) == SQLITE_BUSY && belayi_sqlite_limits_wait(conn)) {
+        sqlite3_reset(native);
+        rc = sqlite3_step(native);
+    }
+    return end_control(conn, native, rc, BELAYI_SQLITE_RUNNING, error);
 }
 
 /* ---- Begin ---------------------------------------------------------------------------------------- */
@@ -76,9 +99,10 @@ static belay_code enter_queue(belayi_sqlite_conn *conn, belay_error *error)
     belayi_turnstile *writers = &belayi_sqlite_shared_of(conn)->writers;
     conn->queued = belayi_turnstile_enter(writers, AT_ONCE);
     if (!conn->queued && conn->base.limits.lock_wait_ns != 0) {
-        int64_t end = belayi_sqlite_limits_end(conn);
+        int64_t end = belayi_sqlite_limits_end(conn), since = belayi_clock_now();
         conn->queued = belayi_turnstile_enter(writers, end);
         conn->gave_up = !conn->queued;
+        conn->base.waited_ns += belayi_clock_now() - since;
     }
     return conn->queued ? BELAY_OK : belayi_sqlite_fail_busy(conn, "another scope of this program is writing", error);
 }
@@ -96,7 +120,7 @@ belay_code belayi_sqlite_begin(belay_conn *base, const belay_begin_options *opti
     if (code == BELAY_OK && writes)
         code = enter_queue(conn, error);
     if (code == BELAY_OK)
-        code = run_control(conn, conn->controls[which], BELAYI_SQLITE_RUNNING, error);
+        code = run_begin(conn, conn->controls[which], error);
     conn->schema_touched = false;
     conn->schema_checked = false;
     conn->ended_by = 0;
@@ -121,7 +145,7 @@ static void reset_busy_statements(belayi_sqlite_conn *conn)
 /* Whether a COMMIT that was refused as busy should be tried again. */
 static bool cure_busy_commit(belayi_sqlite_conn *conn, bool first)
 {
-    if (first)
+    if (first && !conn->adopted && !conn->lent)
         reset_busy_statements(conn);
     return first || (!conn->gave_up && belayi_sqlite_limits_wait(conn));
 }
@@ -161,6 +185,20 @@ belay_code belayi_sqlite_commit(belay_conn *base, belay_error *error)
     return code;
 }
 
+/* What COMMIT looks at, and RELEASE of an inner savepoint does not. */
+belay_code belayi_sqlite_check_deferred(belay_conn *base, belay_error *error)
+{
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
+    int violations = 0, highest = 0;
+    sqlite3_db_status(conn->db, SQLITE_DBSTATUS_DEFERRED_FKS, &violations, &highest, 0);
+    if (violations == 0)
+        return BELAY_OK;
+    belayi_report(error, BELAY_FOREIGN_KEY, "FOREIGN KEY constraint failed");
+    error->native_code = SQLITE_CONSTRAINT_FOREIGNKEY;
+    BELAYI_REPORT_FIELD(error->hint, belayi_sqlite_hint_at_commit);
+    return BELAY_FOREIGN_KEY;
+}
+
 belay_code belayi_sqlite_rollback(belay_conn *base, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
@@ -194,7 +232,7 @@ static belay_code run_new_mark(belayi_sqlite_conn *conn, belayi_sqlite_mark whic
 {
     char text[32];
     sqlite3_stmt *native;
-    snprintf(text, sizeof text, "%s s%u", mark_verbs[which], number);
+    snprintf(text, sizeof text, "%s belay_%u", mark_verbs[which], number);
     belay_code code = belayi_sqlite_prepare_own(conn, text, &native, error);
     if (code != BELAY_OK)
         return code;
@@ -230,7 +268,7 @@ static belay_code run_mark(belay_conn *base, belayi_sqlite_mark which, unsigned 
 static belay_code lay_ground(belayi_sqlite_conn *conn, belay_error *error)
 {
     sqlite3_stmt **ground = &conn->controls[BELAYI_SQLITE_GROUND];
-    if (++conn->firsts != 2)
+    if (conn->adopted || ++conn->firsts != 2) /* nothing of ours stays in a transaction of the program's */
         return BELAY_OK;
     belay_code code = get_control(conn, BELAYI_SQLITE_GROUND, error);
     return code == BELAY_OK ? run_control(conn, *ground, BELAYI_SQLITE_RUNNING, error) : code;

@@ -1,0 +1,281 @@
+#include "once.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <belay/value.h>
+
+#include "clock.h"
+#include "link.h"
+#include "report.h"
+
+enum { KEY_MAX = 255, SQL_ROOM = 640, SECONDS_A_DAY = 86400, PRUNE_EVERY_S = 3600 };
+
+belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *error)
+{
+    size_t size = strlen(o->once);
+    if (size == 0 || size > KEY_MAX)
+        return belayi_report(error, BELAY_MISUSE, "the key of .once has %zu bytes: it must have from 1 to %d", size,
+                             (int)KEY_MAX);
+    if (o->name && strlen(o->name) > KEY_MAX)
+        return belayi_report(error, BELAY_MISUSE, "a unit with .once must have a .name of at most %d bytes",
+                             (int)KEY_MAX);
+    return BELAY_OK;
+}
+
+/* ---- Statements on the table --------------------------------------------------------------------------------------
+ */
+
+/* What is sent; # is the table, @ the engine's clock in seconds since 1970. */
+static const char create_text[] = "CREATE TABLE IF NOT EXISTS # (once_key VARCHAR(255) NOT NULL PRIMARY KEY, "
+                                  "unit VARCHAR(255) NOT NULL, state CHAR(4) NOT NULL, since BIGINT NOT NULL)";
+static const char claim_text[] =
+    "INSERT INTO # (once_key, unit, state, since) VALUES (?1, ?2, 'done', @) ON CONFLICT (once_key) DO UPDATE "
+    "SET state = 'done', since = excluded.since WHERE #.state = 'void' AND #.unit = excluded.unit";
+static const char void_text[] =
+    "INSERT INTO # (once_key, unit, state, since) VALUES (?1, ?2, 'void', @) ON CONFLICT (once_key) DO UPDATE "
+    "SET since = excluded.since WHERE #.state = 'void'";
+static const char unit_text[] = "SELECT unit FROM # WHERE once_key = ?1";
+static const char prune_text[] = "DELETE FROM # WHERE since < @ - ?1";
+
+static void write_sql(char out[SQL_ROOM], const char *format, const char *table, const char *clock)
+{
+    size_t size = 0;
+    for (const char *at = format; *at && size + 1 < SQL_ROOM; at++) {
+        const char *word = *at == '#' ? table : *at == '@' ? clock : NULL;
+        int written =
+            word ? snprintf(out + size, SQL_ROOM - size, "%s", word) : snprintf(out + size, SQL_ROOM - size, "%c", *at);
+        size += (size_t)written;
+    }
+}
+
+/* A statement on its way: the parameters, and what came of it. */
+typedef struct once_call {
+    const char *format;
+    size_t n;
+    belay_value values[2];
+    int64_t changes;
+    char *unit; /* where to put the first column of the first row; NULL: it gives none */
+    size_t unit_room;
+} once_call;
+
+static void copy_cell(const belay_value *cell, once_call *call)
+{
+    size_t size = cell->type == BELAY_TYPE_TEXT ? cell->size : 0;
+    if (size >= call->unit_room)
+        size = call->unit_room - 1;
+    memcpy(call->unit, size > 0 ? cell->as.data : "", size);
+    call->unit[size] = '\0';
+}
+
+/* Runs a query of one column: its first row. */
+static belay_code read_unit(belay_statement *statement, once_call *call, belay_error *error)
+{
+    const belay_driver *driver = statement->conn->driver;
+    belay_value cell;
+    belay_effect effect;
+    belay_code code = driver->start(statement, call->n, call->values, error);
+    if (code != BELAY_OK)
+        return code;
+    belay_step step = driver->step(statement, &cell, &effect, error);
+    code = step == BELAY_STEP_ERROR ? error->code : BELAY_OK;
+    if (step == BELAY_STEP_ROW)
+        copy_cell(&cell, call);
+    driver->finish(statement);
+    return code;
+}
+
+static belay_code run_prepared(belay_statement *statement, once_call *call, belay_error *error)
+{
+    belay_effect effect = {0};
+    if (call->unit)
+        return read_unit(statement, call, error);
+    belay_code code = statement->conn->driver->execute(statement, call->n, call->values, &effect, error);
+    call->changes = effect.changes;
+    return code;
+}
+
+static void tell(belay_session *s, int64_t since, const char *sql, const once_call *call, belay_code code)
+{
+    belay_trace_event event = {
+        .kind = BELAY_TRACE_STATEMENT, .code = code, .start_ns = since, .rows = call->changes, .statement = sql};
+    if (s->transaction.trace)
+        belayi_wire_tell_call(&s->transaction, &event);
+}
+
+static belay_code run(belay_session *s, belay_conn *conn, once_call *call, belay_error *error)
+{
+    char sql[SQL_ROOM];
+    belayi_link *link = belayi_link_of(conn);
+    belayi_cached *cached;
+    write_sql(sql, call->format, s->db->once_table, conn->driver->epoch_seconds);
+    belay_code code = belayi_link_get(link, sql, &cached, error);
+    if (code != BELAY_OK)
+        return code;
+    int64_t since = s->transaction.trace ? belayi_wire_listen(&s->transaction) : 0;
+    code = cached->statement ? BELAY_OK : belayi_link_prepare(link, cached, error);
+    if (code == BELAY_OK)
+        code = run_prepared(cached->statement, call, error);
+    belayi_link_put(link, cached);
+    tell(s, since, sql, call, code);
+    if (code != BELAY_OK)
+        BELAYI_REPORT_FIELD(error->statement, sql);
+    return code;
+}
+
+static once_call about_key(const belay_session *s, const char *format)
+{
+    const char *name = s->unit.spec.name ? s->unit.spec.name : "";
+    once_call call = {.format = format, .n = 2};
+    call.values[0] = belay_text(s->unit.once, strlen(s->unit.once));
+    call.values[1] = belay_text(name, strlen(name));
+    return call;
+}
+
+/* ---- The table ------------------------------------------------------------------------------------------------------
+ */
+
+/* Forgets keys that are older than they are promised to be kept. What it can't forget now, it can later. */
+static void prune(belay_session *s, belay_conn *conn)
+{
+    belay_error error;
+    int days = s->db->options.once_keep_days;
+    once_call call = {.format = prune_text, .n = 1};
+    if (days < 0)
+        return;
+    call.values[0] = belay_integer((int64_t)days * SECONDS_A_DAY);
+    if (run(s, conn, &call, &error) == BELAY_OK)
+        return;
+    char line[512];
+    belayi_report_format(line, sizeof line, "old keys of .once could not be pruned: %s: %s",
+                         belay_code_name(error.code), error.message);
+    belayi_db_log(s->db, BELAY_LOG_WARNING, line);
+}
+
+/* Makes the table, on a connection and in a transaction of its own, and prunes it now and then. */
+static belay_code make_table(belay_session *s, belay_error *error)
+{
+    belay_conn *conn;
+    belay_db *db = s->db;
+    int64_t now = belayi_clock_now(), due = atomic_load(&db->once_due_ns);
+    if (now < due)
+        return BELAY_OK;
+    belay_code code = belayi_db_lend(db, &belayi_transaction_top(&s->transaction)->limits, &conn, error);
+    if (code != BELAY_OK)
+        return code;
+    conn->limits = belayi_transaction_top(&s->transaction)->limits;
+    once_call call = {.format = create_text};
+    code = run(s, conn, &call, error);
+    if (code == BELAY_OK &&
+        atomic_compare_exchange_strong(&db->once_due_ns, &due, now + (int64_t)PRUNE_EVERY_S * 1000 * BELAYI_NS_PER_MS))
+        prune(s, conn);
+    belayi_pool_take_back(&db->pool, conn, conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
+    return code;
+}
+
+/* Where the unit's transaction is somebody else's, the table is made in it. */
+static belay_code make_table_inside(belay_session *s, belay_error *error)
+{
+    once_call call = {.format = create_text};
+    return run(s, s->transaction.conn, &call, error);
+}
+
+/* ---- Claiming a key
+ * --------------------------------------------------------------------------------------------------- */
+
+/* The key is there. Of this unit: it was done. Of another: the program uses one key for two things. */
+static belay_code judge_done(belay_session *s, belay_error *error)
+{
+    char unit[KEY_MAX + 1] = "";
+    const char *name = s->unit.spec.name ? s->unit.spec.name : "";
+    once_call call = about_key(s, unit_text);
+    call.n = 1;
+    call.unit = unit;
+    call.unit_room = sizeof unit;
+    belay_code code = run(s, s->transaction.conn, &call, error);
+    if (code != BELAY_OK)
+        return code;
+    if (strcmp(unit, name) == 0)
+        return BELAY_ROLLED_BACK;
+    return belayi_report(error, BELAY_MISUSE, "the key \"%.64s\" of .once belongs to the unit \"%.64s\"", s->unit.once,
+                         unit);
+}
+
+static belay_code claim(belay_session *s, belay_error *error)
+{
+    once_call call = about_key(s, claim_text);
+    belay_code code = s->kind || s->adopted ? make_table_inside(s, error) : BELAY_OK;
+    if (code == BELAY_OK)
+        code = run(s, s->transaction.conn, &call, error);
+    if (code == BELAY_SCHEMA)
+        atomic_store(&s->db->once_due_ns, 0); /* somebody dropped the table: the next unit makes it again */
+    s->transaction.wrote = true;
+    return code == BELAY_OK && call.changes == 0 ? judge_done(s, error) : code;
+}
+
+belay_code belayi_once_claim(belay_session *s)
+{
+    belayi_transaction *t = &s->transaction;
+    belay_error error;
+    if (!s->kind && !s->adopted && make_table(s, &error) != BELAY_OK)
+        return belayi_scope_raise(t, &error);
+    belay_code code = belayi_scope_settle(t);
+    if (code != BELAY_OK)
+        return code;
+    code = claim(s, &error);
+    s->already_done = code == BELAY_ROLLED_BACK;
+    return code == BELAY_OK || s->already_done ? code : belayi_scope_fail(t, &error);
+}
+
+/* ---- Finding out ----------------------------------------------------------------------------------------------------
+ */
+
+/* Commits the key as void. *out_voided: it was not there, or was void; else the unit committed it. */
+static belay_code fence(belay_session *s, belay_conn *conn, bool *out_voided, belay_error *error)
+{
+    belay_begin_options options = {0};
+    once_call call = about_key(s, void_text);
+    belay_code code = conn->driver->begin(conn, &options, error);
+    if (code != BELAY_OK)
+        return code;
+    code = run(s, conn, &call, error);
+    if (code == BELAY_OK)
+        code = conn->driver->commit(conn, error);
+    belay_error ignored; /* the first one says why it can't be found out */
+    if (code != BELAY_OK)
+        conn->driver->rollback(conn, &ignored);
+    *out_voided = call.changes > 0;
+    return code;
+}
+
+static void tell_undone(belay_error *error)
+{
+    error->code = BELAY_CONNECTION;
+    error->outcome = BELAY_WORK_ROLLED_BACK;
+    BELAYI_REPORT_FIELD(error->message, "the answer to the commit never came; by the key of the unit it was found "
+                                        "out that nothing of it was kept");
+    BELAYI_REPORT_FIELD(error->hint, "");
+}
+
+void belayi_once_find_out(belay_session *s)
+{
+    belay_conn *conn;
+    belay_error error;
+    bool voided = false;
+    belay_error *pending = &s->transaction.pending;
+    const belayi_scope_spec *spec = &s->unit.spec;
+    belay_limits limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
+    if (s->adopted || belayi_db_lend(s->db, &limits, &conn, &error) != BELAY_OK)
+        return;
+    conn->limits = limits;
+    belay_code code = fence(s, conn, &voided, &error);
+    belayi_pool_take_back(&s->db->pool, conn, conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
+    if (code != BELAY_OK)
+        return;
+    if (voided) {
+        tell_undone(pending);
+    } else {
+        pending->code = BELAY_OK;
+        pending->outcome = BELAY_WORK_COMMITTED;
+    }
+}

@@ -1,0 +1,31 @@
+/*
+ * once.h - units that are done at most once: .once and its table.
+ *
+ * The table has a row a key. A unit inserts its key first of all, inside its own
+ * transaction: so the row is there exactly when the unit's work is. When nobody
+ * can say whether a COMMIT was carried out, the key tells: if the row is there,
+ * it was; if not, the key is committed as `void`, which the lost attempt can't
+ * get past any more, and only then is the unit known to be undone. The next
+ * attempt takes the void key over, by an UPDATE inside itself.
+ *
+ * Tests: tests/api/test_once.c, tests/fault/test_once.c.
+ */
+#ifndef BELAYI_SESSION_ONCE_H
+#define BELAYI_SESSION_ONCE_H
+
+#include "session.h"
+
+/* What is wrong with the key of the options. */
+belay_code belayi_once_check_key(const belay_scope_options *, belay_error *error);
+
+/*
+ * Claims the key of the unit whose outermost scope has just been opened. BELAY_OK:
+ * the unit is to run. BELAY_ROLLED_BACK: it was done before, and the scope is to
+ * be dropped. Else an error is pending in the scope.
+ */
+belay_code belayi_once_claim(belay_session *);
+
+/* The unit has ended with an unknown outcome, which is pending: finds it out by the key, if it can be found out. */
+void belayi_once_find_out(belay_session *);
+
+#endif
