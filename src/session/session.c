@@ -267,7 +267,8 @@ BELAYI_COLD static void end_unit(belay_session *s)
 BELAYI_COLD static void end_stream_of_scope(belay_session *s)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
-    if (belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT)
+    bool left = belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT;
+    if (left && !s->transaction.closing)
         belayi_session_misuse(s, top->place, "the scope has ended, but a stream that was opened in it was not closed");
 }
 

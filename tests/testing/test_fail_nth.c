@@ -178,7 +178,7 @@ static void every_kind_of_call_can_be_the_one_that_fails(void **state)
 
 /* ---- How --------------------------------------------------------------------------------------------------------- */
 
-static void an_ordinary_failure_leaves_the_transaction_open(void **state)
+static void an_ordinary_failure_can_be_caught_and_leaves_the_transaction_open(void **state)
 {
     static const belay_code codes[] = {BELAY_UNIQUE, BELAY_BUSY, BELAY_LOCK_TIMEOUT, BELAY_NO_MEMORY, BELAY_IO};
     world *w = *state;
@@ -502,7 +502,7 @@ int main(void)
         in_world(a_connection_that_is_lent_already_is_under_it_too),
         in_world(connecting_is_a_call),
         in_world(every_kind_of_call_can_be_the_one_that_fails),
-        in_world(an_ordinary_failure_leaves_the_transaction_open),
+        in_world(an_ordinary_failure_can_be_caught_and_leaves_the_transaction_open),
         in_world(a_deadlock_has_rolled_the_whole_transaction_back),
         in_world(a_connection_that_is_lost_has_lost_its_transaction),
         in_world(a_connection_lost_at_commit_leaves_the_outcome_unknown_whether_the_engine_saw_it_or_not),
