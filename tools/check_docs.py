@@ -4,7 +4,7 @@
 BELAY_PREFIX is where Belay is installed. A block with `int main(` is a whole program. Any other is a fragment: what
 begins in the first column with static, typedef, enum or struct goes before main, the rest into the frame that
 docs/README.md shows. The ```text block that follows is what it prints; white space is not compared, as long lines are
-folded there. `c wont-compile` must not compile, `c noframe` is compiled only, and not even linked.
+folded there. `c wont-compile` must not compile, `c noframe` is compiled only.
 """
 import os
 import pathlib
@@ -75,10 +75,10 @@ def write_source(folder, language, code):
     return path
 
 
-def compile_source(path, link):
+def compile_source(path):
     compiler = ["gcc", "-std=c11"] if path.suffix == ".c" else ["g++", "-std=c++17"]
     return subprocess.run(
-        compiler + ([] if link else ["-c"]) + ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fexceptions",
+        compiler + ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-fexceptions",
                     f"-I{PREFIX}/include", "-o", str(path.with_suffix("")), str(path), f"-L{PREFIX}/lib", "-lbelay",
                     "-lsqlite3", "-pthread", f"-Wl,-rpath,{PREFIX}/lib"], capture_output=True, text=True)
 
@@ -96,7 +96,7 @@ def check_block(text, blocks, n):
     language, info, code = blocks[n][:3]
     with tempfile.TemporaryDirectory() as folder:
         path = write_source(folder, language, code)
-        compiled = compile_source(path, "noframe" not in info)
+        compiled = compile_source(path)
         if "wont-compile" in info:
             return None if compiled.returncode else "compiles, but should not"
         if compiled.returncode:

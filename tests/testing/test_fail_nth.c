@@ -176,6 +176,32 @@ static void every_kind_of_call_can_be_the_one_that_fails(void **state)
         assert_contains(seen, kinds[i]);
 }
 
+static void every_call_of_a_sandbox_can_fail_too(void **state)
+{
+    static const belay_code codes[] = {BELAY_IO, BELAY_IN_DOUBT, BELAY_DEADLOCK};
+    world *w = *state;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        char seen[4096] = "";
+        bool failed = true;
+        for (unsigned n = 1; failed && n < 100; n++) {
+            belay_session *s = belay_sandbox(w->d.db);
+            belay_fail_nth(w->d.db, n, codes[i], false);
+            BELAY_ATOMIC(s)
+                put(s, 1);
+            failed = belay_calls_failed(w->d.db) > 0;
+            assert_int_equal(belay_status(s) == BELAY_OK, !failed);
+            strcat(seen, belay_pending(s)->message);
+            stop_failing(w);
+            belay_session_close(s);
+            assert_stored(w, "");
+            assert_code(put(w->other, 1), BELAY_OK); /* the write lock is gone */
+            belay_exec(w->other, "DELETE FROM item");
+        }
+        assert_false(failed);
+        assert_contains(seen, "(check deferred)");
+    }
+}
+
 /* ---- How --------------------------------------------------------------------------------------------------------- */
 
 static void an_ordinary_failure_can_be_caught_and_leaves_the_transaction_open(void **state)
@@ -502,6 +528,7 @@ int main(void)
         in_world(a_connection_that_is_lent_already_is_under_it_too),
         in_world(connecting_is_a_call),
         in_world(every_kind_of_call_can_be_the_one_that_fails),
+        in_world(every_call_of_a_sandbox_can_fail_too),
         in_world(an_ordinary_failure_can_be_caught_and_leaves_the_transaction_open),
         in_world(a_deadlock_has_rolled_the_whole_transaction_back),
         in_world(a_connection_that_is_lost_has_lost_its_transaction),
