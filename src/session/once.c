@@ -193,7 +193,7 @@ static belay_code make_table(belay_session *s, belay_error *error)
 {
     belay_conn *conn;
     belay_db *db = s->db;
-    int64_t now = belayi_clock_now(), due = atomic_load(&db->once_due_ns);
+    long long now = belayi_clock_now(), due = atomic_load(&db->once_due_ns);
     if (now < due)
         return BELAY_OK;
     belay_code code = belayi_db_lend(db, &belayi_transaction_top(&s->transaction)->limits, &conn, error);

@@ -104,7 +104,7 @@ static void run_unit(point *p)
         broken(p, "the depth is %d after all scopes\n", belay_depth(s));
     belay_session_close(s);
     belay_close(db);
-    p->failed = p->fake.failed;
+    p->failed = fake_failed(&p->fake);
     memcpy(p->log, p->fake.log, sizeof p->log);
     if (p->fake.open_connections != 0 || p->fake.open_statements != 0)
         broken(p, "%d connections and %d statements were left open\n", p->fake.open_connections,
