@@ -104,7 +104,8 @@ typedef struct belayi_hook_entry {
 typedef struct belayi_hooks {
     belayi_hook_entry *entries;
     size_t count, room;
-    int failed; /* of the transaction so far */
+    size_t next; /* the one that is looked at next before the commit */
+    int failed;  /* of the transaction so far */
 } belayi_hooks;
 
 enum { BELAYI_FRAMES_AT_FIRST = 8 };
