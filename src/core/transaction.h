@@ -200,7 +200,7 @@ belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, be
  */
 belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
 
-/* Forgets how the last transaction ended. */
+/* Forgets the pending error, and how the last transaction ended. */
 void belayi_transaction_clear(belayi_transaction *);
 
 /*
