@@ -30,7 +30,7 @@ void fake_arm(fake_driver *fake, unsigned fail_at, fake_fault fault, bool onward
     fake->fail_at = fail_at;
     fake->fault = fault;
     fake->onwards = onwards;
-    fake->calls = fake->failed = 0;
+    fake->calls = fake->failed = fake->doubts = 0;
     fake->log_size = 0;
     fake->log[0] = '\0';
 }
@@ -165,8 +165,10 @@ static belay_code commit_fake(belay_conn *conn, belay_error *error)
     if (fake->fault == FAKE_LOST_AFTER)
         f->inner->driver->commit(f->inner, error);
     fail(conn, error);
-    if (fake->fault == FAKE_LOST_AFTER || fake->fault == FAKE_LOST_BEFORE)
+    if (fake->fault == FAKE_LOST_AFTER || fake->fault == FAKE_LOST_BEFORE) {
         error->outcome = BELAY_WORK_UNKNOWN;
+        fake->doubts++;
+    }
     return error->code;
 }
 

@@ -31,6 +31,7 @@ typedef struct fake_driver {
     bool onwards;     /* and all that follow */
     unsigned calls;   /* that could fail, since the last fake_arm */
     unsigned failed;  /* of them */
+    unsigned doubts;  /* commits whose answer was lost */
     int open_connections, open_statements;
     char log[FAKE_LOG_ROOM]; /* such as "begin savepoint:1 execute release:1 commit " */
     size_t log_size;
