@@ -177,7 +177,7 @@ static belay_code open_native(belayi_sqlite_conn *conn, belay_error *error)
     const belayi_sqlite_shared *shared = belayi_sqlite_shared_of(conn);
     const char *path = shared->path ? shared->path : ":memory:";
     int flags = (shared->path ? mode_flags[shared->mode] : mode_flags[BELAYI_SQLITE_RWC]) | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(path, &conn->db, flags, NULL);
+    int rc = belayi_sqlite_open_db(conn, path, flags);
     if (!conn->db)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
     sqlite3_extended_result_codes(conn->db, 1);
@@ -219,14 +219,13 @@ void belayi_sqlite_close(belay_conn *base)
         for (int j = 0; j < BELAYI_SQLITE_MARKS; j++)
             sqlite3_finalize(conn->marks[i][j]);
     sqlite3_finalize(conn->schema_probe);
-    sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
-    conn->db = NULL;
+    belayi_sqlite_close_db(conn);
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
     conn->queued = false;
 }
 
-/* Closing would checkpoint or delete files that the parent uses, and drop locks. So everything leaks. */
+/* Closing would checkpoint or delete files that the parent uses. So everything leaks; see forks.c. */
 void belayi_sqlite_disown(belay_conn *base)
 {
     ((belayi_sqlite_conn *)base)->db = NULL;
