@@ -85,7 +85,7 @@ typedef struct belay_db_options {
  * The options are copied. The caller owns the handle: belay_close.
  *
  * Errors: BELAY_MISUSE (URL or options), BELAY_UNSUPPORTED (no such engine in
- * this build; on SQLite, a file that was open when this process was forked), BELAY_CONNECTION, BELAY_PERMISSION,
+ * this build), BELAY_CONNECTION, BELAY_PERMISSION,
  * BELAY_READ_ONLY, BELAY_CORRUPT (not a database), BELAY_IO, BELAY_NO_MEMORY.
  */
 BELAY_API belay_db *belay_open(const char *url, const belay_db_options *options);

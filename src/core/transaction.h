@@ -111,7 +111,8 @@ typedef struct belayi_hook_entry {
 typedef struct belayi_hooks {
     belayi_hook_entry *entries;
     size_t count, room;
-    int failed; /* of the transaction so far */
+    size_t next; /* the one that is looked at next before the commit */
+    int failed;  /* of the transaction so far */
 } belayi_hooks;
 
 enum { BELAYI_FRAMES_AT_FIRST = 8 };
@@ -218,7 +219,7 @@ belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, be
  */
 belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
 
-/* Forgets how the last transaction ended. */
+/* Forgets the pending error, and how the last transaction ended. */
 void belayi_transaction_clear(belayi_transaction *);
 
 /*

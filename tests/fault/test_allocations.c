@@ -289,11 +289,13 @@ static bool run_point(stand *st, const scenario *which, unsigned fail_at, bool o
     notes = (scenario_notes){.unit = 0};
     if (scenario_setup(which, st->witness) != BELAY_OK)
         fail_msg("the tables can't be made: %s", belay_message(st->witness));
-    belay_db_options options = database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2, .statement_cache = 6));
+    belay_db_options options =
+        scenario_options(which, database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2, .statement_cache = 6)));
     long blocks = memory.blocks;
     arm(fail_at, onwards);
     belay_db *db = belay_open(st->d.url, &options);
     belay_session *s = belay_session_open(db);
+    notes.db = db;
     which->run(s, &notes);
     bool met = memory.failed > 0;
     arm(0, false);

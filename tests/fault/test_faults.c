@@ -48,6 +48,7 @@ typedef struct point {
     scenario_notes notes;
     unsigned ended_at[SCENARIO_UNITS], begun_at[SCENARIO_UNITS], last_end; /* in calls of the fake */
     unsigned failed;                                                       /* calls of the fake */
+    unsigned doubts;                                                       /* commits whose answer was lost */
     char log[FAKE_LOG_ROOM];                                               /* of the calls, as the fake wrote it */
     scenario_text broken;
 } point;
@@ -77,6 +78,7 @@ static void note_calls(void *arg, unsigned unit)
 static void disarm(point *p)
 {
     p->failed = fake_failed(&p->fake);
+    p->doubts = p->fake.doubts;
     memcpy(p->log, p->fake.log, sizeof p->log);
     fake_arm(&p->fake, 0, FAKE_ERROR, false);
 }
@@ -164,13 +166,12 @@ static void check_doubt(point *p)
 {
     char call[FAKE_CALL_ROOM];
     fake_call_name(p->log, p->fail_at, call);
-    bool commits = strcmp(call, "commit") == 0 || (strcmp(call, "execute") == 0 && !was_open(p));
-    int unknown = 0;
+    unsigned unknown = 0, doubtful = p->doubts;
     for (unsigned i = 0; i < SCENARIO_UNITS; i++)
         unknown += p->notes.units[i].fate == UNIT_UNKNOWN;
-    bool doubtful = is_lost(p->fault) && commits && p->failed > 0;
+    doubtful += is_lost(p->fault) && p->failed > 0 && strcmp(call, "execute") == 0 && !was_open(p);
     if (p->second_after > 0 ? unknown > doubtful + is_lost(p->second_fault) : unknown != doubtful)
-        broken(p, "%d units are in doubt after %s at %s", unknown, fake_fault_name(p->fault), call);
+        broken(p, "%u units are in doubt after %s at %s", unknown, fake_fault_name(p->fault), call);
 }
 
 static void check_next_scope(point *p, stand *st, belay_session *s)
@@ -225,7 +226,8 @@ static void check_promises(point *p, stand *st, belay_session *s)
 /* True when the fault was met. */
 static bool run_point(point *p, stand *st)
 {
-    belay_db_options options = database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2));
+    belay_db_options options =
+        scenario_options(p->scenario, database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2)));
     if (scenario_setup(p->scenario, st->witness) != BELAY_OK)
         fail_msg("the tables can't be made: %s", belay_message(st->witness));
     fake_init(&p->fake, &belayi_driver_sqlite);
@@ -237,6 +239,7 @@ static bool run_point(point *p, stand *st)
     p->notes.arg = p;
     belay_db *db = belayi_db_open_with(&p->fake.driver, st->d.url, &options);
     belay_session *s = belay_session_open(db);
+    p->notes.db = db;
     p->last_end = fake_calls(&p->fake);
     p->scenario->run(s, &p->notes);
     disarm(p);

@@ -77,6 +77,7 @@ static void note_call(void *arg, const belayi_call_made *call, belay_code code)
     fake->open_connections -= call->kind == BELAYI_CALL_CLOSE;
     fake->open_statements += call->kind == BELAYI_CALL_PREPARE && code == BELAY_OK;
     fake->open_statements -= call->kind == BELAYI_CALL_FINALIZE;
+    fake->doubts += call->kind == BELAYI_CALL_COMMIT && code == BELAY_CONNECTION;
     if (call->number > 0)
         write_down(fake, call);
 }
@@ -93,6 +94,7 @@ void fake_init(fake_driver *fake, const belay_driver *real)
 
 static void arm(fake_driver *fake, const belayi_fault *first, const belayi_fault *second)
 {
+    fake->doubts = 0;
     belayi_standin_arm(&fake->standin, first, second);
     fake->log_size = 0;
     fake->log[0] = '\0';

@@ -35,6 +35,7 @@ typedef struct fake_driver {
         belayi_standin standin;
     };
     int open_connections, open_statements;
+    unsigned doubts;         /* commits whose answer was lost, since it was armed */
     char log[FAKE_LOG_ROOM]; /* such as "begin savepoint:1 execute release:1 commit " */
     size_t log_size;
 } fake_driver;
