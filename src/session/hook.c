@@ -82,7 +82,9 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     bar_session(s, inside);
     s->barred_call = false;
     atomic_store_explicit(&s->in_call, false, memory_order_release);
+    s->inside++;
     bool worked = hook(s, arg) == 0;
+    s->inside--;
     atomic_store_explicit(&s->in_call, true, memory_order_relaxed);
     worked &= !s->barred_call;
     bar_session(s, barred_around);

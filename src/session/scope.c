@@ -269,6 +269,7 @@ typedef struct running_unit {
 
 static void leave_unit(running_unit *running)
 {
+    running->session->inside--;
     if (running->returned || !belayi_session_enter_to_end(running->session))
         return;
     end_scope(running->session, running->serial, BELAYI_END_ABANDON);
@@ -278,6 +279,7 @@ static void leave_unit(running_unit *running)
 static int call_unit(belay_session *s, belay_unit unit, void *arg)
 {
     running_unit running BELAYI_CLEANUP(leave_unit) = {s, belayi_transaction_top(&s->transaction)->serial, false};
+    s->inside++;
     belayi_session_leave(s);
     int result = unit(s, arg);
     running.returned = true;

@@ -79,6 +79,17 @@ static void disown_session(belay_session *s)
     belayi_rows_orphan(s);
 }
 
+/* Somebody is still going to use it: a hook or callback that it runs, the log or trace that it calls, another thread.
+ */
+static belay_code refuse_close(belay_session *s)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belayi_session_misuse(s, (belay_place){0}, "belay_session_close was called by a hook or callback of the session");
+    belayi_session_leave(s);
+    return BELAY_MISUSE;
+}
+
 belay_code belay_session_close(belay_session *s)
 {
     if (!s)
@@ -87,6 +98,8 @@ belay_code belay_session_close(belay_session *s)
         disown_session(s);
         return BELAY_OK;
     }
+    if (atomic_load(&s->in_call) || s->inside > 0)
+        return refuse_close(s);
     end_all(s);
     if (s->kind)
         s->kind->close(s->kind_arg);

@@ -62,6 +62,7 @@ struct belay_session {
     unsigned hook_floor;     /* scopes up to this depth are not the running hook's to end */
     bool in_barred_hook;     /* inside a hook that can't use the session */
     bool barred_call;        /* it was tried all the same */
+    unsigned inside;         /* how many hooks and callbacks are running: it can't be closed meanwhile */
     bool in_late_hook;       /* inside a hook after the end of a unit */
     bool status_unread;      /* the status is a failure that nobody has read */
     bool already_done;       /* the last unit had been done before, under the same key */
