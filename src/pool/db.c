@@ -191,6 +191,7 @@ bool belayi_db_is_ours(const belay_db *db)
 static void free_db(belay_db *db)
 {
     if (db->driver) {
+        belayi_pool_close(&db->pool); /* of an adopted connection: nobody calls belay_close for it */
         belayi_pool_done(&db->pool);
         db->driver->shared_done(db->shared);
     }

@@ -67,6 +67,7 @@ typedef struct belayi_sqlite_conn {
     bool adopted; /* the program's: its settings, handlers and statements are left alone */
     bool lent;    /* in this transaction, to the program: it may have changed what it likes */
     bool queued;
+    bool began;      /* the open transaction was begun here, not by the program */
     bool read_only;  /* the transaction was begun so; a write is refused */
     bool broken;     /* a rollback failed */
     unsigned firsts; /* how often savepoint 1 was set in this transaction */

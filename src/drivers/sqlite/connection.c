@@ -225,6 +225,8 @@ void belayi_sqlite_close(belay_conn *base)
     sqlite3_finalize(conn->schema_probe);
     if (!conn->adopted)
         sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
+    else if (conn->began && !sqlite3_get_autocommit(conn->db))
+        sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
     conn->db = NULL;
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
