@@ -22,7 +22,8 @@ void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, cons
         .backoff_ms = o.backoff_ms ? o.backoff_ms : BACKOFF_MS,
         .backoff_max_ms = o.backoff_max_ms ? o.backoff_max_ms : BACKOFF_MAX_MS,
     };
-    s->unit.spec.twice = o.retries > 0 && s->db && atomic_load_explicit(&s->db->run_twice, memory_order_relaxed);
+    s->unit.spec.twice = o.retries > 0 && !s->suspended && /* inside another transaction it is never run again */
+                         atomic_load_explicit(&s->db->run_twice, memory_order_relaxed);
     s->transaction.attempt = 1;
     s->already_done = false;
 }
@@ -32,7 +33,7 @@ static int64_t draw_wait(belay_session *s)
 {
     const belayi_unit *unit = &s->unit;
     int64_t bound = unit->backoff_ms;
-    for (int i = 1; i < unit->attempt && bound < unit->backoff_max_ms; i++)
+    for (int i = 1; i < unit->attempt - unit->uncounted && bound < unit->backoff_max_ms; i++)
         bound *= 2;
     if (bound > unit->backoff_max_ms)
         bound = unit->backoff_max_ms;
@@ -41,7 +42,8 @@ static int64_t draw_wait(belay_session *s)
 
 static bool worth_trying(const belay_session *s)
 {
-    return s->unit.attempt <= s->unit.retries && belay_retryable(&s->status);
+    int counted = s->unit.attempt - s->unit.uncounted;
+    return counted <= s->unit.retries && s->foreign_end.code == BELAY_OK && belay_retryable(&s->status);
 }
 
 /* Waits before the next attempt; false when the time limit would pass meanwhile: then the last error stays. */
@@ -64,12 +66,11 @@ static bool wait_for_next(belay_session *s)
 
 bool belayi_retry_again(belay_session *s)
 {
-    bool on_purpose = s->transaction.refused; /* belay_run_twice: it counts for nothing */
-    if (!on_purpose && (!worth_trying(s) || !wait_for_next(s)))
+    if (!s->unit.refused && (!worth_trying(s) || !wait_for_next(s)))
         return false;
-    s->unit.retries += on_purpose;
-    s->unit.spec.twice &= !on_purpose;
-    s->transaction.refused = false;
+    s->unit.uncounted += s->unit.refused;
+    s->unit.refused = false;
+    s->unit.spec.twice = false; /* whatever came, it runs a second time */
     s->status.code = BELAY_OK;
     s->status_unread = s->unread_came_later = false;
     s->transaction.attempt = ++s->unit.attempt;
