@@ -143,6 +143,11 @@ static belay_code isolation_of_fake(belay_conn *conn, belay_level *out, belay_er
     PASS(conn, "isolation", fake_of(conn)->inner->driver->isolation(fake_of(conn)->inner, out, error));
 }
 
+static void *native_of_fake(belay_conn *conn)
+{
+    return fake_of(conn)->inner->driver->native(fake_of(conn)->inner);
+}
+
 /* ---- Transactions -------------------------------------------------------------------------------------------------
  */
 
@@ -168,6 +173,11 @@ static belay_code commit_fake(belay_conn *conn, belay_error *error)
     if (fake->fault == FAKE_LOST_AFTER || fake->fault == FAKE_LOST_BEFORE)
         error->outcome = BELAY_WORK_UNKNOWN;
     return error->code;
+}
+
+static belay_code check_deferred_fake(belay_conn *conn, belay_error *error)
+{
+    PASS(conn, "check", fake_of(conn)->inner->driver->check_deferred(fake_of(conn)->inner, error));
 }
 
 static belay_code rollback_fake(belay_conn *conn, belay_error *error)
@@ -308,10 +318,12 @@ void fake_init(fake_driver *fake, const belay_driver *inner)
     fake->driver.open = open_fake;
     fake->driver.close = close_fake;
     fake->driver.disown = disown_fake;
+    fake->driver.native = native_of_fake;
     fake->driver.status = status_of_fake;
     fake->driver.isolation = isolation_of_fake;
     fake->driver.begin = begin_fake;
     fake->driver.commit = commit_fake;
+    fake->driver.check_deferred = check_deferred_fake;
     fake->driver.rollback = rollback_fake;
     fake->driver.savepoint = savepoint_fake;
     fake->driver.release = release_fake;
