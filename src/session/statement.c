@@ -186,7 +186,7 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
         return code;
     if (alone)
         narrow_unit(t, running);
-    if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT || running->cached->sql.lock == BELAYI_LOCK_SKIP)
+    if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT)
         t->conn->limits.lock_wait_ns = 0;
     code = belayi_scope_begin(t);
     if (code == BELAY_OK)

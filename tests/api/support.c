@@ -21,8 +21,8 @@ belay_db *open_again(world *w, const belay_db_options *options)
 /* What the tests of a former run left in a database that is not fresh. */
 static void drop_tables(belay_session *s)
 {
-    static const char *const tables[] = {"child", "item",  "taken", "fresh", "named",
-                                         "audit", "purse", "t",     "foo",   "baz"};
+    static const char *const tables[] = {"child", "item", "taken", "fresh", "named",     "audit",
+                                         "purse", "t",    "foo",   "baz",   "belay_once"};
     char sql[64];
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS %s", tables[i]);
@@ -102,6 +102,12 @@ int run_in_child(int (*check)(void *arg), void *arg)
     if (child < 0 || waitpid(child, &status, 0) != child)
         return CRASHED;
     return WIFEXITED(status) ? WEXITSTATUS(status) : CRASHED + WTERMSIG(status);
+}
+
+const char *url_for_child(const world *w, char *out, size_t room)
+{
+    snprintf(out, room, "%s%s", w->d.url, database_is_sqlite(&w->d) ? ".child" : "");
+    return out;
 }
 
 void pause_ms(int ms)

@@ -51,6 +51,9 @@ void only_on_sqlite(const world *);
    Inherited handles are of no use in there. */
 int run_in_child(int (*check)(void *arg), void *arg);
 
+/* A database for the child that the parent has not open: SQLite can't open in both what was open at the fork. */
+const char *url_for_child(const world *, char *out, size_t room);
+
 /* Sleeps at least so long. */
 void pause_ms(int ms);
 

@@ -173,6 +173,81 @@ static void three_failed_tries_end_with_the_error_that_the_unit_gives(void **sta
     assert_string_equal(belay_caught(s)->message, "the gateway did not answer, try 3");
 }
 
+typedef struct tries {
+    int made, attempts[4], conflicts;
+} tries;
+
+/* Pays into account 2, and fails: with a conflict, as long as it is to meet one, else at a constraint. */
+static int pay_in(belay_session *s, void *arg)
+{
+    tries *t = arg;
+    t->attempts[t->made++ % 4] = belay_attempt(s);
+    belay_exec(s, "UPDATE account SET balance = balance + 10 WHERE id = 2");
+    if (t->conflicts > 0) {
+        t->conflicts--;
+        belay_fail(s, BELAY_SERIALIZATION, "as if another transaction had been faster");
+    }
+    if (belay_attempt(s) == 1)
+        belay_exec(s, "INSERT INTO transfer (id, target) VALUES (?, 99)", t->made); /* no such account */
+    return 0;
+}
+
+static belay_code try_three_times(belay_session *s, tries *t)
+{
+    BELAY_ATOMIC_WITH(s, .name = "tries") {
+        for (int try = 1; belay_atomic(s, BELAY_SCOPE_OPTIONS(.name = "try"), pay_in, t) != BELAY_OK; try++) {
+            if (!belay_catch(s, BELAY_ANY))
+                break;
+            if (try == 3) {
+                belay_raise(s, belay_caught(s));
+                break;
+            }
+        }
+    }
+    return belay_status(s);
+}
+
+static void the_error_of_the_last_try_is_raised_as_it_was_and_can_be_caught_outside(void **state)
+{
+    belay_session *s = ((database *)*state)->s;
+    tries t = {.made = 0};
+    belay_code code = BELAY_OK;
+    bool caught = false;
+    BELAY_ATOMIC_WITH(s, .name = "unit") {
+        belay_exec(s, "UPDATE account SET balance = 70 WHERE id = 1");
+        code = try_three_times(s, &t);
+        caught = belay_catch(s, BELAY_FOREIGN_KEY);
+        belay_exec(s, "INSERT INTO payment_log (id, note) VALUES (1, 'without')");
+    }
+    assert_status(s, BELAY_OK);
+    assert_int_equal(code, BELAY_FOREIGN_KEY);
+    assert_true(caught);
+    assert_int_equal(t.made, 3);
+    assert_string_equal(belay_caught(s)->statement, "INSERT INTO transfer (id, target) VALUES (?, 99)");
+    assert_string_equal(belay_caught(s)->function, "pay_in");
+    assert_string_equal(belay_caught(s)->scope, "try");
+    assert_rows(s, "SELECT id, balance FROM account ORDER BY id", "1|70;2|0");
+    assert_rows(s, "SELECT note FROM payment_log", "without");
+}
+
+static void a_conflict_is_not_tried_again_inside_the_unit_but_the_whole_unit_is(void **state)
+{
+    belay_session *s = ((database *)*state)->s;
+    tries t = {.conflicts = 1};
+    int runs = 0;
+    BELAY_ATOMIC_WITH(s, .name = "unit", .retries = 5, .backoff_ms = 1) {
+        runs++;
+        belay_exec(s, "UPDATE account SET balance = balance - 10 WHERE id = 1");
+        try_three_times(s, &t);
+    }
+    assert_status(s, BELAY_OK);
+    assert_int_equal(runs, 2);
+    assert_int_equal(t.made, 2);
+    assert_int_equal(t.attempts[0], 1);
+    assert_int_equal(t.attempts[1], 2);
+    assert_rows(s, "SELECT id, balance FROM account ORDER BY id", "1|90;2|10");
+}
+
 /* ---- 12, 20, 23: half a transfer
  * ----------------------------------------------------------------------------------------------- */
 
@@ -246,6 +321,8 @@ int main(void)
         accounts_test(a_rollback_hook_cant_use_the_session_while_a_transaction_is_open),
         accounts_test(a_rollback_hook_can_use_the_session_after_the_outermost_scope),
         accounts_test(three_failed_tries_end_with_the_error_that_the_unit_gives),
+        accounts_test(the_error_of_the_last_try_is_raised_as_it_was_and_can_be_caught_outside),
+        accounts_test(a_conflict_is_not_tried_again_inside_the_unit_but_the_whole_unit_is),
         accounts_test(a_failure_between_debit_and_credit_leaves_the_sum),
         accounts_test(statements_after_the_failed_one_are_refused_with_its_code),
         accounts_test(the_message_says_that_nothing_was_kept),

@@ -223,22 +223,54 @@ static void hooks_run_in_order_after_the_commit_outside_any_transaction(void **s
 
 static void a_hook_that_fails_stops_no_other_and_changes_nothing(void **state)
 {
-    database d;
+    database *d = *state;
     calls all = {.count = 0};
     call list[] = {{&all, 1, 0}, {&all, 2, 7}, {&all, 3, 0}};
-    (void)state;
-    database_open(&d, NULL);
-    BELAY_ATOMIC(d.s) {
+    BELAY_ATOMIC(d->s) {
+        belay_exec(d->s, "INSERT INTO post (id, title) VALUES (1, 'kept')");
         for (int i = 0; i < 3; i++)
-            belay_on_commit(d.s, note_call, &list[i], note_free);
-        belay_exec(d.s, "SELECT 1");
+            belay_on_commit(d->s, note_call, &list[i], note_free);
     }
-    assert_status(d.s, BELAY_OK);
+    assert_int_equal(belay_hook_errors(d->s), 1);
+    assert_status(d->s, BELAY_OK);
+    assert_int_equal(belay_pending(d->s)->outcome, BELAY_WORK_COMMITTED);
     assert_int_equal(all.count, 3);
     assert_int_equal(all.freed, 3);
-    assert_int_equal(belay_hook_errors(d.s), 1);
-    assert_int_equal(d.log_lines, 1);
-    assert_int_equal(database_close(&d), BELAY_OK);
+    assert_int_equal(d->log_lines, 1);
+    assert_non_null(strstr(database_log(d), "a hook after a commit failed"));
+    belay_session *witness = belay_session_open(d->db);
+    assert_rows(witness, posts, "1|kept");
+    assert_int_equal(belay_session_close(witness), BELAY_OK);
+}
+
+typedef struct look {
+    belay_db *db;
+    int64_t posts;
+} look;
+
+static int look_from_outside(belay_session *s, void *arg)
+{
+    look *l = arg;
+    belay_session *witness = belay_session_open(l->db);
+    (void)s;
+    l->posts = belay_int_of(witness, "SELECT count(*) FROM post");
+    return belay_session_close(witness) != BELAY_OK;
+}
+
+static void others_see_the_work_when_its_hook_runs(void **state)
+{
+    database *d = *state;
+    look l = {d->db, -1};
+    BELAY_ATOMIC(d->s) {
+        belay_exec(d->s, "INSERT INTO post (id, title) VALUES (1, 'outer')");
+        BELAY_ATOMIC(d->s) {
+            belay_on_commit(d->s, look_from_outside, &l, NULL);
+            belay_exec(d->s, "INSERT INTO post (id, title) VALUES (2, 'inner')");
+        }
+    }
+    assert_int_equal(belay_hook_errors(d->s), 0);
+    assert_status(d->s, BELAY_OK);
+    assert_int_equal(l.posts, 2);
 }
 
 static void a_hook_of_a_scope_that_was_undone_never_runs_and_is_freed(void **state)
@@ -341,7 +373,8 @@ int main(void)
         cmocka_unit_test(a_failed_unit_that_nobody_read_is_logged_once_and_returned_at_the_end),
         posts_test(a_session_closed_in_the_middle_of_a_unit_rolls_back_and_says_so),
         posts_test(hooks_run_in_order_after_the_commit_outside_any_transaction),
-        cmocka_unit_test(a_hook_that_fails_stops_no_other_and_changes_nothing),
+        posts_test(a_hook_that_fails_stops_no_other_and_changes_nothing),
+        posts_test(others_see_the_work_when_its_hook_runs),
         posts_test(a_hook_of_a_scope_that_was_undone_never_runs_and_is_freed),
         posts_test(a_hook_can_do_a_unit_of_its_own_and_the_status_stays_the_programs),
         posts_test(a_post_is_not_there_when_its_mail_could_not_be_sent_before_the_commit),

@@ -207,7 +207,7 @@ static bool run_point(void *arg, fault_point *at)
     fake_arm(&p.fake, at->fail_at, at->fault, at->onwards);
     for (int i = 0; i < UNITS; i++)
         run_unit(&p, i);
-    bool met = p.fake.failed > 0;
+    bool met = fake_failed(&p.fake) > 0;
     fake_arm(&p.fake, 0, FAKE_ERROR, false);
     check_outcomes(&p, st);
     check_rows(&p, st, !st->foreign || end_foreign(&p));

@@ -230,7 +230,7 @@ static bool run_point(void *arg, fault_point *at)
     fake_arm(&p.fake, st->closing ? 0 : at->fail_at, at->fault, at->onwards);
     for (int i = 0; i < UNITS; i++)
         run_unit(s, &p, i);
-    bool met = p.fake.failed > 0;
+    bool met = fake_failed(&p.fake) > 0;
     fake_arm(&p.fake, 0, FAKE_ERROR, false);
     check_hooks(&p, s);
     check_inside(&p, s);
@@ -241,7 +241,7 @@ static bool run_point(void *arg, fault_point *at)
     }
     belay_session_close(s);
     belay_close(db);
-    met = met || p.fake.failed > 0;
+    met = met || fake_failed(&p.fake) > 0;
     check_outside(&p, st);
     st->points += met;
     return met;

@@ -177,7 +177,7 @@ static belay_code open_native(belayi_sqlite_conn *conn, belay_error *error)
     const belayi_sqlite_shared *shared = belayi_sqlite_shared_of(conn);
     const char *path = shared->path ? shared->path : ":memory:";
     int flags = (shared->path ? mode_flags[shared->mode] : mode_flags[BELAYI_SQLITE_RWC]) | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(path, &conn->db, flags, NULL);
+    int rc = belayi_sqlite_open_db(conn, path, flags);
     if (!conn->db)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
     sqlite3_extended_result_codes(conn->db, 1);
@@ -198,10 +198,10 @@ belay_code belayi_sqlite_open(belay_conn *base, belay_error *error)
     belay_conn given = *base;
     *conn = (belayi_sqlite_conn){.base = given, .schema_generation = 1};
     conn->base.rules = &sqlite_rules;
-    conn->db = belayi_sqlite_shared_of(conn)->adopted;
-    conn->adopted = conn->db != NULL;
-    if (conn->adopted)
+    if (belayi_sqlite_shared_of(conn)->adopted) {
+        belayi_sqlite_adopt_db(conn, belayi_sqlite_shared_of(conn)->adopted);
         return BELAY_OK;
+    }
     belay_code code = check_file(belayi_sqlite_shared_of(conn), error);
     if (code == BELAY_OK)
         code = open_native(conn, error);
@@ -223,17 +223,15 @@ void belayi_sqlite_close(belay_conn *base)
         for (int j = 0; j < BELAYI_SQLITE_MARKS; j++)
             sqlite3_finalize(conn->marks[i][j]);
     sqlite3_finalize(conn->schema_probe);
-    if (!conn->adopted)
-        sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
-    else if (conn->began && !sqlite3_get_autocommit(conn->db))
+    if (conn->adopted && conn->began && !sqlite3_get_autocommit(conn->db))
         sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
-    conn->db = NULL;
+    belayi_sqlite_close_db(conn);
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
     conn->queued = false;
 }
 
-/* Closing would checkpoint or delete files that the parent uses, and drop locks. So everything leaks. */
+/* Closing would checkpoint or delete files that the parent uses. So everything leaks; see forks.c. */
 void belayi_sqlite_disown(belay_conn *base)
 {
     ((belayi_sqlite_conn *)base)->db = NULL;

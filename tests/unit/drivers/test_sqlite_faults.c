@@ -10,77 +10,7 @@
 
 #include <sqlite3.h>
 
-/* ---- A VFS that fails -------------------------------------------------------------------------------------------- */
-
-static long countdown; /* to the failure; 0: none */
-static bool for_good;
-static int failure; /* what is answered then, for a write */
-
-static bool fails_now(void)
-{
-    if (countdown == 0)
-        return false;
-    if (countdown > 1) {
-        countdown--;
-        return false;
-    }
-    if (!for_good)
-        countdown = 0;
-    return true;
-}
-
-/* Each open file has the methods that it came with, which are others for a database than for a journal, but for these.
- */
-static sqlite3_vfs *real_vfs;
-static sqlite3_io_methods real_methods, failing_methods[2];
-
-static int failing_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
-{
-    return fails_now() ? failure : real_methods.xWrite(file, data, size, at);
-}
-
-static int failing_sync(sqlite3_file *file, int flags)
-{
-    return fails_now() ? SQLITE_IOERR_FSYNC : real_methods.xSync(file, flags);
-}
-
-static int failing_truncate(sqlite3_file *file, sqlite3_int64 size)
-{
-    return fails_now() ? SQLITE_IOERR_TRUNCATE : real_methods.xTruncate(file, size);
-}
-
-static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
-{
-    (void)vfs;
-    int rc = real_vfs->xOpen(real_vfs, name, file, flags, out_flags);
-    if (rc == SQLITE_OK && file->pMethods) {
-        sqlite3_io_methods *methods = &failing_methods[flags & SQLITE_OPEN_MAIN_DB ? 0 : 1];
-        real_methods = *methods = *file->pMethods;
-        methods->xWrite = failing_write;
-        methods->xSync = failing_sync;
-        methods->xTruncate = failing_truncate;
-        file->pMethods = methods;
-    }
-    return rc;
-}
-
-static int failing_delete(sqlite3_vfs *vfs, const char *name, int sync)
-{
-    (void)vfs;
-    return fails_now() ? SQLITE_IOERR_DELETE : real_vfs->xDelete(real_vfs, name, sync);
-}
-
-static void install_vfs(void)
-{
-    static sqlite3_vfs failing;
-    real_vfs = sqlite3_vfs_find(NULL);
-    failing = *real_vfs;
-    failing.zName = "failing";
-    failing.pNext = NULL;
-    failing.xOpen = failing_open;
-    failing.xDelete = failing_delete;
-    assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
-}
+#include "disk.h"
 
 /* ---- Units ----------------------------------------------------------------------------------------------------------
  */
@@ -150,14 +80,14 @@ static tally fail_each_write(const char *parameters)
     for (long n = 1; !passed; n++) {
         assert_true(n < 5000);
         belay_conn *conn = rig_connect(&r);
-        countdown = n;
+        disk.countdown = n;
         belay_code code = run_pair(conn, n);
         belay_error first = r.error;
-        passed = countdown > 0 && !(for_good && countdown == 1);
+        passed = disk.countdown > 0 && !(disk.for_good && disk.countdown == 1);
         if (code != BELAY_OK && code != BELAY_IO && code != BELAY_DISK_FULL)
             fail_msg("write %ld: %s %s", n, belay_code_name(code), r.error.message);
         rig_disconnect(&r, conn); /* while the disk still fails, as a crash would be the only other way out */
-        countdown = 0;
+        disk.countdown = 0;
         r.error = first;
         check_pair(n, code, &counts);
     }
@@ -168,9 +98,9 @@ static tally fail_each_write(const char *parameters)
 static void whatever_was_reported_is_true_when_one_write_fails(void **state)
 {
     (void)state;
-    for_good = false;
+    disk.for_good = false;
     for (int i = 0; i < 2; i++) {
-        failure = i ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+        disk.failure = i ? SQLITE_FULL : SQLITE_IOERR_WRITE;
         for (int j = 0; j < 4; j++) {
             static const char *const urls[] = {"?journal=wal", "?journal=delete&cache_kib=16", "?journal=truncate",
                                                "?journal=wal&cache_kib=16&synchronous=extra"};
@@ -183,9 +113,9 @@ static void whatever_was_reported_is_true_when_one_write_fails(void **state)
 static void whatever_was_reported_is_true_when_the_disk_is_gone_for_good(void **state)
 {
     (void)state;
-    for_good = true;
+    disk.for_good = true;
     for (int i = 0; i < 2; i++) {
-        failure = i ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+        disk.failure = i ? SQLITE_FULL : SQLITE_IOERR_WRITE;
         for (int j = 0; j < 3; j++) {
             static const char *const urls[] = {"?journal=wal", "?journal=delete&cache_kib=16", "?journal=persist"};
             tally counts = fail_each_write(urls[j]);
@@ -197,8 +127,8 @@ static void whatever_was_reported_is_true_when_the_disk_is_gone_for_good(void **
 static void a_commit_whose_sync_failed_has_an_unknown_outcome(void **state)
 {
     (void)state;
-    for_good = false;
-    failure = SQLITE_IOERR_WRITE;
+    disk.for_good = false;
+    disk.failure = SQLITE_IOERR_WRITE;
     tally counts = fail_each_write("?journal=wal");
     assert_true(counts.unknown > 0);
 }
@@ -211,11 +141,11 @@ static void a_full_disk_ends_the_whole_transaction(void **state)
     rig_must(&r, conn, "CREATE TABLE t (k, half, filling)");
     rig_must_begin(&r, conn);
     rig_must(&r, conn, "INSERT INTO t VALUES (1, 1, 1)");
-    failure = SQLITE_FULL;
-    for_good = true;
-    countdown = 1;
+    disk.failure = SQLITE_FULL;
+    disk.for_good = true;
+    disk.countdown = 1;
     assert_int_equal(rig_run(&r, conn, "INSERT INTO t SELECT 1, 2, zeroblob(500000)"), BELAY_DISK_FULL);
-    countdown = 0;
+    disk.countdown = 0;
     assert_int_equal(D->status(conn), BELAY_TRANSACTION_NONE);
     assert_int_equal(D->rollback(conn, &r.error), BELAY_OK);
     assert_int_equal(rig_ask(&r, conn, "SELECT count(*) FROM t"), 0);
@@ -233,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_commit_whose_sync_failed_has_an_unknown_outcome),
         cmocka_unit_test(a_full_disk_ends_the_whole_transaction),
     };
-    install_vfs();
+    if (!disk_install())
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
