@@ -142,6 +142,28 @@ static void the_program_uses_the_connection_between_scopes_as_before(void **stat
     assert_stored(b->w, "0;1;2;10;11;12;20;21;22");
 }
 
+static void the_key_that_the_program_generated_last_stays_where_belay_generates_none(void **state)
+{
+    beside *b = *state;
+    belay_exec(b->s, "CREATE TABLE fresh(id TEXT PRIMARY KEY) WITHOUT ROWID");
+    put_own(b->own, 7);
+    belay_exec(b->s, "INSERT INTO fresh VALUES ('a')");
+    assert_int_equal(sqlite3_last_insert_rowid(b->own), 7);
+    assert_int_equal(belay_last_id(b->s), 0);
+    assert_code(belay_status(b->s), BELAY_UNSUPPORTED);
+    belay_exec(b->s, "INSERT OR IGNORE INTO item(id) VALUES (7)");
+    assert_int_equal(sqlite3_last_insert_rowid(b->own), 7);
+    clash(b->s);
+    assert_int_equal(sqlite3_last_insert_rowid(b->own), 7);
+    rows_of(b->s, "INSERT INTO fresh VALUES ('b') RETURNING id");
+    assert_int_equal(sqlite3_last_insert_rowid(b->own), 7);
+    belay_rows_close(belay_stream(b->s, "INSERT INTO fresh VALUES ('c'), ('d') RETURNING id"));
+    assert_int_equal(sqlite3_last_insert_rowid(b->own), 7);
+    put(b->s, 9);
+    assert_int_equal(sqlite3_last_insert_rowid(b->own), 9);
+    assert_int_equal(belay_last_id(b->s), 9);
+}
+
 static void a_statement_outside_any_scope_is_a_transaction_of_its_own(void **state)
 {
     beside *b = *state;
@@ -303,6 +325,7 @@ int main(void)
         beside_own(what_the_program_writes_inside_a_nested_scope_is_undone_with_it),
         beside_own(what_the_program_writes_after_a_mark_is_undone_by_going_back),
         beside_own(the_program_uses_the_connection_between_scopes_as_before),
+        beside_own(the_key_that_the_program_generated_last_stays_where_belay_generates_none),
         beside_own(a_statement_outside_any_scope_is_a_transaction_of_its_own),
         beside_own(a_trigger_that_the_program_makes_unseen_does_not_tear_a_try),
         beside_own(a_database_that_the_program_attaches_is_locked_by_later_scopes_too),

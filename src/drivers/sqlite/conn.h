@@ -76,6 +76,7 @@ typedef struct belayi_sqlite_conn {
     bool read_only;  /* the transaction was begun so; a write is refused */
     bool broken;     /* a rollback failed */
     unsigned firsts; /* how often savepoint 1 was set in this transaction */
+    int64_t last_id; /* as it was before the running INSERT: what generates none must not seem to have lost it */
     int ended_by;    /* the result code that ended the transaction in a call that could not say so; else 0 */
 
     /* Waiting for locks, within one call. */
