@@ -47,7 +47,7 @@ typedef struct point {
     bool onwards;
     unsigned second_after; /* the second fault comes so many calls after the first; 0: there is none */
     fake_fault second_fault;
-    fake_driver fake, second; /* the second one wraps SQLite, and is wrapped by the first when there are two */
+    fake_driver fake;
     unsigned failed;
     char log[FAKE_LOG_ROOM];
     belay_error status;
@@ -240,10 +240,11 @@ static void set_up(start from)
 static bool run_point(point *p)
 {
     set_up(p->start);
-    fake_init(&p->second, &belayi_driver_sqlite);
-    fake_init(&p->fake, p->second_after > 0 ? &p->second.driver : &belayi_driver_sqlite);
-    fake_arm(&p->fake, p->fail_at, p->fault, p->onwards);
-    fake_arm(&p->second, p->second_after > 0 ? p->fail_at - 1 + p->second_after : 0, p->second_fault, false);
+    fake_init(&p->fake, &belayi_driver_sqlite);
+    if (p->second_after > 0)
+        fake_arm_twice(&p->fake, p->fail_at, p->fault, p->second_after, p->second_fault);
+    else
+        fake_arm(&p->fake, p->fail_at, p->fault, p->onwards);
     run_unit(p);
     bool there = look_for_work(p);
     check_answer(p, there);

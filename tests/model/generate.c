@@ -208,6 +208,21 @@ static void failing_scope(generator *g, op_kind usual)
     statement(g, OP_EXEC);
 }
 
+/* A transaction of its own with a hook, and, in a unit that runs again, an error after it in one of the attempts. */
+static void own_scope(generator *g, op_kind usual)
+{
+    emit(g, usual, FORM_NEW, 0);
+    hook(g, OP_HOOK);
+    statement(g, OP_EXEC);
+    if (chance(g, 20))
+        bad_statement(g);
+    emit(g, OP_END, 0, 0);
+    if (chance(g, 50))
+        emit(g, OP_CATCH, (int)BELAY_ANY, 0);
+    if (g->options.retries)
+        emit(g, OP_FAIL_IN, (int)BELAY_BUSY, (int)pick(g, 2));
+}
+
 /* A mark, work, an error, another mark (perhaps of the same name), and back. */
 static void mark_and_back(generator *g, op_kind mark)
 {
@@ -271,6 +286,7 @@ static const struct choice {
     {catching, OP_IGNORE, 1, 1},     {plain, OP_READ, 2, 2},
     {hook, OP_HOOK, 6, 6},           {plain, OP_REQUIRE_NONE, 1, 1},
     {failing_scope, OP_BLOCK, 6, 1}, {mark_and_back, OP_SAVEPOINT, 4, 0},
+    {own_scope, OP_BLOCK, 15, 0},
 };
 
 enum { CHOICES = sizeof choices / sizeof *choices };
@@ -286,6 +302,8 @@ static void step(generator *g)
             weights[i] = 20;
         if (choices[i].kind == OP_FAIL_IN && !g->options.retries)
             weights[i] = 0;
+        if (choices[i].make == own_scope && !g->wide)
+            weights[i] = 0;
     }
     const struct choice *chosen = &choices[weighted(g, weights, CHOICES)];
     chosen->make(g, chosen->kind);
@@ -298,8 +316,8 @@ void program_generate(program *p, uint64_t seed, const generator_options *option
     p->looks = chance(&g, 25);
     p->quiet = chance(&g, 10);
     g.fresh = (int)pick(&g, MODEL_ROWS);
-    g.options.retries = options->retries && chance(&g, 4); /* each attempt costs a wait */
-    g.wide = options->own && chance(&g, 6);                /* and a file is slower than memory */
+    g.wide = options->own && chance(&g, 6);                              /* a file is slower than memory */
+    g.options.retries = options->retries && chance(&g, g.wide ? 40 : 4); /* and each attempt costs a wait */
     g.limit = 4 + (int)pick(&g, 22);
     if (chance(&g, 12))
         g.limit = 24 + (int)pick(&g, 50);

@@ -31,15 +31,16 @@ static belay_code add_plain_hook(runner *r, model_hook_kind kind)
     return add_hook(r, &hook);
 }
 
-static belay_code insert(belay_session *s, int row)
+/* `alone`: by belay_try. */
+static belay_code insert(belay_session *s, int row, bool alone)
 {
     const model_statement statement = {MODEL_INSERT, row};
-    return run_statement(s, &statement, false);
+    return run_statement(s, &statement, alone);
 }
 
 static int insert_in_scope(belay_session *s, void *row)
 {
-    insert(s, *(int *)row);
+    insert(s, *(int *)row, false);
     return 0;
 }
 
@@ -50,13 +51,15 @@ static belay_code act(runner *r, const model_hook *hook)
     int row = hook->row;
     switch (hook->action) {
     case MODEL_INSERTS:
-        return insert(r->s, row);
+        return insert(r->s, row, false);
+    case MODEL_TRIES:
+        return insert(r->s, row, true);
     case MODEL_REGISTERS:
         return add_plain_hook(r, MODEL_ON_COMMIT);
     case MODEL_REGISTERS_SAME:
         return add_plain_hook(r, hook->kind);
     case MODEL_OPENS:
-        return (belay_begin(r->s, NULL), insert(r->s, row));
+        return (belay_begin(r->s, NULL), insert(r->s, row, false));
     case MODEL_NESTS:
         return belay_atomic(r->s, NULL, insert_in_scope, &row);
     case MODEL_RAISES:

@@ -63,6 +63,7 @@ typedef enum model_action {
     MODEL_NOTHING,
     MODEL_FAILS,          /* returns non-zero */
     MODEL_INSERTS,        /* inserts a row and returns the code of that */
+    MODEL_TRIES,          /* the same by belay_try, so that a failure is caught */
     MODEL_REGISTERS,      /* registers an on-commit hook that does nothing */
     MODEL_REGISTERS_SAME, /* registers a hook of its own kind that does nothing */
     MODEL_OPENS,          /* begins a scope, inserts a row and leaves the scope open */

@@ -27,6 +27,8 @@ static belay_code act(model *m, const model_hook *hook)
     switch (hook->action) {
     case MODEL_INSERTS:
         return model_exec(m, &insert);
+    case MODEL_TRIES:
+        return model_try(m, &insert);
     case MODEL_REGISTERS:
         return model_hook_add(m, MODEL_ON_COMMIT, MODEL_NOTHING, 0);
     case MODEL_REGISTERS_SAME:

@@ -120,9 +120,9 @@ static const char *const statements[MODEL_STATEMENTS] = {
 };
 
 static const char *const hooks[] = {"on_commit", "on_rollback", "before_commit"};
-static const char *const actions[MODEL_ACTIONS] = {"nothing",        "fails",     "inserts", "registers",
-                                                   "registers_same", "opens",     "nests",   "raises",
-                                                   "undoes",         "goes_back", "ends"};
+static const char *const actions[MODEL_ACTIONS] = {"nothing",   "fails",          "inserts",   "tries",
+                                                   "registers", "registers_same", "opens",     "nests",
+                                                   "raises",    "undoes",         "goes_back", "ends"};
 
 enum { HOOK_KINDS = sizeof hooks / sizeof *hooks };
 
