@@ -125,9 +125,9 @@ BELAY_API belay_rehearsal_report belay_rehearse(belay_db *, belay_unit unit, bel
  * a scope is BELAY_UNSUPPORTED: its work would stay. On SQLite the sandbox takes
  * the write lock with its first statement and keeps it until it is closed.
  *
- * When an error ends the sandbox's transaction, what its earlier units did is
- * gone, and every later scope and statement answers with that error until
- * belay_catch.
+ * When an error ends the sandbox's transaction, or a unit in it can't be undone,
+ * what its earlier units did is gone, nothing is retried, and every later scope,
+ * statement and belay_on_commit answers with that error until belay_catch.
  *
  * NULL only when memory is out. The caller owns it: belay_session_close.
  */
@@ -140,7 +140,10 @@ BELAY_API int belay_captured(const belay_session *);
  */
 BELAY_API belay_hook belay_captured_hook(const belay_session *, int i, void **out_arg);
 
-/* Runs them in the order of registration, as after a commit, and forgets them. How many failed. */
+/*
+ * Runs them in the order of registration, as after a commit, and forgets them. How many failed. Those of units that the
+ * hooks themselves run are captured anew. Misuse with a scope open.
+ */
 BELAY_API int belay_run_captured(belay_session *);
 
 /* ---- Twice ------------------------------------------------------------------------------------------------------ */

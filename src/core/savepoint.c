@@ -16,10 +16,11 @@
 
 /* ---- Savepoints -------------------------------------------------------------------------------------------------- */
 
-/* The outermost scope has a transaction to itself and needs none, unless that is somebody else's. */
+/* The outermost scope has a transaction to itself and needs none, unless that is somebody else's, or could become so.
+ */
 static bool has_savepoint(const belayi_transaction *t, unsigned scope)
 {
-    return (scope > 0 || t->foreign) && !t->frames[scope].joined;
+    return (scope > 0 || t->foreign || t->watched) && !t->frames[scope].joined;
 }
 
 /* Everything that owes a savepoint holds the newest one from now on. */

@@ -141,7 +141,8 @@ typedef struct belayi_transaction {
     bool closing; /* every scope is being abandoned: none is undone alone */
     bool foreign; /* the engine's transaction is somebody else's: see belayi_scope_spec */
     bool sandboxed;
-    bool foreign_ended;  /* it was open when a scope in it began, and is over */
+    bool watched; /* the program could end it, and begin another, unseen: the outermost scope has a savepoint too */
+    bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
     bool twice, refused; /* the commit is to be refused once; it was */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
@@ -362,8 +363,8 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
 static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
 {
     const belayi_frame *top = &t->frames[t->depth - 1];
-    return t->depth > 1 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING && top->savepoint == 0 &&
-           t->mark_count == top->marks;
+    return t->depth > 1 && t->eager == 0 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING &&
+           top->savepoint == 0 && t->mark_count == top->marks;
 }
 
 /* Takes the innermost scope off the stack; it has been told and has told all that there is. It ended with `code`. */

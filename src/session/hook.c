@@ -187,6 +187,16 @@ static belay_code register_inside(belay_session *s, belayi_hook_entry entry)
     return code;
 }
 
+/* Whether with no scope open there is nothing to wait for: not so in a transaction of the program's, or when one that
+   was ended by an error may be what the hook was meant for. */
+static belay_code check_outside(belay_session *s)
+{
+    belay_error error = s->foreign_end;
+    if (error.code != BELAY_OK)
+        return belayi_session_raise(s, nowhere, &error);
+    return belayi_adopt_in_foreign(s) ? refuse_in_foreign(s) : BELAY_OK;
+}
+
 /* With no scope open: at once, or, inside a hook, after it. */
 static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
 {
@@ -194,14 +204,15 @@ static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
         free_arg(entry.free_arg, entry.arg);
         return belayi_session_misuse(s, nowhere, "a hook for a scope's rollback or commit needs a scope; none is open");
     }
-    if (belayi_adopt_in_foreign(s)) {
+    belay_code code = check_outside(s);
+    if (code != BELAY_OK) {
         free_arg(entry.free_arg, entry.arg);
-        return refuse_in_foreign(s);
+        return code;
     }
     if (s->in_late_hook)
         return add_hook(s, &s->late, entry);
     belayi_hooks hooks = {0};
-    belay_code code = add_hook(s, &hooks, entry);
+    code = add_hook(s, &hooks, entry);
     s->hook_errors = 0;
     if (code == BELAY_OK && s->kind)
         s->kind->capture(s->kind_arg, hooks);

@@ -24,7 +24,8 @@ void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, cons
         .backoff_ms = o.backoff_ms ? o.backoff_ms : BACKOFF_MS,
         .backoff_max_ms = o.backoff_max_ms ? o.backoff_max_ms : BACKOFF_MAX_MS,
     };
-    s->unit.spec.twice = o.retries > 0 && s->db && atomic_load_explicit(&s->db->run_twice, memory_order_relaxed);
+    s->unit.spec.twice = o.retries > 0 && !s->suspended && /* inside another transaction it is never run again */
+                         atomic_load_explicit(&s->db->run_twice, memory_order_relaxed);
     s->transaction.attempt = 1;
 }
 
@@ -42,7 +43,8 @@ static int64_t draw_wait(belay_session *s, int attempts)
 
 static bool worth_trying(const belay_session *s)
 {
-    return s->unit.attempt <= s->unit.retries && belay_retryable(&s->status);
+    int counted = s->unit.attempt - s->unit.uncounted;
+    return counted <= s->unit.retries && s->foreign_end.code == BELAY_OK && belay_retryable(&s->status);
 }
 
 /* False when the time limit would pass meanwhile. */
@@ -65,7 +67,7 @@ static bool wait_for_next(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
     belay_trace_event event = {.kind = BELAY_TRACE_RETRY, .code = s->status.code, .start_ns = belayi_clock_now()};
-    if (!sleep_after(s, event.start_ns, s->unit.attempt))
+    if (!sleep_after(s, event.start_ns, s->unit.attempt - s->unit.uncounted))
         return false;
     event.file = s->unit.place.file;
     event.function = s->unit.place.function;
@@ -78,12 +80,11 @@ static bool wait_for_next(belay_session *s)
 
 bool belayi_retry_again(belay_session *s)
 {
-    bool on_purpose = s->transaction.refused; /* belay_run_twice: it counts for nothing */
-    if (!on_purpose && (!worth_trying(s) || !wait_for_next(s)))
+    if (!s->unit.refused && (!worth_trying(s) || !wait_for_next(s)))
         return false;
-    s->unit.retries += on_purpose;
-    s->unit.spec.twice &= !on_purpose;
-    s->transaction.refused = false;
+    s->unit.uncounted += s->unit.refused;
+    s->unit.refused = false;
+    s->unit.spec.twice = false; /* whatever came, it runs a second time */
     s->status.code = BELAY_OK;
     s->status_unread = s->unread_came_later = false;
     s->transaction.attempt = ++s->unit.attempt;

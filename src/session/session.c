@@ -250,8 +250,9 @@ static void keep_outcome(belay_session *s)
         s->status = t->pending;
     s->status.outcome = t->pending.outcome;
     s->status_unread = t->pending.code != BELAY_OK && t->pending.code != BELAY_ROLLED_BACK;
-    if (t->foreign_ended)
+    if (t->foreign_failed)
         s->foreign_end = s->status;
+    s->unit.refused = t->refused; /* hooks may use the session, and its transaction with it */
     belayi_transaction_clear(t);
 }
 
@@ -266,12 +267,13 @@ BELAYI_COLD static void end_unit(belay_session *s)
         return;
     belayi_hooks hooks = belayi_hooks_take(&t->hooks);
     bool decided = s->status.outcome == BELAY_WORK_COMMITTED || s->status.outcome == BELAY_WORK_ROLLED_BACK;
+    bool inside = t->foreign && !t->sandboxed && !t->foreign_failed;
     if (!decided)
         belayi_hooks_done(&hooks);
     else if (s->kind && s->status.outcome == BELAY_WORK_COMMITTED)
         s->kind->capture(s->kind_arg, hooks);
     else
-        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED, false);
+        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED, inside);
 }
 
 /* A stream that is left open in a scope that ends is a mistake of the program's, and the scope is rolled back. */

@@ -23,9 +23,10 @@ typedef struct belayi_unit {
     belayi_scope_spec spec;
     belayi_form form;
     belay_place place;
-    int retries, attempt;
-    const char *once;     /* its key, the session's copy; NULL: none */
-    int64_t once_attempt; /* tells the claim of this attempt from every other */
+    int retries, attempt, uncounted; /* attempts that don't count against .retries: belay_run_twice */
+    bool refused;                    /* the last attempt was one of them */
+    const char *once;                /* its key, the session's copy; NULL: none */
+    int64_t once_attempt;            /* tells the claim of this attempt from every other */
     int64_t backoff_ms, backoff_max_ms;
 } belayi_unit;
 

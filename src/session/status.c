@@ -43,21 +43,24 @@ const belay_error *belay_pending(belay_session *s)
     return error;
 }
 
+static bool catch_outside(belay_session *s, belay_code which)
+{
+    s->status_unread = false;
+    if (belay_code_covers(which, s->foreign_end.code))
+        s->foreign_end.code = BELAY_OK;
+    if (!belay_code_covers(which, s->status.code))
+        return false;
+    s->caught = s->status;
+    s->status.code = BELAY_OK;
+    return true;
+}
+
 bool belay_catch(belay_session *s, belay_code which)
 {
     if (!belayi_session_enter(s))
         return false;
-    bool caught;
-    if (s->transaction.depth > 0) {
-        caught = belayi_scope_catch(&s->transaction, which, &s->caught);
-    } else {
-        caught = belay_code_covers(which, s->status.code);
-        s->status_unread = false;
-        if (caught) {
-            s->caught = s->status;
-            s->status.code = s->foreign_end.code = BELAY_OK;
-        }
-    }
+    bool caught =
+        s->transaction.depth > 0 ? belayi_scope_catch(&s->transaction, which, &s->caught) : catch_outside(s, which);
     belayi_session_leave(s);
     return caught;
 }
@@ -130,11 +133,12 @@ static void say(line *l, const char *format, ...)
         l->size += (size_t)needed < l->room - l->size ? (size_t)needed : l->room - l->size - 1;
 }
 
-static const char *say_outcome(const belay_error *e)
+static const char *say_outcome(const belay_error *e, bool ended)
 {
     switch (e->outcome) {
     case BELAY_WORK_OPEN:
-        return "the scope will be rolled back";
+        return ended ? "what it did is still there, in the program's transaction: roll that back"
+                     : "the scope will be rolled back";
     case BELAY_WORK_COMMITTED:
         return "the work was committed";
     case BELAY_WORK_ROLLED_BACK:
@@ -184,7 +188,7 @@ static const char *compose(belay_session *s, const belay_error *e)
         say(&l, " (%s)", e->detail);
     say_where(&l, e);
     if (e->code != BELAY_ROLLED_BACK && e->attempt > 0) /* of a unit that has begun */
-        say(&l, "; %s", say_outcome(e));
+        say(&l, "; %s", say_outcome(e, s->transaction.depth == 0));
     if (e->code != BELAY_ROLLED_BACK)
         say(&l, "; %s", say_retry(e));
     if (e->hint[0])

@@ -112,7 +112,8 @@ struct belay_driver {
        shared_done. Sets *out_max_connections when the database can't have more (0: no bound). Blocks: never. */
     belay_code (*shared_init)(void *shared, const char *url, int *out_max_connections, belay_error *error);
     /* Instead, for a database that is one connection of the program's own: `native` is what the `native` slot gives.
-       `open` takes it over as it is, `close` leaves it open, and its settings are never changed. */
+       `open` takes it over as it is, `close` rolls back what `begin` began and leaves it open, and its settings are
+       never changed. */
     belay_code (*shared_adopt)(void *shared, void *native, belay_error *error);
     void (*shared_done)(void *shared);
 

@@ -72,9 +72,11 @@ typedef struct belayi_sqlite_conn {
     bool adopted; /* the program's: its settings, handlers and statements are left alone */
     bool lent;    /* in this transaction, to the program: it may have changed what it likes */
     bool queued;
+    bool began;      /* the open transaction was begun here, not by the program */
     bool read_only;  /* the transaction was begun so; a write is refused */
     bool broken;     /* a rollback failed */
     unsigned firsts; /* how often savepoint 1 was set in this transaction */
+    int64_t last_id; /* as it was before the running INSERT: what generates none must not seem to have lost it */
     int ended_by;    /* the result code that ended the transaction in a call that could not say so; else 0 */
 
     /* Waiting for locks, within one call. */

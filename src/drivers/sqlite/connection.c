@@ -223,6 +223,8 @@ void belayi_sqlite_close(belay_conn *base)
         for (int j = 0; j < BELAYI_SQLITE_MARKS; j++)
             sqlite3_finalize(conn->marks[i][j]);
     sqlite3_finalize(conn->schema_probe);
+    if (conn->adopted && conn->began && !sqlite3_get_autocommit(conn->db))
+        sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
     belayi_sqlite_close_db(conn);
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
