@@ -16,88 +16,13 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "database.h"
+#include "scarce.h"
 #include "scenarios.h"
-
-/* ---- Memory that runs out
- * -------------------------------------------------------------------------------------------- */
-
-static struct {
-    unsigned fail_at; /* 1: the next allocation; 0: none */
-    bool onwards;
-    unsigned calls, failed;
-    long blocks; /* that are allocated now */
-} memory;
-
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-char *__real_strdup(const char *);
-void __real_free(void *);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-char *__wrap_strdup(const char *);
-void __wrap_free(void *);
-
-static bool runs_out(void)
-{
-    memory.calls++;
-    bool due =
-        memory.fail_at > 0 && (memory.calls == memory.fail_at || (memory.onwards && memory.calls > memory.fail_at));
-    memory.failed += due;
-    if (due)
-        errno = ENOMEM;
-    return due;
-}
-
-static void *counted(void *block)
-{
-    memory.blocks += block != NULL;
-    return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return runs_out() ? NULL : counted(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return runs_out() ? NULL : counted(__real_calloc(count, size));
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    if (runs_out())
-        return NULL;
-    void *grown = __real_realloc(block, size);
-    memory.blocks += !block && grown;
-    return grown;
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return runs_out() ? NULL : counted(__real_strdup(text));
-}
-
-void __wrap_free(void *block)
-{
-    memory.blocks -= block != NULL;
-    __real_free(block);
-}
-
-static void arm(unsigned fail_at, bool onwards)
-{
-    memory.fail_at = fail_at;
-    memory.onwards = onwards;
-    memory.calls = memory.failed = 0;
-}
 
 /* ---- A unit that needs much memory
  * --------------------------------------------------------------------------------------- */
@@ -291,14 +216,14 @@ static bool run_point(stand *st, const scenario *which, unsigned fail_at, bool o
         fail_msg("the tables can't be made: %s", belay_message(st->witness));
     belay_db_options options =
         scenario_options(which, database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2, .statement_cache = 6)));
-    long blocks = memory.blocks;
-    arm(fail_at, onwards);
+    long blocks = scarce_blocks();
+    scarce_arm(fail_at, onwards);
     belay_db *db = belay_open(st->d.url, &options);
     belay_session *s = belay_session_open(db);
     notes.db = db;
     which->run(s, &notes);
-    bool met = memory.failed > 0;
-    arm(0, false);
+    bool met = scarce_failed() > 0;
+    scarce_disarm();
 
     bool usable = s && *belay_db_engine(db);
     const char *broken = scenario_check(which, st->witness, &notes);
@@ -308,8 +233,8 @@ static bool run_point(stand *st, const scenario *which, unsigned fail_at, bool o
         check_next_scope(st, s);
     belay_session_close(s);
     belay_close(db);
-    if (memory.blocks != blocks)
-        scenario_text_add(&wrong, "%ld blocks are still allocated\n", memory.blocks - blocks);
+    if (scarce_blocks() != blocks)
+        scenario_text_add(&wrong, "%ld blocks are still allocated\n", scarce_blocks() - blocks);
     st->points += met;
     return met;
 }
@@ -336,7 +261,7 @@ static void promises_hold_when_memory_runs_out(void **state)
 static void closing_needs_no_memory(void **state)
 {
     const job *j = *state;
-    long blocks = memory.blocks;
+    long blocks = scarce_blocks();
     belay_db *db = belay_open(j->stand->d.url, NULL);
     belay_session *s = belay_session_open(db);
     belay_begin(s, NULL);
@@ -344,13 +269,13 @@ static void closing_needs_no_memory(void **state)
     belay_begin(s, NULL);
     belay_savepoint(s, "m");
     belay_rows *rows = belay_query(s, "SELECT id FROM aftermath");
-    arm(1, true);
+    scarce_arm(1, true);
     belay_code code = belay_session_close(s);
     belay_close(db);
     belay_rows_close(rows);
-    arm(0, false);
+    scarce_disarm();
     assert_int_equal(code, BELAY_ABANDONED);
-    assert_int_equal(memory.blocks, blocks);
+    assert_int_equal(scarce_blocks(), blocks);
     assert_int_equal(belay_int_of(j->stand->witness, "SELECT count(*) FROM aftermath"), 0);
 }
 
