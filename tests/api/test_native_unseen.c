@@ -4,6 +4,7 @@
 #include "beside.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 /* ---- What the library can't see
  * ------------------------------------------------------------------------------------------------ */
@@ -110,6 +111,30 @@ static void a_writing_statement_left_half_way_is_misuse_at_once_and_everything_i
     assert_code(put(w->s, 4), BELAY_OK);
 }
 
+static void a_scope_can_not_begin_or_end_while_a_blob_is_written_and_can_afterwards(void **state)
+{
+    world *w = *state;
+    sqlite3_blob *blob = NULL;
+    char message[400] = "";
+    belay_exec(w->s, "INSERT INTO item(id, note) VALUES (1, 'text')");
+    BELAY_ATOMIC(w->s) {
+        if (sqlite3_blob_open(belay_native(w->s), "main", "item", "note", 1, 1, &blob) == SQLITE_OK) {
+            BELAY_ATOMIC(w->s)
+                put(w->s, 2);
+            snprintf(message, sizeof message, "%s", belay_message(w->s));
+            belay_ignore(w->s, BELAY_ANY);
+            sqlite3_blob_write(blob, "TEXT", 4, 0);
+            sqlite3_blob_close(blob);
+        }
+        BELAY_ATOMIC(w->s)
+            put(w->s, 3);
+    }
+    assert_non_null(blob);
+    assert_contains(message, "half-way");
+    assert_status(w->s, BELAY_OK);
+    assert_rows(w->other, "SELECT id, note FROM item ORDER BY id", "1|TEXT;3|NULL");
+}
+
 static void a_reading_statement_left_half_way_does_not_harm_the_next_transaction(void **state)
 {
     world *w = *state;
@@ -186,6 +211,7 @@ int main(void)
         in_world(settings_that_the_handle_changed_do_not_outlive_the_transaction),
         in_world(a_transaction_ended_by_the_handle_is_misuse_and_nothing_commits_on_its_own),
         in_world(a_writing_statement_left_half_way_is_misuse_at_once_and_everything_is_undone),
+        in_world(a_scope_can_not_begin_or_end_while_a_blob_is_written_and_can_afterwards),
         in_world(a_reading_statement_left_half_way_does_not_harm_the_next_transaction),
         in_world(sessions_of_many_threads_are_lent_handles_of_their_own),
     };
