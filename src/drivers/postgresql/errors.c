@@ -178,6 +178,35 @@ static const char *find_hint(const PGresult *result, const belay_error *error)
     return own;
 }
 
+/* ---- Values -------------------------------------------------------------------------------------------- */
+
+/* What the server tells of data quotes it: 'value "70000" is out of range'. Values don't belong into an error. */
+static void drop_quoted(char *text)
+{
+    char *out = text;
+    for (const char *in = text; *in; in++) {
+        *out++ = *in;
+        const char *close = *in == '"' ? strrchr(in + 1, '"') : NULL;
+        if (*in == '"' && !close)
+            break; /* it was cut within */
+        if (close) {
+            *out++ = '"';
+            in = close;
+        }
+    }
+    *out = '\0';
+}
+
+/* Details of a constraint's error are the row, or the key. */
+static void drop_values(const char *state, belay_error *error)
+{
+    bool constraint = strncmp(state, "23", 2) == 0, data = strncmp(state, "22", 2) == 0;
+    if (constraint || data)
+        error->detail[0] = '\0';
+    if (data)
+        drop_quoted(error->message);
+}
+
 /* ---- Filling the record ---------------------------------------------------------------------------------- */
 
 static void tell_limit(const PGresult *result, belay_error *error)
@@ -201,6 +230,7 @@ belay_code belayi_pg_fail(belayi_pg_conn *conn, const PGresult *result, belay_er
     belayi_report(error, code, "%s", field(result, PG_DIAG_MESSAGE_PRIMARY));
     BELAYI_REPORT_FIELD(error->sqlstate, state);
     BELAYI_REPORT_FIELD(error->detail, field(result, PG_DIAG_MESSAGE_DETAIL));
+    drop_values(state, error);
     find_names(result, error);
     BELAYI_REPORT_FIELD(error->hint, find_hint(result, error));
     const char *at = field(result, PG_DIAG_STATEMENT_POSITION);

@@ -17,15 +17,18 @@
 
 #include "conn.h"
 #include "report.h"
+#include "utf8.h"
 
 /* ---- Prepare ------------------------------------------------------------------------------------------- */
 
+/* At a NUL libpq would stop in silence; other bytes that are no text the server takes for a wrong value. */
 static belay_code check_text(const belayi_sql *sql, belay_error *error)
 {
-    const char *nul = memchr(sql->text, '\0', sql->size);
-    if (!nul)
-        return BELAY_OK; /* libpq would stop there in silence */
-    return belayi_report(error, BELAY_SYNTAX, "there is a NUL at byte %zu of the statement", (size_t)(nul - sql->text));
+    size_t bad_at;
+    if (belayi_utf8_valid(sql->text, sql->size, &bad_at))
+        return BELAY_OK;
+    return belayi_report(error, BELAY_SYNTAX, "there is %s at byte %zu of the statement",
+                         sql->text[bad_at] == '\0' ? "a NUL" : "broken UTF-8", bad_at);
 }
 
 belay_code belayi_pg_prepare(belay_conn *base, const belayi_sql *sql, belay_statement **out_statement,
