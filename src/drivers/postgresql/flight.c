@@ -236,8 +236,14 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 
 belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error)
 {
-    if (!next_result(conn, out_result))
-        return fail_flight(conn, NULL, error);
+    bool between; /* the Sync of what went ahead */
+    do {
+        if (!next_result(conn, out_result))
+            return fail_flight(conn, NULL, error);
+        between = *out_result && is_sync(conn, *out_result);
+        if (between)
+            PQclear(*out_result);
+    } while (between);
     if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result)))
         return BELAY_OK;
     PGresult *failed = *out_result;
@@ -271,7 +277,7 @@ static void leave(belayi_pg_conn *conn)
 }
 
 /* Reads one result, NULL being what separates them. False when there is nothing more to come. */
-static bool land_further(belayi_pg_conn *conn, belay_code *code, belay_error *error)
+static bool land_further(belayi_pg_conn *conn, int *nothings, belay_code *code, belay_error *error)
 {
     PGresult *result;
     if (!next_result(conn, &result)) {
@@ -281,15 +287,18 @@ static bool land_further(belayi_pg_conn *conn, belay_code *code, belay_error *er
     }
     if (result && !is_sync(conn, result) && is_failure(result) && *code == BELAY_OK)
         *code = belayi_pg_fail(conn, result, error);
+    *nothings = result ? 0 : *nothings + 1;
     PQclear(result);
     return !conn->lost;
 }
 
 belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error)
 {
+    enum { TOO_MANY_NOTHINGS = 3 };
+    int nothings = 0;
     belay_code code = BELAY_OK;
-    while (conn->syncs > 0 && !conn->lost && land_further(conn, &code, error))
-        continue;
+    while (conn->syncs > 0 && !conn->lost && land_further(conn, &nothings, &code, error))
+        conn->lost = nothings > TOO_MANY_NOTHINGS; /* libpq waits for nothing more, and a Sync is missing */
     leave(conn);
     return code;
 }

@@ -50,8 +50,8 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
 /* When the server hung up before, COMMIT never leaves: then it is certain that nothing was committed. */
 static bool hung_up(belayi_pg_conn *conn)
 {
-    if (belayi_pg_heard(conn->pg) && !PQconsumeInput(conn->pg))
-        conn->lost = true;
+    while (!conn->lost && belayi_pg_heard(conn->pg))
+        conn->lost = !PQconsumeInput(conn->pg);
     return conn->lost;
 }
 
