@@ -23,16 +23,23 @@ struct pg_conn; /* PGconn */
  *
  * The program may go on using the connection itself, also inside a scope: BEGIN
  * and savepoints are sent when a scope begins, not with its first statement. It
- * must leave the scopes' own savepoints alone. A scope whose transaction was
- * ended behind it, by the program's own COMMIT or ROLLBACK, fails with
- * BELAY_MISUSE at its next call.
+ * must leave the scopes' own savepoints (belay_1, belay_2, ...) alone, and no
+ * writing statement may stand half-way when a scope begins or ends. A scope whose
+ * transaction was ended behind it, by the program's own COMMIT or ROLLBACK, fails
+ * with BELAY_MISUSE at its next call; at its end, when the program has begun
+ * another one in its place, of which nothing is committed then.
  *
  * When the connection is already inside a transaction, an outermost scope is a
  * savepoint in it, and is never committed by Belay: its outcome is
- * BELAY_WORK_OPEN. There, belay_on_commit, .retries and .once are
- * BELAY_UNSUPPORTED. When an error ended the program's transaction, every later
- * scope and statement of the session answers with that error until belay_catch
- * covers it outside all scopes: what follows must not commit on its own.
+ * BELAY_WORK_OPEN. There, belay_on_commit, .retries, .once, BELAY_OUTERMOST and
+ * BELAY_REQUIRES_NEW are BELAY_UNSUPPORTED. A scope that can't be undone, as its
+ * savepoint is gone, has the outcome BELAY_WORK_OPEN too: what it did is in the
+ * program's transaction still.
+ *
+ * When an error ended the program's transaction, or a scope in it could not be
+ * undone, every later scope, statement and belay_on_commit of the session answers
+ * with that error until belay_catch covers it outside all scopes: what follows
+ * must not commit on its own.
  *
  * On SQLite a lock is waited for as the connection's own busy handler says, but
  * for the beginning and the commit of a transaction, which are tried again until

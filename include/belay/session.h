@@ -35,7 +35,9 @@ BELAY_API belay_session *belay_session_open(belay_db *);
  * Closes a session. Open scopes are rolled back; results still open become
  * inert and must still be closed. Returns the first failure that nobody read
  * (see belay_unread); BELAY_ABANDONED when work was open and nothing had failed;
- * else BELAY_OK. Accepts NULL.
+ * else BELAY_OK. Accepts NULL. Called by a hook or callback of the session's own,
+ * or while a call on it is being made, it closes nothing: BELAY_MISUSE. Inside a
+ * block of the session it is undefined.
  */
 BELAY_API belay_code belay_session_close(belay_session *);
 

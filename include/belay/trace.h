@@ -5,7 +5,10 @@
  * the options of belay_open, or the library writes them to a file: with
  * BELAY_TRACE=FILE in the environment, every handle that is opened without a
  * .trace of its own is traced into that file, as JSON lines when the name ends
- * in ".jsonl", else in the format of Chrome's and Perfetto's trace viewers.
+ * in ".jsonl", else in the format of Chrome's and Perfetto's trace viewers. The
+ * first handle of the process empties the file, all share it, and it is complete
+ * when none of them is open. That it can't be written is logged. A program that
+ * runs with more rights than its user has (set-user-id) ignores BELAY_TRACE.
  *
  * A handle without a trace pays nothing for it. Values that were bound are never
  * part of an event: only the text of a statement, with its placeholders.
@@ -86,7 +89,7 @@ BELAY_API const char *belay_trace_kind_name(belay_trace_kind);
 typedef enum belay_trace_format {
     BELAY_TRACE_BY_NAME,    /* JSON_LINES when the path ends in ".jsonl", else CHROME */
     BELAY_TRACE_JSON_LINES, /* one JSON object a line */
-    BELAY_TRACE_CHROME /* Chrome's trace event format, which Perfetto reads too: a row a thread, scopes as slices */
+    BELAY_TRACE_CHROME /* Chrome's trace event format, which Perfetto reads too: a row a session, scopes as slices */
 } belay_trace_format;
 
 typedef struct belay_trace_writer belay_trace_writer;
@@ -94,13 +97,21 @@ typedef struct belay_trace_writer belay_trace_writer;
 /*
  * Makes the file, or empties it, and writes events into it: give belay_trace_write
  * as .trace and the writer as .trace_arg. NULL on failure, with *error filled when
- * it isn't NULL. May be used from any thread, and by several handles. A child
+ * it isn't NULL. May be used from any thread, and by several handles. Each event is
+ * handed to the system at once: a process that dies leaves all that it told. A child
  * after fork writes nothing: the file is its parent's.
+ *
+ * Errors: BELAY_MISUSE (no path, no such format), BELAY_BUSY (another writer, of this
+ * process or another, has the file), BELAY_PERMISSION, BELAY_READ_ONLY,
+ * BELAY_DISK_FULL, BELAY_IO, BELAY_NO_MEMORY.
  */
 BELAY_API belay_trace_writer *belay_trace_open(const char *path, belay_trace_format, belay_error *error);
 BELAY_API void belay_trace_write(void *writer, const belay_trace_event *);
 
-/* Ends the file, after the handles that write to it were closed. BELAY_OK, or the first failure to write. Accepts NULL.
+/*
+ * Ends the file, after the handles that write to it were closed. BELAY_OK, or the
+ * first failure to write; after that nothing more was written, and what is in the
+ * file is whole. Accepts NULL.
  */
 BELAY_API belay_code belay_trace_close(belay_trace_writer *);
 

@@ -55,23 +55,25 @@ static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
     return false;
 }
 
-/* Undoes a nested scope's work. */
-static void undo_nested(belayi_transaction *t, const belayi_frame *frame)
+/* Undoes a nested scope's work. False when that failed while the transaction goes on: then the work is still there. */
+static bool undo_nested(belayi_transaction *t, const belayi_frame *frame)
 {
     belay_error *error = &t->scratch;
-    belay_code code = BELAY_OK;
+    belay_code back = BELAY_OK, code;
     belayi_mark_forget(t, frame->marks);
-    if (t->closing) { /* one ROLLBACK will undo it with all the rest */
+    if (t->closing && !t->foreign) { /* one ROLLBACK will undo it with all the rest */
         belayi_savepoint_let_go(t, frame->savepoint);
-        return;
+        return true;
     }
     if (t->phase == BELAYI_PHASE_OPEN)
-        code = belayi_savepoint_go_back(t, frame->savepoint, error);
+        back = belayi_savepoint_go_back(t, frame->savepoint, error);
     belayi_savepoint_let_go(t, frame->savepoint);
+    code = back;
     if (code == BELAY_OK && t->phase == BELAYI_PHASE_OPEN)
         code = belayi_savepoint_trim(t, error);
     if (code != BELAY_OK)
         belayi_scope_lose(t, error);
+    return back == BELAY_OK || t->phase != BELAYI_PHASE_OPEN;
 }
 
 /* A joined scope can't be undone alone: calling it off is an error of the scope that it joined. */
@@ -99,6 +101,8 @@ static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended,
 static belay_code end_nested(belayi_transaction *t, belayi_end reason)
 {
     belayi_frame *frame = belayi_transaction_top(t);
+    if (t->eager > 0 && keeps(t, reason))
+        belayi_scope_ended_behind(t);
     if (keeps(t, reason) && release_nested(t, frame)) {
         belayi_scope_pop(t, BELAY_OK);
         return BELAY_OK;
@@ -118,8 +122,9 @@ static belay_code end_nested(belayi_transaction *t, belayi_end reason)
 
 static void run_before_commit(belayi_transaction *t)
 {
-    for (size_t i = 0; i < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING; i++) {
-        belayi_hook_entry entry = t->hooks.entries[i];
+    t->hooks.next = 0;
+    while (t->hooks.next < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING) {
+        belayi_hook_entry entry = t->hooks.entries[t->hooks.next++];
         if (entry.kind != BELAYI_HOOK_BEFORE_COMMIT || belayi_hooks_run(t, &entry, false))
             continue;
         belay_error error;
@@ -135,6 +140,7 @@ static bool send_commit(belayi_transaction *t)
     t->conn->limits = belayi_transaction_top(t)->limits;
     if (belayi_wire_commit(t, &error) == BELAY_OK)
         return true;
+    t->doubted = error.code;
     if (error.outcome == BELAY_WORK_UNKNOWN)
         belayi_scope_tell_doubt(&error);
     belayi_scope_fail(t, &error);
@@ -169,13 +175,30 @@ static bool passes_deferred(belayi_transaction *t)
 }
 
 /* In a transaction of somebody else's, the outermost scope is a savepoint like the others. */
-static bool finish_in_foreign(belayi_transaction *t, belayi_end reason)
+static bool finish_in_foreign(belayi_transaction *t, belayi_end reason, bool *out_sound)
 {
     belayi_frame *frame = belayi_transaction_top(t);
     if (keeps(t, reason) && passes_deferred(t) && release_nested(t, frame))
         return true;
-    t->closing = false; /* there is no ROLLBACK that would undo it with the rest */
-    undo_nested(t, frame);
+    if (undo_nested(t, frame))
+        return false;
+    t->foreign_failed = true;
+    if (t->sandboxed) /* it is closed then, and all that was done in it is undone */
+        belayi_scope_engine_ended(t);
+    *out_sound = !t->sandboxed;
+    return false;
+}
+
+/*
+ * Where the program could have ended the transaction and begun another, the scope's savepoint is there no more. Then
+ * that is an error, and nothing of the other one is committed. True when the work is to be kept.
+ */
+static bool is_still_its_own(belayi_transaction *t, const belayi_frame *frame, bool kept)
+{
+    if (kept)
+        return release_nested(t, frame);
+    if (t->pending.code == BELAY_OK)
+        undo_nested(t, frame);
     return false;
 }
 
@@ -183,13 +206,24 @@ static bool finish_in_foreign(belayi_transaction *t, belayi_end reason)
 static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out_sound)
 {
     if (t->foreign)
-        return finish_in_foreign(t, reason);
+        return finish_in_foreign(t, reason, out_sound);
+    const belayi_frame *frame = belayi_transaction_top(t);
     bool kept = keeps(t, reason);
+    if (frame->savepoint > 0)
+        kept = is_still_its_own(t, frame, kept);
     if (kept && t->phase == BELAYI_PHASE_OPEN)
         kept = send_commit(t);
     if (!kept && t->phase == BELAYI_PHASE_OPEN)
         *out_sound = send_rollback(t);
     return kept;
+}
+
+/* What became of work that was not kept. In a transaction of somebody else's it may be impossible to undo. */
+static belay_outcome not_kept(const belayi_transaction *t)
+{
+    if (t->pending.outcome == BELAY_WORK_UNKNOWN)
+        return BELAY_WORK_UNKNOWN;
+    return t->foreign_failed && t->phase == BELAYI_PHASE_OPEN ? BELAY_WORK_OPEN : BELAY_WORK_ROLLED_BACK;
 }
 
 static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_end reason, bool kept)
@@ -209,8 +243,7 @@ static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_en
             belayi_scope_record(t, &t->pending);
         }
     }
-    if (t->pending.outcome != BELAY_WORK_UNKNOWN)
-        t->pending.outcome = BELAY_WORK_ROLLED_BACK;
+    t->pending.outcome = not_kept(t);
 }
 
 /* What may still speak against a commit. */

@@ -30,6 +30,10 @@ void belayi_scope_engine_ended(belayi_transaction *);
 /* A commit has left, and nobody can say what became of it. */
 void belayi_scope_tell_doubt(belay_error *error);
 
+/* Whether the transaction was ended behind the library's back, where the program has the engine's own handle. No error
+   is pending; when it was, that is one of all its scopes. */
+bool belayi_scope_ended_behind(belayi_transaction *);
+
 /* Raises what has passed of the innermost scope's own limits, and what was done behind the library's back. */
 belay_code belayi_scope_check(belayi_transaction *);
 

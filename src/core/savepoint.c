@@ -16,10 +16,11 @@
 
 /* ---- Savepoints -------------------------------------------------------------------------------------------------- */
 
-/* The outermost scope has a transaction to itself and needs none, unless that is somebody else's. */
+/* The outermost scope has a transaction to itself and needs none, unless that is somebody else's, or could become so.
+ */
 static bool has_savepoint(const belayi_transaction *t, unsigned scope)
 {
-    return (scope > 0 || t->foreign) && !t->frames[scope].joined;
+    return (scope > 0 || t->foreign || t->watched) && !t->frames[scope].joined;
 }
 
 /* Everything that owes a savepoint holds the newest one from now on. */
@@ -215,7 +216,7 @@ static belay_code go_back_to(belayi_transaction *t, belayi_mark *mark)
     belayi_hooks_roll_back(t, mark->hooks, true);
     belayi_frame *top = belayi_transaction_top(t);
     top->state = belayi_state_next(top->state, BELAYI_EVENT_GO_BACK);
-    t->pending.code = BELAY_OK;
+    belayi_transaction_clear(t);
     return BELAY_OK;
 }
 

@@ -67,7 +67,7 @@ static void doom(belayi_transaction *t)
 void belayi_scope_engine_ended(belayi_transaction *t)
 {
     if (t->foreign && t->phase == BELAYI_PHASE_OPEN)
-        t->foreign_ended = true;
+        t->foreign_failed = true;
     t->phase = BELAYI_PHASE_ENDED;
     belayi_savepoint_lose_all(t);
     doom(t);
@@ -166,8 +166,9 @@ bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *ca
     if (belayi_transaction_state(t) != BELAYI_SCOPE_HURT || !belay_code_covers(which, t->pending.code))
         return false;
     *caught = t->pending;
-    caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
-    t->pending.code = BELAY_OK;
+    if (caught->outcome != BELAY_WORK_UNKNOWN)    /* of a transaction of its own, inside this one */
+        caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
+    belayi_transaction_clear(t);
     belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
     return true;
 }
@@ -236,7 +237,8 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->foreign = spec->foreign;
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
-    t->foreign_ended = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->watched = spec->eager;
+    t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
         .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
@@ -284,12 +286,16 @@ BELAYI_COLD static belay_code raise_late(belayi_transaction *t, const char *whic
     return belayi_scope_raise(t, &error);
 }
 
-/* Who idles past the limit holds locks: the transaction is ended at once. */
+/* Who idles past the limit holds locks: the transaction is ended at once, unless it is somebody else's to end. */
 BELAYI_COLD static belay_code end_idle(belayi_transaction *t)
 {
     belay_error error;
-    belayi_wire_rollback(t, &error);
     raise_late(t, "idle");
+    if (t->foreign) {
+        doom(t);
+        return t->pending.code;
+    }
+    belayi_wire_rollback(t, &error);
     belayi_scope_engine_ended(t);
     return t->pending.code;
 }
@@ -302,9 +308,11 @@ static bool idled_too_long(const belayi_transaction *t, const belayi_frame *top)
 
 /* The program has the engine's own handle, and could end the transaction with it: then nothing may run as if it were
    open. */
-BELAYI_COLD static bool ended_behind(belayi_transaction *t)
+BELAYI_COLD bool belayi_scope_ended_behind(belayi_transaction *t)
 {
     belay_error error;
+    if (t->phase != BELAYI_PHASE_OPEN)
+        return false;
     belay_transaction_status status = t->conn->driver->status(t->conn);
     if (status == BELAY_TRANSACTION_OPEN || status == BELAY_TRANSACTION_FAILED)
         return false;
@@ -318,7 +326,7 @@ BELAYI_COLD static bool ended_behind(belayi_transaction *t)
 belay_code belayi_scope_check(belayi_transaction *t)
 {
     const belayi_frame *top = belayi_transaction_top(t);
-    if (t->eager > 0 && t->phase == BELAYI_PHASE_OPEN && ended_behind(t))
+    if (t->eager > 0 && belayi_scope_ended_behind(t))
         return t->pending.code;
     if (idled_too_long(t, top))
         return end_idle(t);
@@ -328,8 +336,11 @@ belay_code belayi_scope_check(belayi_transaction *t)
 BELAYI_COLD static belay_code lend_connection(belayi_transaction *t, const belayi_frame *top)
 {
     belay_error error;
-    if (belayi_wire_lend(t, &top->limits, &error) == BELAY_OK)
+    if (belayi_wire_lend(t, &top->limits, &error) == BELAY_OK) {
+        if (t->foreign) /* it is lent inside of one */
+            t->phase = BELAYI_PHASE_OPEN;
         return BELAY_OK;
+    }
     t->conn = NULL;
     belayi_scope_record(t, &error);
     belayi_scope_engine_ended(t);
@@ -353,10 +364,6 @@ belay_code belayi_scope_enter_slowly(belayi_transaction *t)
 belay_code belayi_scope_send_begin(belayi_transaction *t)
 {
     belay_error *error = &t->scratch;
-    if (t->foreign) {
-        t->phase = BELAYI_PHASE_OPEN;
-        return BELAY_OK;
-    }
     if (belayi_wire_begin(t, error) == BELAY_OK) {
         t->phase = BELAYI_PHASE_OPEN;
         t->took_lock = !t->begin.read_only && (t->conn->driver->capabilities & BELAY_HAS_ONE_WRITER);

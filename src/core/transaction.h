@@ -111,7 +111,8 @@ typedef struct belayi_hook_entry {
 typedef struct belayi_hooks {
     belayi_hook_entry *entries;
     size_t count, room;
-    int failed; /* of the transaction so far */
+    size_t next; /* the one that is looked at next before the commit */
+    int failed;  /* of the transaction so far */
 } belayi_hooks;
 
 enum { BELAYI_FRAMES_AT_FIRST = 8 };
@@ -140,10 +141,12 @@ typedef struct belayi_transaction {
     bool closing; /* every scope is being abandoned: none is undone alone */
     bool foreign; /* the engine's transaction is somebody else's: see belayi_scope_spec */
     bool sandboxed;
-    bool foreign_ended;  /* it was open when a scope in it began, and is over */
+    bool watched; /* the program could end it, and begin another, unseen: the outermost scope has a savepoint too */
+    bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
     bool twice, refused; /* the commit is to be refused once; it was */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
+    belay_code doubted;  /* what the commit answered, when its outcome is not known */
     unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
@@ -217,7 +220,7 @@ belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, be
  */
 belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
 
-/* Forgets how the last transaction ended. */
+/* Forgets the pending error, and how the last transaction ended. */
 void belayi_transaction_clear(belayi_transaction *);
 
 /*
@@ -360,8 +363,8 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
 static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
 {
     const belayi_frame *top = &t->frames[t->depth - 1];
-    return t->depth > 1 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING && top->savepoint == 0 &&
-           t->mark_count == top->marks;
+    return t->depth > 1 && t->eager == 0 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING &&
+           top->savepoint == 0 && t->mark_count == top->marks;
 }
 
 /* Takes the innermost scope off the stack; it has been told and has told all that there is. It ended with `code`. */

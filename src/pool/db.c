@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "environment.h"
 #include "fork.h"
 #include "report.h"
 
@@ -91,8 +92,8 @@ static belay_code init_driver(belay_db *db, const belay_driver *driver, const ch
         return code;
     if (bound > 0 && bound < db->options.pool_size)
         db->options.pool_size = bound;
-    /* A database that has one connection lives and dies with it: it is never too old. */
-    int age_ms = bound == 1 ? 0 : db->options.pool_max_age_ms;
+    db->dies_with_connection = bound == 1;
+    int age_ms = db->dies_with_connection ? 0 : db->options.pool_max_age_ms; /* it is never too old */
     int cache = db->options.statement_cache;
     belayi_pool_init(&db->pool, driver, db->shared, (unsigned)db->options.pool_size, db->options.pool_timeout_ms,
                      age_ms, cache > 0 ? (unsigned)cache : 0);
@@ -110,6 +111,15 @@ static void try_connection(belay_db *db)
         belayi_pool_take_back(&db->pool, conn, true);
 }
 
+/* The program's trace, or that of the environment. A file that can't be written is no reason to do without a handle. */
+static void find_trace(belay_db *db)
+{
+    belay_error error;
+    db->trace = (belayi_trace){.write = db->options.trace, .arg = db->options.trace_arg};
+    if (!db->trace.write && belayi_trace_environment_open(&db->trace, &error) != BELAY_OK)
+        belayi_db_log(db, BELAY_LOG_WARNING, error.message);
+}
+
 static belay_db *new_db(const belay_db_options *options)
 {
     belay_db *db = calloc(1, sizeof *db);
@@ -121,7 +131,7 @@ static belay_db *new_db(const belay_db_options *options)
     db->generation = belayi_fork_generation();
     if (read_options(&db->options, options, &db->refusal) == BELAY_OK)
         keep_once_table(db, &db->refusal);
-    db->trace = (belayi_trace){db->options.trace, db->options.trace_arg};
+    find_trace(db);
     return db;
 }
 
@@ -188,13 +198,23 @@ bool belayi_db_is_ours(const belay_db *db)
     return db->generation == belayi_fork_generation();
 }
 
+static void leave_trace(belay_db *db)
+{
+    belay_error error;
+    if (belayi_trace_environment_close(&db->trace, &error) != BELAY_OK)
+        belayi_db_log(db, BELAY_LOG_WARNING, error.message);
+}
+
 static void free_db(belay_db *db)
 {
     if (db->driver) {
+        belayi_pool_close(&db->pool); /* one that was adopted has no belay_close */
         belayi_pool_done(&db->pool);
         db->driver->shared_done(db->shared);
     }
     free(db->shared);
+    free(db->stand_in);
+    leave_trace(db);
     pthread_mutex_destroy(&db->mutex);
     free(db);
 }

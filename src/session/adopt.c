@@ -37,10 +37,17 @@ static belay_code ask_status(belay_session *s, belay_transaction_status *out_sta
     return BELAY_OK;
 }
 
-/* A unit that is a part of somebody else's transaction can't do what only a commit could. */
+/* What a unit that is a part of somebody else's transaction can't do, as only a commit of its own could; else NULL. */
+static const char *needs_commit(const belay_scope_options *o)
+{
+    if (o->propagation == BELAY_OUTERMOST || o->propagation == BELAY_REQUIRES_NEW)
+        return o->propagation == BELAY_OUTERMOST ? "BELAY_OUTERMOST" : "BELAY_REQUIRES_NEW";
+    return o->retries > 0 ? ".retries" : o->once ? ".once" : NULL;
+}
+
 static belay_code check_foreign(const belay_scope_options *o, belay_error *error)
 {
-    const char *what = o && o->retries > 0 ? ".retries" : o && o->once ? ".once" : NULL;
+    const char *what = o ? needs_commit(o) : NULL;
     if (!what)
         return BELAY_OK;
     return belayi_report(error, BELAY_UNSUPPORTED,

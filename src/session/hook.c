@@ -7,6 +7,8 @@
  */
 #include <belay/hook.h>
 
+#include <string.h>
+
 #include "adopt.h"
 #include "report.h"
 #include "session.h"
@@ -16,19 +18,23 @@ typedef struct kept_state {
     belay_error status, caught;
     belay_effect effect;
     belayi_unit unit;
-    bool status_unread, unread_came_later;
+    char once_key[BELAYI_ONCE_KEY_ROOM];
+    bool status_unread, unread_came_later, already_done;
     int hook_errors;
 } kept_state;
 
 static kept_state keep_state(const belay_session *s)
 {
-    return (kept_state){.status = s->status,
-                        .caught = s->caught,
-                        .effect = s->effect,
-                        .unit = s->unit,
-                        .status_unread = s->status_unread,
-                        .unread_came_later = s->unread_came_later,
-                        .hook_errors = s->hook_errors};
+    kept_state kept = {.status = s->status,
+                       .caught = s->caught,
+                       .effect = s->effect,
+                       .unit = s->unit,
+                       .status_unread = s->status_unread,
+                       .unread_came_later = s->unread_came_later,
+                       .already_done = s->already_done,
+                       .hook_errors = s->hook_errors};
+    memcpy(kept.once_key, s->once_key, sizeof kept.once_key);
+    return kept;
 }
 
 static void restore_state(belay_session *s, const kept_state *kept)
@@ -37,7 +43,9 @@ static void restore_state(belay_session *s, const kept_state *kept)
     s->caught = kept->caught;
     s->effect = kept->effect;
     s->unit = kept->unit;
+    memcpy(s->once_key, kept->once_key, sizeof s->once_key);
     s->status_unread = kept->status_unread;
+    s->already_done = kept->already_done;
     s->hook_errors = kept->hook_errors;
 }
 
@@ -74,7 +82,9 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     bar_session(s, inside);
     s->barred_call = false;
     atomic_store_explicit(&s->in_call, false, memory_order_release);
+    s->inside++;
     bool worked = hook(s, arg) == 0;
+    s->inside--;
     atomic_store_explicit(&s->in_call, true, memory_order_relaxed);
     worked &= !s->barred_call;
     bar_session(s, barred_around);
@@ -177,6 +187,16 @@ static belay_code register_inside(belay_session *s, belayi_hook_entry entry)
     return code;
 }
 
+/* Whether with no scope open there is nothing to wait for: not so in a transaction of the program's, or when one that
+   was ended by an error may be what the hook was meant for. */
+static belay_code check_outside(belay_session *s)
+{
+    belay_error error = s->foreign_end;
+    if (error.code != BELAY_OK)
+        return belayi_session_raise(s, nowhere, &error);
+    return belayi_adopt_in_foreign(s) ? refuse_in_foreign(s) : BELAY_OK;
+}
+
 /* With no scope open: at once, or, inside a hook, after it. */
 static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
 {
@@ -184,14 +204,15 @@ static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
         free_arg(entry.free_arg, entry.arg);
         return belayi_session_misuse(s, nowhere, "a hook for a scope's rollback or commit needs a scope; none is open");
     }
-    if (belayi_adopt_in_foreign(s)) {
+    belay_code code = check_outside(s);
+    if (code != BELAY_OK) {
         free_arg(entry.free_arg, entry.arg);
-        return refuse_in_foreign(s);
+        return code;
     }
     if (s->in_late_hook)
         return add_hook(s, &s->late, entry);
     belayi_hooks hooks = {0};
-    belay_code code = add_hook(s, &hooks, entry);
+    code = add_hook(s, &hooks, entry);
     s->hook_errors = 0;
     if (code == BELAY_OK && s->kind)
         s->kind->capture(s->kind_arg, hooks);

@@ -79,6 +79,17 @@ static void disown_session(belay_session *s)
     belayi_rows_orphan(s);
 }
 
+/* Somebody is still going to use it: a hook or callback that it runs, the log or trace that it calls, another thread.
+ */
+static belay_code refuse_close(belay_session *s)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belayi_session_misuse(s, (belay_place){0}, "belay_session_close was called by a hook or callback of the session");
+    belayi_session_leave(s);
+    return BELAY_MISUSE;
+}
+
 belay_code belay_session_close(belay_session *s)
 {
     if (!s)
@@ -87,6 +98,8 @@ belay_code belay_session_close(belay_session *s)
         disown_session(s);
         return BELAY_OK;
     }
+    if (atomic_load(&s->in_call) || s->inside > 0)
+        return refuse_close(s);
     end_all(s);
     if (s->kind)
         s->kind->close(s->kind_arg);
@@ -153,13 +166,11 @@ bool belayi_session_enter_slowly(belay_session *s, bool only_asks)
 
 bool belayi_session_end_slowly(belay_session *s)
 {
+    if (s->generation != belayi_fork_generation())
+        return false; /* the call that the parent was in never ends here */
     while (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
         atomic_store(&s->overlapped, true);
         sched_yield();
-    }
-    if (s->generation != belayi_fork_generation()) {
-        atomic_store_explicit(&s->in_call, false, memory_order_release);
-        return false;
     }
     if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
         raise_overlap(s);
@@ -226,7 +237,7 @@ void belayi_session_begin_unit(belay_session *s)
         log_unread(s);
         s->unread = *belayi_session_first_unread(s);
     }
-    s->status_unread = s->unread_came_later = false;
+    s->status_unread = s->unread_came_later = s->already_done = false;
 }
 
 /* Keeps how the unit ended. */
@@ -239,8 +250,9 @@ static void keep_outcome(belay_session *s)
         s->status = t->pending;
     s->status.outcome = t->pending.outcome;
     s->status_unread = t->pending.code != BELAY_OK && t->pending.code != BELAY_ROLLED_BACK;
-    if (t->foreign_ended)
+    if (t->foreign_failed)
         s->foreign_end = s->status;
+    s->unit.refused = t->refused; /* hooks may use the session, and its transaction with it */
     belayi_transaction_clear(t);
 }
 
@@ -255,19 +267,21 @@ BELAYI_COLD static void end_unit(belay_session *s)
         return;
     belayi_hooks hooks = belayi_hooks_take(&t->hooks);
     bool decided = s->status.outcome == BELAY_WORK_COMMITTED || s->status.outcome == BELAY_WORK_ROLLED_BACK;
+    bool inside = t->foreign && !t->sandboxed && !t->foreign_failed;
     if (!decided)
         belayi_hooks_done(&hooks);
     else if (s->kind && s->status.outcome == BELAY_WORK_COMMITTED)
         s->kind->capture(s->kind_arg, hooks);
     else
-        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED, false);
+        belayi_session_run_late_hooks(s, hooks, s->status.outcome == BELAY_WORK_COMMITTED, inside);
 }
 
 /* A stream that is left open in a scope that ends is a mistake of the program's, and the scope is rolled back. */
 BELAYI_COLD static void end_stream_of_scope(belay_session *s)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
-    if (belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT)
+    bool left = belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT;
+    if (left && !s->transaction.closing)
         belayi_session_misuse(s, top->place, "the scope has ended, but a stream that was opened in it was not closed");
 }
 

@@ -16,15 +16,17 @@
 #include "fork.h"
 #include "transaction.h"
 
-enum { BELAYI_MESSAGE_ROOM = 1536 };
+enum { BELAYI_MESSAGE_ROOM = 1536, BELAYI_ONCE_KEY_ROOM = 256 };
 
 /* How the outermost scope is to be run again. */
 typedef struct belayi_unit {
     belayi_scope_spec spec;
     belayi_form form;
     belay_place place;
-    int retries, attempt;
-    const char *once; /* its key; NULL: none */
+    int retries, attempt, uncounted; /* attempts that don't count against .retries: belay_run_twice */
+    bool refused;                    /* the last attempt was one of them */
+    const char *once;                /* its key, the session's copy; NULL: none */
+    int64_t once_attempt;            /* tells the claim of this attempt from every other */
     int64_t backoff_ms, backoff_max_ms;
 } belayi_unit;
 
@@ -61,6 +63,7 @@ struct belay_session {
     unsigned hook_floor;     /* scopes up to this depth are not the running hook's to end */
     bool in_barred_hook;     /* inside a hook that can't use the session */
     bool barred_call;        /* it was tried all the same */
+    unsigned inside;         /* how many hooks and callbacks are running: it can't be closed meanwhile */
     bool in_late_hook;       /* inside a hook after the end of a unit */
     bool status_unread;      /* the status is a failure that nobody has read */
     bool already_done;       /* the last unit had been done before, under the same key */
@@ -71,6 +74,7 @@ struct belay_session {
     belay_error caught;
     belayi_hooks late; /* hooks that run after the ones that are running */
     char message[BELAYI_MESSAGE_ROOM];
+    char once_key[BELAYI_ONCE_KEY_ROOM]; /* of the unit that has one */
 };
 
 /* Whether nothing has come up since the session was opened that a call would have to look at. */

@@ -159,7 +159,10 @@ static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call,
     t->wrote |= writes;
     if (!writes && undoes_itself(running))
         return BELAY_OK;
-    return belayi_scope_mark(t, call->is_try && t->eager == 0 && undoes_itself(running));
+    /* At the end of an outermost scope its work may be refused, and in somebody else's transaction no ROLLBACK undoes
+     * it. */
+    bool may_elide = call->is_try && (t->depth > 1 || !t->foreign);
+    return belayi_scope_mark(t, may_elide && undoes_itself(running));
 }
 
 /* A unit of one statement need not be more than that statement needs. */
@@ -235,6 +238,13 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
     return BELAY_OK;
 }
 
+/* Whether a belay_try outside any scope may catch how it ended. */
+static bool is_ordinary(const belay_session *s)
+{
+    return !belayi_code_ends_transaction(s->status.code) && s->status.outcome != BELAY_WORK_UNKNOWN &&
+           s->foreign_end.code == BELAY_OK;
+}
+
 /* Ends the scope of the statement's own, if it has one. What a belay_try's ended with is caught, where it can be. */
 static belay_code end_own_scope(belay_session *s, const belayi_call *call, const belayi_running *running)
 {
@@ -249,7 +259,7 @@ static belay_code end_own_scope(belay_session *s, const belayi_call *call, const
         return code;
     if (t->depth > 0) {
         belayi_scope_catch(t, BELAY_ANY, &s->caught);
-    } else if (!belayi_code_ends_transaction(code) && s->status.outcome != BELAY_WORK_UNKNOWN) {
+    } else if (is_ordinary(s)) {
         s->caught = s->status;
         s->status.code = BELAY_OK;
         s->status_unread = false;

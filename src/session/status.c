@@ -43,21 +43,24 @@ const belay_error *belay_pending(belay_session *s)
     return error;
 }
 
+static bool catch_outside(belay_session *s, belay_code which)
+{
+    s->status_unread = false;
+    if (belay_code_covers(which, s->foreign_end.code))
+        s->foreign_end.code = BELAY_OK;
+    if (!belay_code_covers(which, s->status.code))
+        return false;
+    s->caught = s->status;
+    s->status.code = BELAY_OK;
+    return true;
+}
+
 bool belay_catch(belay_session *s, belay_code which)
 {
     if (!belayi_session_enter(s))
         return false;
-    bool caught;
-    if (s->transaction.depth > 0) {
-        caught = belayi_scope_catch(&s->transaction, which, &s->caught);
-    } else {
-        caught = belay_code_covers(which, s->status.code);
-        s->status_unread = false;
-        if (caught) {
-            s->caught = s->status;
-            s->status.code = s->foreign_end.code = BELAY_OK;
-        }
-    }
+    bool caught =
+        s->transaction.depth > 0 ? belayi_scope_catch(&s->transaction, which, &s->caught) : catch_outside(s, which);
     belayi_session_leave(s);
     return caught;
 }
@@ -77,11 +80,6 @@ const belay_error *belay_unread(const belay_session *s)
     return s ? belayi_session_first_unread(s) : &no_error;
 }
 
-static bool is_error(belay_code code)
-{
-    return code > BELAY_OK && code < BELAY_ANY && code != BELAY_ROLLED_BACK;
-}
-
 belay_code belay_fail_at(belay_session *s, belay_place place, belay_code code, const char *format, ...)
 {
     if (!belayi_session_enter(s))
@@ -89,7 +87,7 @@ belay_code belay_fail_at(belay_session *s, belay_place place, belay_code code, c
     belay_error error;
     va_list list;
     va_start(list, format);
-    if (is_error(code))
+    if (belayi_report_is_error(code))
         belayi_report_list(&error, code, format, list);
     else
         belayi_report(&error, BELAY_MISUSE, "belay_fail: %s is not the code of an error", belay_code_name(code));
@@ -104,7 +102,7 @@ belay_code belay_raise_at(belay_session *s, belay_place place, const belay_error
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belay_error error;
-    if (again && is_error(again->code)) {
+    if (again && belayi_report_is_error(again->code)) {
         error = *again;
         place = (belay_place){0}; /* it keeps its own */
     } else {
@@ -135,11 +133,12 @@ static void say(line *l, const char *format, ...)
         l->size += (size_t)needed < l->room - l->size ? (size_t)needed : l->room - l->size - 1;
 }
 
-static const char *say_outcome(const belay_error *e)
+static const char *say_outcome(const belay_error *e, bool ended)
 {
     switch (e->outcome) {
     case BELAY_WORK_OPEN:
-        return "the scope will be rolled back";
+        return ended ? "what it did is still there, in the program's transaction: roll that back"
+                     : "the scope will be rolled back";
     case BELAY_WORK_COMMITTED:
         return "the work was committed";
     case BELAY_WORK_ROLLED_BACK:
@@ -189,7 +188,7 @@ static const char *compose(belay_session *s, const belay_error *e)
         say(&l, " (%s)", e->detail);
     say_where(&l, e);
     if (e->code != BELAY_ROLLED_BACK && e->attempt > 0) /* of a unit that has begun */
-        say(&l, "; %s", say_outcome(e));
+        say(&l, "; %s", say_outcome(e, s->transaction.depth == 0));
     if (e->code != BELAY_ROLLED_BACK)
         say(&l, "; %s", say_retry(e));
     if (e->hint[0])

@@ -161,6 +161,35 @@ static void hooks_are_never_run_while_the_outcome_is_in_doubt(void **state)
     assert_string_equal(d.freed, "a");
 }
 
+static int close_own(belay_session *s, void *arg)
+{
+    *(belay_code *)arg = belay_session_close(s);
+    return 0;
+}
+
+static void a_hook_or_callback_can_not_close_the_session_that_runs_it(void **state)
+{
+    world *w = *state;
+    belay_code in_hook = BELAY_OK, in_rollback = BELAY_OK, in_unit = BELAY_OK;
+    BELAY_ATOMIC(w->s) {
+        put(w->s, 1);
+        belay_on_commit(w->s, close_own, &in_hook, NULL);
+    }
+    assert_code(in_hook, BELAY_MISUSE);
+    BELAY_ATOMIC(w->s) {
+        BELAY_ATOMIC(w->s) {
+            belay_on_rollback(w->s, close_own, &in_rollback, NULL);
+            belay_undo(w->s);
+        }
+        put(w->s, 2);
+    }
+    assert_code(in_rollback, BELAY_MISUSE);
+    assert_code(belay_atomic(w->s, NULL, close_own, &in_unit), BELAY_MISUSE);
+    assert_code(in_unit, BELAY_MISUSE);
+    put(w->s, 3);
+    assert_stored(w, "1;2;3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +200,7 @@ int main(void)
         in_world(a_scope_that_a_hook_leaves_open_is_rolled_back_and_counts_as_its_failure),
         in_world(an_argument_may_be_null_and_need_no_freeing),
         in_world(hooks_are_never_run_while_the_outcome_is_in_doubt),
+        in_world(a_hook_or_callback_can_not_close_the_session_that_runs_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,6 +323,20 @@ static void a_block_left_by_break_ends_its_stream_too(void **state)
     assert_code(put(w->s, 9), BELAY_OK);
 }
 
+static void closing_a_session_with_an_open_stream_says_that_work_was_abandoned(void **state)
+{
+    world *w = *state;
+    belay_session *s = belay_session_open(w->d.db);
+    belay_begin(s, NULL);
+    put(s, 1);
+    belay_rows *rows = belay_stream(s, all);
+    assert_true(belay_next(rows));
+    assert_code(belay_session_close(s), BELAY_ABANDONED);
+    assert_false(belay_next(rows));
+    belay_rows_close(rows);
+    assert_stored(w, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +355,7 @@ int main(void)
         in_world(a_stream_whose_session_was_closed_first_is_inert_and_still_closed),
         in_world(a_stream_whose_handle_was_closed_first_is_still_closed),
         in_world(a_block_left_by_break_ends_its_stream_too),
+        in_world(closing_a_session_with_an_open_stream_says_that_work_was_abandoned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

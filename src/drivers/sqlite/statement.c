@@ -179,6 +179,22 @@ static belay_code bind_all(belayi_sqlite_statement *s, size_t n, const belay_val
     return BELAY_OK;
 }
 
+/* ---- The key that an INSERT generates -------------------------------------------------------------------- */
+
+/* So that it can be seen whether the statement generates one. */
+static void forget_last_id(belayi_sqlite_conn *conn)
+{
+    conn->last_id = sqlite3_last_insert_rowid(conn->db);
+    sqlite3_set_last_insert_rowid(conn->db, 0);
+}
+
+/* It did not: the program, where it has the connection too, finds the one from before. */
+static void restore_last_id(belayi_sqlite_conn *conn)
+{
+    if (sqlite3_last_insert_rowid(conn->db) == 0)
+        sqlite3_set_last_insert_rowid(conn->db, conn->last_id);
+}
+
 /* ---- Run ------------------------------------------------------------------------------------------------ */
 
 static belay_code check_may_run(belayi_sqlite_statement *s, belay_error *error)
@@ -205,19 +221,20 @@ static belay_code prepare_run(belayi_sqlite_statement *s, size_t n, const belay_
         code = bind_all(s, n, values, keep, error);
     if (code != BELAY_OK)
         conn->interrupt_at = 0;
-    else if (s->may_insert) /* so that it can be seen whether this one generates a key */
-        sqlite3_set_last_insert_rowid(conn->db, 0);
+    else if (s->may_insert)
+        forget_last_id(conn);
     return code;
 }
 
 /* What the statement did; to be read as soon as it is done. */
 static void read_effect(const belayi_sqlite_statement *s, belay_effect *effect)
 {
-    sqlite3 *db = ((belayi_sqlite_conn *)s->base.conn)->db;
-    effect->changes = s->is_dml ? sqlite3_changes64(db) : 0;
+    belayi_sqlite_conn *conn = (belayi_sqlite_conn *)s->base.conn;
+    effect->changes = s->is_dml ? sqlite3_changes64(conn->db) : 0;
     if (!s->may_insert)
         return; /* the key that the last INSERT generated stays */
-    int64_t id = sqlite3_last_insert_rowid(db);
+    int64_t id = sqlite3_last_insert_rowid(conn->db);
+    restore_last_id(conn);
     effect->has_last_id = id != 0;
     if (id != 0)
         effect->last_id = id;
@@ -228,6 +245,8 @@ static belay_code fail_run(belayi_sqlite_statement *s, int rc, belay_error *erro
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)s->base.conn;
     belay_code code = belayi_sqlite_fail(conn, rc, BELAYI_SQLITE_RUNNING, error);
     sqlite3_reset(s->native);
+    if (s->may_insert)
+        restore_last_id(conn);
     belayi_sqlite_notice_end(conn);
     return code;
 }
@@ -363,6 +382,8 @@ belay_step belayi_sqlite_step(belay_statement *statement, belay_value *cells, be
 void belayi_sqlite_finish(belay_statement *statement)
 {
     belayi_sqlite_statement *s = (belayi_sqlite_statement *)statement;
+    if (s->may_insert && sqlite3_stmt_busy(s->native)) /* half-way: its effect was not read */
+        restore_last_id((belayi_sqlite_conn *)statement->conn);
     s->ahead = 0;
     sqlite3_reset(s->native);
 }

@@ -16,14 +16,24 @@
 #include "conn.h"
 #include "report.h"
 
+/* Resets statements that were left half-way: a writing one keeps COMMIT from happening, a reading one the connection at
+   a state from which it can't write any more. */
+static void reset_busy_statements(belayi_sqlite_conn *conn)
+{
+    for (sqlite3_stmt *native = sqlite3_next_stmt(conn->db, NULL); native; native = sqlite3_next_stmt(conn->db, native))
+        if (sqlite3_stmt_busy(native))
+            sqlite3_reset(native);
+}
+
 void belayi_sqlite_notice_end(belayi_sqlite_conn *conn)
 {
     if (!sqlite3_get_autocommit(conn->db))
         return;
-    conn->read_only = false;
+    conn->read_only = conn->began = false;
     conn->schema_checked = false;
     if (conn->lent && !conn->adopted) {
         conn->lent = false;
+        reset_busy_statements(conn);
         belayi_sqlite_notice_schema(conn);
     }
     if (conn->queued) {
@@ -32,13 +42,18 @@ void belayi_sqlite_notice_end(belayi_sqlite_conn *conn)
     }
 }
 
+/* BEGIN IMMEDIATE locks the databases that were attached when it was prepared, and ATTACH does not renew it. */
+static void forget_begin(belayi_sqlite_conn *conn)
+{
+    sqlite3_finalize(conn->controls[BELAYI_SQLITE_BEGIN_WRITE]);
+    conn->controls[BELAYI_SQLITE_BEGIN_WRITE] = NULL;
+}
+
 void belayi_sqlite_notice_schema(belayi_sqlite_conn *conn)
 {
     conn->schema_generation++;
     conn->schema_touched = true;
-    /* BEGIN IMMEDIATE locks the databases that were attached when it was prepared, and ATTACH does not renew it. */
-    sqlite3_finalize(conn->controls[BELAYI_SQLITE_BEGIN_WRITE]);
-    conn->controls[BELAYI_SQLITE_BEGIN_WRITE] = NULL;
+    forget_begin(conn);
     if (!conn->adopted)
         belayi_sqlite_limits_install(conn); /* PRAGMA busy_timeout replaces it */
 }
@@ -65,10 +80,41 @@ static belay_code get_control(belayi_sqlite_conn *conn, belayi_sqlite_control wh
     return belayi_sqlite_prepare_own(conn, control_texts[which], &conn->controls[which], error);
 }
 
+static bool is_busy(int rc)
+{
+    return (rc & 0xFF) == SQLITE_BUSY;
+}
+
+/* Whether a writing statement other than `own` stands half-way, which is the program's: it stays there, however long it
+   is waited for. */
+static bool is_held_up(belayi_sqlite_conn *conn, const sqlite3_stmt *own)
+{
+    for (sqlite3_stmt *native = sqlite3_next_stmt(conn->db, NULL); native; native = sqlite3_next_stmt(conn->db, native))
+        if (native != own && sqlite3_stmt_busy(native) && !sqlite3_stmt_readonly(native))
+            return true;
+    return false;
+}
+
+static belay_code fail_control(belayi_sqlite_conn *conn, const sqlite3_stmt *native, int rc, belayi_sqlite_phase phase,
+                               belay_error *error)
+{
+    if (!is_busy(rc) || !is_held_up(conn, native)) {
+        belay_code code = belayi_sqlite_fail(conn, rc, phase, error);
+        if (code == BELAY_MISUSE)
+            BELAYI_REPORT_FIELD(error->hint, "transactions, and the savepoints of scopes, are not to be begun or ended "
+                                             "on the engine's own handle while a scope is open");
+        return code;
+    }
+    belayi_report(error, BELAY_MISUSE, "a statement that writes was left half-way on the engine's own handle");
+    error->native_code = rc;
+    BELAYI_REPORT_FIELD(error->hint, "step it to its end, reset or finalize it before a scope begins or ends");
+    return BELAY_MISUSE;
+}
+
 static belay_code end_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, int rc, belayi_sqlite_phase phase,
                               belay_error *error)
 {
-    belay_code code = rc == SQLITE_DONE ? BELAY_OK : belayi_sqlite_fail(conn, rc, phase, error);
+    belay_code code = rc == SQLITE_DONE ? BELAY_OK : fail_control(conn, native, rc, phase, error);
     sqlite3_reset(native);
     return code;
 }
@@ -80,11 +126,18 @@ static belay_code run_control(belayi_sqlite_conn *conn, sqlite3_stmt *native, be
     return end_control(conn, native, sqlite3_step(native), phase, error);
 }
 
-/* The same for BEGIN. The busy handler of an adopted connection is the program's, and may not wait at all. */
+/* Whether a BEGIN of an adopted connection, whose busy handler is the program's and may not wait at all, should be
+   tried again. From a state that is no longer the newest nothing can be written, however long it is waited for. */
+static bool cure_busy_begin(belayi_sqlite_conn *conn, const sqlite3_stmt *native)
+{
+    return conn->adopted && sqlite3_extended_errcode(conn->db) != SQLITE_BUSY_SNAPSHOT && !is_held_up(conn, native) &&
+           belayi_sqlite_limits_wait(conn);
+}
+
 static belay_code run_begin(belayi_sqlite_conn *conn, sqlite3_stmt *native, belay_error *error)
 {
     int rc = sqlite3_step(native);
-    while (conn->adopted && (rc & 0xFF) == SQLITE_BUSY && belayi_sqlite_limits_wait(conn)) {
+    while (is_busy(rc) && cure_busy_begin(conn, native)) {
         sqlite3_reset(native);
         rc = sqlite3_step(native);
     }
@@ -116,6 +169,8 @@ belay_code belayi_sqlite_begin(belay_conn *base, const belay_begin_options *opti
     /* What can't write begins as a reader, so that its first write is refused for the right reason. */
     bool writes = !options->read_only && sqlite3_db_readonly(conn->db, "main") == 0;
     belayi_sqlite_control which = writes ? BELAYI_SQLITE_BEGIN_WRITE : BELAYI_SQLITE_BEGIN_READ;
+    if (conn->adopted)
+        forget_begin(conn); /* the program may have attached a database, unseen */
     belay_code code = get_control(conn, which, error);
     if (code == BELAY_OK && writes)
         code = enter_queue(conn, error);
@@ -125,28 +180,22 @@ belay_code belayi_sqlite_begin(belay_conn *base, const belay_begin_options *opti
     conn->schema_checked = false;
     conn->ended_by = 0;
     conn->firsts = 0;
-    if (code == BELAY_OK)
-        conn->read_only = options->read_only;
-    else
+    conn->began = code == BELAY_OK;
+    conn->read_only = code == BELAY_OK && options->read_only;
+    if (code != BELAY_OK)
         belayi_sqlite_notice_end(conn);
     return code;
 }
 
 /* ---- Commit and rollback --------------------------------------------------------------------------- */
 
-/* Resets statements that were left half-way; a writing one would keep COMMIT from happening. */
-static void reset_busy_statements(belayi_sqlite_conn *conn)
-{
-    for (sqlite3_stmt *native = sqlite3_next_stmt(conn->db, NULL); native; native = sqlite3_next_stmt(conn->db, native))
-        if (sqlite3_stmt_busy(native))
-            sqlite3_reset(native);
-}
-
 /* Whether a COMMIT that was refused as busy should be tried again. */
 static bool cure_busy_commit(belayi_sqlite_conn *conn, bool first)
 {
     if (first && !conn->adopted && !conn->lent)
         reset_busy_statements(conn);
+    if (is_held_up(conn, conn->controls[BELAYI_SQLITE_COMMIT]))
+        return false;
     return first || (!conn->gave_up && belayi_sqlite_limits_wait(conn));
 }
 
@@ -169,12 +218,12 @@ belay_code belayi_sqlite_commit(belay_conn *base, belay_error *error)
         return code;
     sqlite3_stmt *native = conn->controls[BELAYI_SQLITE_COMMIT];
     int rc = sqlite3_step(native);
-    for (bool first = true; (rc & 0xFF) == SQLITE_BUSY && cure_busy_commit(conn, first); first = false) {
+    for (bool first = true; is_busy(rc) && cure_busy_commit(conn, first); first = false) {
         sqlite3_reset(native);
         rc = sqlite3_step(native);
     }
     if (rc != SQLITE_DONE) {
-        code = belayi_sqlite_fail(conn, rc, BELAYI_SQLITE_COMMITTING, error);
+        code = fail_control(conn, native, rc, BELAYI_SQLITE_COMMITTING, error);
         /* Still open: nothing was committed. Ended: what is on the disk now is not known before it is recovered. */
         if (is_io_error(rc) && sqlite3_get_autocommit(conn->db))
             error->outcome = BELAY_WORK_UNKNOWN;
