@@ -85,7 +85,7 @@ static int open_databases;
 
 static void empty_server(database *d)
 {
-    static const char *const statements[] = {"DROP SCHEMA public CASCADE", "CREATE SCHEMA public", NULL};
+    static const char *const statements[] = {"DROP SCHEMA IF EXISTS public CASCADE", "CREATE SCHEMA public", NULL};
     if (strncmp(d->url, "postgres", 8) != 0)
         return;
     belay_db *db = belay_open(d->url, NULL);
