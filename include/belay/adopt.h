@@ -13,6 +13,7 @@
 BELAYI_BEGIN_C
 
 struct sqlite3;
+struct pg_conn; /* PGconn */
 
 /*
  * Opens a session over a connection that the program has. The connection stays
@@ -51,8 +52,17 @@ struct sqlite3;
 BELAY_API belay_session *belay_adopt_sqlite(struct sqlite3 *connection);
 
 /*
+ * The same for a PGconn * of libpq, whose client_encoding must be UTF8
+ * (BELAY_UNSUPPORTED). A lock is waited for as the connection's own lock_timeout
+ * says. A connection with a result that was not read yet, or in pipeline mode, is
+ * BELAY_MISUSE. In a build without PostgreSQL every scope on the session fails
+ * with BELAY_UNSUPPORTED.
+ */
+BELAY_API belay_session *belay_adopt_postgresql(struct pg_conn *connection);
+
+/*
  * Lends the engine's own handle of the innermost scope's transaction: a
- * sqlite3 *. What is still owed, the BEGIN and the savepoints, is sent first, and
+ * sqlite3 *, a PGconn *. What is still owed, the BEGIN and the savepoints, is sent first, and
  * from then on nothing is owed or left out in this scope and those inside it: so
  * that what the program does with the handle belongs to the scope it does it in.
  *

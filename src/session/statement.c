@@ -168,7 +168,9 @@ static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call,
 /* A unit of one statement need not be more than that statement needs. */
 static void narrow_unit(belayi_transaction *t, const belayi_running *running)
 {
-    t->begin.read_only = !running->cached->statement->writes;
+    bool one_writer = belayi_running_statement(running)->conn->driver->capabilities & BELAY_HAS_ONE_WRITER;
+    /* A query may call a function that writes: elsewhere there is nothing to gain by forbidding it. */
+    t->begin.read_only = one_writer && !running->cached->statement->writes;
     t->autocommit = !t->foreign && (running->cached->sql.kind == BELAYI_SQL_OTHER ||
                                     running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT);
 }

@@ -86,6 +86,7 @@ static void changes_of_queries_and_with_and_upserts(void **state)
 static void the_last_id_is_the_key_that_the_last_insert_generated(void **state)
 {
     world *w = *state;
+    only_on_sqlite(w); /* where a plain INTEGER PRIMARY KEY generates keys */
     belay_exec(w->s, "INSERT INTO item(note) VALUES ('a')");
     assert_int_equal(belay_last_id(w->s), 1);
     belay_exec(w->s, "INSERT INTO item(note) VALUES ('b'), ('c')");
@@ -101,6 +102,7 @@ static void the_last_id_is_the_key_that_the_last_insert_generated(void **state)
 static void the_last_id_stays_when_other_statements_follow_the_insert(void **state)
 {
     world *w = *state;
+    only_on_sqlite(w);
     belay_exec(w->s, "INSERT INTO item(id) VALUES (41)");
     belay_exec(w->s, "UPDATE item SET note = 'x'");
     assert_int_equal(belay_last_id(w->s), 41);
@@ -116,7 +118,8 @@ static void where_no_key_was_generated_last_id_raises_unsupported(void **state)
     assert_int_equal(belay_last_id(s), 0); /* no INSERT has run */
     assert_code(belay_status(s), BELAY_UNSUPPORTED);
     belay_session_close(s);
-    belay_exec(w->s, "CREATE TABLE named(name TEXT PRIMARY KEY) WITHOUT ROWID");
+    belay_exec(w->s, database_is_sqlite(&w->d) ? "CREATE TABLE named(name TEXT PRIMARY KEY) WITHOUT ROWID"
+                                               : "CREATE TABLE named(name VARCHAR(20) PRIMARY KEY)");
     belay_exec(w->s, "INSERT INTO item(id) VALUES (5)");
     BELAY_ATOMIC(w->s) {
         belay_exec(w->s, "INSERT INTO named VALUES ('x')");
@@ -142,6 +145,7 @@ static void the_last_id_is_not_that_of_a_triggers_insert(void **state)
 static void an_insert_of_another_session_is_not_the_last_one_here(void **state)
 {
     world *w = *state;
+    only_on_sqlite(w);
     belay_exec(w->s, "INSERT INTO item(id) VALUES (10)");
     belay_exec(w->other, "INSERT INTO item(id) VALUES (20)");
     assert_int_equal(belay_last_id(w->s), 10);
@@ -152,8 +156,8 @@ static void an_insert_of_another_session_is_not_the_last_one_here(void **state)
 static void returning_gives_the_rows_and_the_statement_runs_to_its_end(void **state)
 {
     world *w = *state;
-    assert_rows(w->s, "INSERT INTO item(note) VALUES ('a'), ('b') RETURNING id, note", "1|a;2|b");
-    assert_int_equal(belay_int_of(w->s, "INSERT INTO item(note) VALUES ('c'), ('d'), ('e') RETURNING id"), 3);
+    assert_rows(w->s, "INSERT INTO item VALUES (1, 'a'), (2, 'b') RETURNING id, note", "1|a;2|b");
+    assert_int_equal(belay_int_of(w->s, "INSERT INTO item VALUES (3, 'c'), (4, 'd'), (5, 'e') RETURNING id"), 3);
     assert_stored(w, "1;2;3;4;5"); /* although only one row was read */
     assert_code(belay_exec(w->s, "DELETE FROM item WHERE id > 1 RETURNING id"), BELAY_OK);
     BELAY_ATOMIC(w->s)

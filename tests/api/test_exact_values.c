@@ -12,19 +12,21 @@
 
 static void a_decimal_arrives_with_every_digit(void **state)
 {
-    static const char *const good[] = {"0",
-                                       "-12.30",
-                                       "+1.5",
-                                       "00012.500",
-                                       "123456789012345678901234567890.123456789",
-                                       "-0",
-                                       "0.1",
-                                       "99999999999999999999"};
+    /* Where it is text, and where it is a number: every digit after the point is kept there too. */
+    static const char *const good[][2] = {
+        {"0", "0"},
+        {"-12.30", "-12.30"},
+        {"+1.5", "1.5"},
+        {"00012.500", "12.500"},
+        {"123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"},
+        {"-0", "0"},
+        {"0.1", "0.1"},
+        {"99999999999999999999", "99999999999999999999"}};
     world *w = *state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         belay_exec(w->s, "DELETE FROM item");
-        belay_exec(w->s, "INSERT INTO item VALUES (1, ?)", belay_decimal(good[i])); /* a TEXT column */
-        assert_rows(w->s, "SELECT note FROM item", good[i]);
+        belay_exec(w->s, "INSERT INTO item VALUES (1, ?)", belay_decimal(good[i][0])); /* a TEXT column */
+        assert_rows(w->s, "SELECT note FROM item", good[i][database_is_sqlite(&w->d) ? 0 : 1]);
     }
 }
 
@@ -159,7 +161,7 @@ static void thousands_of_placeholders_in_one_statement(void **state)
         end += sprintf(end, "%s(?)", i ? "," : "");
         values[i] = belay_integer(i + 1);
     }
-    strcpy(end, ")");
+    strcpy(end, ") AS v");
     assert_int_equal(belay_int_of_values(w->s, sql, MANY, values), MANY * (MANY + 1) / 2);
     assert_status(w->s, BELAY_OK);
     free(values);

@@ -37,8 +37,10 @@ static int spoil_state(belay_session *s, void *arg)
 {
     belay_code seen_status = belay_status(s);
     clash(s);
+    belay_status(s); /* read, as what follows may be an error of its own */
     belay_last_id(s);
     belay_catch(s, BELAY_ANY);
+    belay_status(s);
     belay_fail(s, BELAY_STALE, "in the hook");
     assert_code(seen_status, BELAY_OK);
     return write_note(s, arg);
@@ -57,7 +59,8 @@ static void the_state_is_saved_around_hooks(void **state)
         belay_exec(w->s, "INSERT INTO item(id) VALUES (40), (41)");
     }
     assert_int_equal(belay_changes(w->s), 2);
-    assert_int_equal(belay_last_id(w->s), 41);
+    if (database_is_sqlite(&w->d)) /* elsewhere no key was generated */
+        assert_int_equal(belay_last_id(w->s), 41);
     assert_code(belay_caught(w->s)->code, BELAY_CHECK);
     assert_status(w->s, BELAY_OK);
     assert_stored(w, "40;41");

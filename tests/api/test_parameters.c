@@ -93,12 +93,12 @@ static void null_is_null_however_it_is_said(void **state)
 {
     world *w = *state;
     const char *nothing = NULL;
-    assert_int_equal(belay_int_of(w->s, "SELECT ? IS NULL", belay_null()), 1);
-    assert_int_equal(belay_int_of(w->s, "SELECT ? IS NULL", nothing), 1);
-    assert_int_equal(belay_int_of(w->s, "SELECT ? IS NULL", belay_string(NULL)), 1);
-    assert_int_equal(belay_int_of(w->s, "SELECT ? IS NULL", belay_text(NULL, 0)), 1);
-    assert_int_equal(belay_int_of(w->s, "SELECT ? IS NULL", belay_blob(NULL, 0)), 1);
-    assert_int_equal(belay_int_of(w->s, "SELECT ? IS NULL", belay_decimal(NULL)), 1);
+    assert_int_equal(belay_int_of(w->s, "SELECT coalesce(?, 'none') = 'none'", belay_null()), 1);
+    assert_int_equal(belay_int_of(w->s, "SELECT coalesce(?, 'none') = 'none'", nothing), 1);
+    assert_int_equal(belay_int_of(w->s, "SELECT coalesce(?, 'none') = 'none'", belay_string(NULL)), 1);
+    assert_int_equal(belay_int_of(w->s, "SELECT coalesce(?, 'none') = 'none'", belay_text(NULL, 0)), 1);
+    assert_int_equal(belay_int_of(w->s, "SELECT coalesce(?, 'none') = 'none'", belay_blob(NULL, 0)), 1);
+    assert_int_equal(belay_int_of(w->s, "SELECT coalesce(?, 'none') = 'none'", belay_decimal(NULL)), 1);
     assert_status(w->s, BELAY_OK);
 }
 

@@ -19,11 +19,13 @@ static belay_rows *first_row(belay_session *s, const char *sql)
 static void columns_have_numbers_and_names(void **state)
 {
     world *w = *state;
-    belay_rows *rows = belay_query(w->s, "SELECT 1 AS one, 2 AS \"Two Words\", 3 AS one, 4 AS \"\"");
+    bool nameless = database_is_sqlite(&w->d); /* PostgreSQL has no empty names */
+    belay_rows *rows = belay_query(w->s, nameless ? "SELECT 1 AS one, 2 AS \"Two Words\", 3 AS one, 4 AS \"\""
+                                                  : "SELECT 1 AS one, 2 AS \"Two Words\", 3 AS one, 4 AS \" \"");
     assert_int_equal(belay_columns(rows), 4);
     assert_string_equal(belay_column_name(rows, 0), "one");
     assert_string_equal(belay_column_name(rows, 1), "Two Words");
-    assert_string_equal(belay_column_name(rows, 3), "");
+    assert_string_equal(belay_column_name(rows, 3), nameless ? "" : " ");
     assert_int_equal(belay_column(rows, "one"), 0); /* the first of that name */
     assert_int_equal(belay_column(rows, "Two Words"), 1);
     assert_int_equal(belay_column(rows, "two words"), -1); /* as the engine spells it */

@@ -171,9 +171,11 @@ static void text_that_is_no_sql_is_an_error_of_syntax(void **state)
     static const char *const bad[] = {"nonsense",   "SELECT",    "SELECT FROM", "INSERT INTO", ")",
                                       "SELECT 1 +", "SELECT (1", "\xFF\xFE",    "\\"};
     world *w = *state;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (belay_exec(w->s, bad[i]) != BELAY_SYNTAX)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        bool empty_row = !database_is_sqlite(&w->d) && strcmp(bad[i], "SELECT") == 0; /* PostgreSQL has such rows */
+        if (belay_exec(w->s, bad[i]) != (empty_row ? BELAY_OK : BELAY_SYNTAX))
             fail_msg("%s: %s", bad[i], belay_message(w->s));
+    }
     assert_code(belay_exec(w->s, "SELECT * FROM no_such_table"), BELAY_SCHEMA);
     assert_code(belay_exec(w->s, "SELECT no_such_column FROM item"), BELAY_SCHEMA);
     assert_code(belay_exec(w->s, "SELECT no_such_function()"), BELAY_SCHEMA);

@@ -107,7 +107,7 @@ static void attempt(belay_session *s, const worker *w, int number, tally *t)
     t->attempts++;
     belay_on_commit(s, count, &t->commits, NULL);
     belay_on_rollback(s, count, &t->rollbacks, NULL);
-    int64_t value = belay_int_of(s, "SELECT value FROM counter WHERE id = ?", row);
+    int64_t value = belay_int_of(s, "SELECT value FROM counter WHERE id = ? FOR UPDATE", row);
     write_nested(s, UNITS * w->number + number, number % 3 == 0, t);
     belay_exec(s, "UPDATE counter SET value = ? WHERE id = ?", value + 1, row);
     belay_exec(s, "INSERT INTO ledger (worker, number) VALUES (?, ?)", w->number, number);

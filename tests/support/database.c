@@ -80,9 +80,26 @@ belay_db_options database_options(database *d, const belay_db_options *given)
     return options;
 }
 
+/* How many are open: the first one finds the server's database empty, as a new file would be. */
+static int open_databases;
+
+static void empty_server(database *d)
+{
+    static const char *const statements[] = {"DROP SCHEMA IF EXISTS public CASCADE", "CREATE SCHEMA public", NULL};
+    if (strncmp(d->url, "postgres", 8) != 0)
+        return;
+    belay_db *db = belay_open(d->url, NULL);
+    belay_session *s = belay_session_open(db);
+    database_run(s, statements);
+    belay_session_close(s);
+    belay_close(db);
+}
+
 void database_open(database *d, const belay_db_options *given)
 {
     database_make(d, "");
+    if (open_databases++ == 0)
+        empty_server(d);
     belay_db_options options = database_options(d, given);
     d->db = belay_open(d->url, &options);
     d->s = belay_session_open(d->db);
@@ -95,6 +112,7 @@ belay_code database_close(database *d)
 {
     belay_code code = belay_session_close(d->s);
     belay_close(d->db);
+    open_databases -= open_databases > 0;
     d->s = NULL;
     d->db = NULL;
     if (d->directory[0])

@@ -1,0 +1,236 @@
+/*
+ * conn.h - what the files of the PostgreSQL driver share: a database, a
+ * connection, a statement, and the functions behind the slots of belay_driver.
+ *
+ * All that is sent goes as a flight: some commands in libpq's pipeline mode, one
+ * Sync behind them, one wait. BEGIN, SAVEPOINT and RELEASE are owed until a
+ * statement flies and takes them along; what is undone before that is never sent.
+ *
+ * Invariants:
+ *   - between two calls libpq is not in pipeline mode and nothing is under way,
+ *     but for a statement between start and finish.
+ *   - owed are, in this order: BEGIN; the release of savepoint `release` and all
+ *     above it; the savepoints from `first` on, `count` of them. Where something
+ *     is owed, no statement has failed since.
+ *   - `lost` is for good: the connection broke, or an answer is still out that
+ *     nobody will wait for.
+ *   - a cancel is only sent while its statement is out, and nothing is sent before
+ *     the server has dealt with it; else the connection is lost.
+ */
+#ifndef BELAYI_POSTGRESQL_CONN_H
+#define BELAYI_POSTGRESQL_CONN_H
+
+#include <libpq-fe.h>
+
+#include <belay/sys/driver.h>
+
+#include "lexer.h"
+
+/* ---- A database ------------------------------------------------------------------------------- */
+
+enum { BELAYI_PG_OPTIONS_MAX = 64 };
+
+typedef struct belayi_pg_shared {
+    char *names[BELAYI_PG_OPTIONS_MAX + 1]; /* libpq's connection options, ended by NULL */
+    char *values[BELAYI_PG_OPTIONS_MAX + 1];
+    int options;
+    int connect_s;   /* how long connecting may take */
+    PGconn *adopted; /* the program's own connection, which is the whole database then; else NULL */
+} belayi_pg_shared;
+
+belay_code belayi_pg_shared_init(void *shared, const char *url, int *out_max_connections, belay_error *error);
+belay_code belayi_pg_shared_adopt(void *shared, void *native, belay_error *error);
+void belayi_pg_shared_done(void *shared);
+
+/* ---- A connection ------------------------------------------------------------------------------ */
+
+/* What is owed to the server. */
+typedef struct belayi_pg_owed {
+    char begin[96];        /* the text of BEGIN; empty: none */
+    unsigned release;      /* the lowest savepoint to be released; 0: none */
+    unsigned first, count; /* savepoints to be set */
+} belayi_pg_owed;
+
+enum { BELAYI_PG_UNKNOWN = -1 };
+
+typedef struct belayi_pg_conn {
+    belay_conn base;
+    PGconn *pg; /* NULL: not open */
+    belayi_sql_rules rules;
+    bool adopted; /* the program's: its settings are left alone */
+    bool lent;    /* in this transaction, to the program: nothing is owed any more */
+    bool lost;
+    belayi_pg_owed owed;
+
+    /* The flight that is out. */
+    bool flying;
+    int ahead;           /* commands before the one that matters, whose results are still to be read */
+    int harmless;        /* so many of them may fail: they have a Sync of their own */
+    int syncs;           /* Syncs still to be read */
+    int64_t gives_up_ns; /* after a cancel: when the answer isn't waited for any longer; else 0 */
+    bool cancelled;      /* at the deadline */
+    bool unbounded;      /* never ended by the caller's deadline: going back */
+    bool was_blocking;   /* what libpq is to go back to */
+    bool in_transaction; /* it runs inside one */
+
+    /* Lock waits, in milliseconds as lock_timeout has them. */
+    int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
+    int lock_now;     /* in force */
+
+    /* Prepared statements. */
+    unsigned names;      /* given so far: belay_1, belay_2, ... */
+    unsigned generation; /* of the schema, as far as it is known: older statements are prepared again */
+    unsigned *garbage;   /* names that nobody uses any more */
+    size_t garbage_count, garbage_room;
+
+    belay_error late; /* of a statement that was left half-way: the next call tells it */
+
+    char *scratch; /* for parameters */
+    size_t scratch_room;
+} belayi_pg_conn;
+
+static inline belayi_pg_shared *belayi_pg_shared_of(const belayi_pg_conn *conn)
+{
+    return conn->base.shared;
+}
+
+belay_code belayi_pg_open(belay_conn *conn, belay_error *error);
+void belayi_pg_close(belay_conn *conn);
+void belayi_pg_disown(belay_conn *conn);
+void *belayi_pg_native(belay_conn *conn);
+belay_transaction_status belayi_pg_status(belay_conn *conn);
+belay_code belayi_pg_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
+
+/* At least `size` bytes, until the next call of this. NULL without memory. */
+char *belayi_pg_scratch(belayi_pg_conn *conn, size_t size);
+
+/* ---- Flights: flight.c ----------------------------------------------------------------------------- */
+
+/* Begins a flight, and sends what is to go before a statement: garbage, limits, and what is owed. */
+belay_code belayi_pg_take_off(belayi_pg_conn *conn, belay_error *error);
+
+/* Notes that one more command was queued before the one that matters, or that it could not be. */
+belay_code belayi_pg_note_ahead(belayi_pg_conn *conn, int queued, belay_error *error);
+
+/* Ends the flight with its Sync, after the command that matters was queued, with what libpq said of that. */
+belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error);
+
+/* Reads the results of the commands before the one that matters. On failure the flight has landed. */
+belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error);
+
+/* The next result of the command that matters, which the caller clears; NULL behind the last one. On failure the flight
+   has landed. */
+belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error);
+
+/* Reads to the end of the flight. Fails where something failed that was not read yet. */
+belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error);
+
+/* Flies one command and nothing else. `tag` gets the server's word on what it did, also when the landing fails. */
+belay_code belayi_pg_command(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error);
+
+/* The same without a time limit of the caller's: for what goes back. */
+belay_code belayi_pg_command_back(belayi_pg_conn *conn, const char *text, belay_error *error);
+
+/* Sends what is owed, now. */
+belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error);
+
+/* Forgets all that is owed. */
+static inline void belayi_pg_owe_nothing(belayi_pg_conn *conn)
+{
+    conn->owed = (belayi_pg_owed){0};
+}
+
+/* Queues a statement's name to be forgotten by the server. */
+void belayi_pg_discard(belayi_pg_conn *conn, unsigned name);
+
+/* ---- Waiting: wait.c -------------------------------------------------------------------------------- */
+
+/* Waits until a result can be read without waiting. At the deadline the statement is cancelled and its answer waited
+   for; false when the connection is lost. */
+bool belayi_pg_wait(belayi_pg_conn *conn);
+
+/* Waits for the socket; false when `deadline_ns` has passed. */
+bool belayi_pg_wait_socket(PGconn *pg, bool to_read, bool to_write, int64_t deadline_ns);
+
+/* Whether the server has said something already. */
+bool belayi_pg_heard(PGconn *pg);
+
+/* ---- Cancelling: cancel.c --------------------------------------------------------------------------- */
+
+/* Asks the server to stop the statement that is out, and waits until it has done so or until the moment. False when it
+   is not known whether the request arrived: then it may still arrive. */
+bool belayi_pg_cancel(PGconn *pg, int64_t gives_up_ns);
+
+/* ---- Transactions: transaction.c ------------------------------------------------------------------- */
+
+belay_code belayi_pg_begin(belay_conn *conn, const belay_begin_options *options, belay_error *error);
+belay_code belayi_pg_commit(belay_conn *conn, belay_error *error);
+belay_code belayi_pg_check_deferred(belay_conn *conn, belay_error *error);
+belay_code belayi_pg_rollback(belay_conn *conn, belay_error *error);
+belay_code belayi_pg_savepoint(belay_conn *conn, unsigned number, belay_error *error);
+belay_code belayi_pg_release(belay_conn *conn, unsigned number, belay_error *error);
+belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
+
+/* ---- Statements: statement.c ------------------------------------------------------------------------ */
+
+typedef struct belayi_pg_statement {
+    belay_statement base;
+    char *text;
+    unsigned parameters;
+    unsigned name;       /* 0: not prepared */
+    unsigned generation; /* of the schema, when it was prepared */
+    Oid *types;          /* that it was prepared with; 0: the server's guess */
+    PGresult *first;     /* what `start` got: a row, or all there is. Kept for the names of the columns */
+    PGresult *row;       /* a later row */
+    bool waiting;        /* the row in `first` was not read yet */
+    bool ended;          /* all was read, and `effect` is known */
+    belay_effect effect;
+    bool inserted; /* `effect` is of an INSERT */
+} belayi_pg_statement;
+
+belay_code belayi_pg_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
+                             belay_error *error);
+void belayi_pg_finalize(belay_statement *statement);
+belay_code belayi_pg_execute(belay_statement *statement, size_t n, const belay_value *values, belay_effect *effect,
+                             belay_error *error);
+belay_code belayi_pg_start(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
+belay_step belayi_pg_step(belay_statement *statement, belay_value *cells, belay_effect *effect, belay_error *error);
+void belayi_pg_finish(belay_statement *statement);
+const char *belayi_pg_column_name(belay_statement *statement, int column);
+
+/* ---- Values: values.c ------------------------------------------------------------------------------------- */
+
+/* The parameters of one run, as libpq takes them; in the scratch of the connection. */
+typedef struct belayi_pg_parameters {
+    const char **texts;
+    int *lengths;
+    int *formats;
+} belayi_pg_parameters;
+
+/* BELAY_DATA, BELAY_MISUSE, BELAY_NO_MEMORY. */
+belay_code belayi_pg_write_parameters(belayi_pg_conn *conn, size_t n, const belay_value *values,
+                                      belayi_pg_parameters *out, belay_error *error);
+
+/* The type that the value asks for, as a literal of it would have; 0: as the server sees fit. */
+Oid belayi_pg_value_type(const belay_value *value);
+/* Whether a parameter of that type takes the value. */
+bool belayi_pg_type_takes(Oid type, const belay_value *value);
+
+/* Reads the cells of the first row, once; borrowed until the result is cleared. */
+belay_code belayi_pg_read_row(PGresult *result, belay_value *cells, belay_error *error);
+
+/* ---- Errors: errors.c ---------------------------------------------------------------------------------- */
+
+/* Fills *error from a failed result, and returns its code. */
+belay_code belayi_pg_fail(belayi_pg_conn *conn, const PGresult *result, belay_error *error);
+
+/* The same where there is no result: the connection is lost, or memory is out. */
+belay_code belayi_pg_fail_link(belayi_pg_conn *conn, belay_error *error);
+
+/* From a failure to connect, whose text has the SQLSTATE in it. */
+belay_code belayi_pg_fail_connect(PGconn *pg, belay_error *error);
+
+/* Whether the failure says that a prepared statement is not what it was. */
+bool belayi_pg_is_stale(const belay_error *error);
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * flight.c - some commands, one Sync, one wait.
+ *
+ * libpq's pipeline mode sends commands without waiting for answers. When one
+ * fails the server skips the rest, up to the Sync; so the first error is the one
+ * that counts. What must not fail with the rest (a statement that is forgotten, a
+ * limit of the session) goes ahead with a Sync of its own.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "conn.h"
+#include "report.h"
+
+/* ---- Taking off ---------------------------------------------------------------------------------------- */
+
+static bool is_idle(const belayi_pg_conn *conn)
+{
+    return PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+}
+
+/* Nothing can be taken back that was queued in libpq: with the flight, the connection is given up. */
+static belay_code crash(belayi_pg_conn *conn, belay_error *error)
+{
+    belay_code code = belayi_pg_fail_link(conn, error);
+    conn->flying = false;
+    conn->lost = true;
+    return code;
+}
+
+static belay_code enter(belayi_pg_conn *conn, bool unbounded, belay_error *error)
+{
+    if (conn->lost || !conn->pg || PQstatus(conn->pg) == CONNECTION_BAD)
+        return belayi_pg_fail_link(conn, error);
+    if (!unbounded && belayi_clock_passed(conn->base.limits.deadline_ns))
+        return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the statement could run");
+    if (!unbounded && conn->late.code != BELAY_OK) {
+        *error = conn->late;
+        return error->code;
+    }
+    conn->late.code = BELAY_OK;
+    if (PQtransactionStatus(conn->pg) == PQTRANS_ACTIVE || PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF)
+        return belayi_report(error, BELAY_MISUSE,
+                             "the connection is busy: it has a result that was not read, or is in "
+                             "pipeline mode");
+    conn->unbounded = unbounded;
+    conn->cancelled = false;
+    conn->gives_up_ns = 0;
+    conn->ahead = conn->harmless = conn->syncs = 0;
+    conn->was_blocking = !PQisnonblocking(conn->pg);
+    conn->in_transaction = !is_idle(conn);
+    if (PQsetnonblocking(conn->pg, 1) != 0 || !PQenterPipelineMode(conn->pg))
+        return crash(conn, error);
+    conn->flying = true;
+    return BELAY_OK;
+}
+
+belay_code belayi_pg_note_ahead(belayi_pg_conn *conn, int queued, belay_error *error)
+{
+    if (!queued)
+        return crash(conn, error);
+    conn->ahead++;
+    return BELAY_OK;
+}
+
+static int queue_text(belayi_pg_conn *conn, const char *text)
+{
+    return PQsendQueryParams(conn->pg, text, 0, NULL, NULL, NULL, NULL, 0);
+}
+
+static belay_code add_text(belayi_pg_conn *conn, const char *text, belay_error *error)
+{
+    return belayi_pg_note_ahead(conn, queue_text(conn, text), error);
+}
+
+static belay_code add_numbered(belayi_pg_conn *conn, const char *verb, unsigned number, belay_error *error)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s belay_%u", verb, number);
+    return add_text(conn, text, error);
+}
+
+static belay_code add_sync(belayi_pg_conn *conn, belay_error *error)
+{
+    if (!PQpipelineSync(conn->pg))
+        return crash(conn, error);
+    conn->syncs++;
+    return BELAY_OK;
+}
+
+/* lock_timeout as the caller's limit wants it. A lock that is not waited for says so in its own statement. */
+static int wanted_lock_timeout(const belayi_pg_conn *conn)
+{
+    int64_t ns = conn->base.limits.lock_wait_ns;
+    if (conn->adopted || ns == 0)
+        return conn->lock_now;
+    if (ns < 0)
+        return 0;
+    int64_t ms = (ns - 1) / BELAYI_NS_PER_MS + 1;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static belay_code add_lock_timeout(belayi_pg_conn *conn, const char *how, belay_error *error)
+{
+    char text[64];
+    conn->lock_now = wanted_lock_timeout(conn);
+    snprintf(text, sizeof text, "SET %s lock_timeout = %d", how, conn->lock_now);
+    return add_text(conn, text, error);
+}
+
+/* Between transactions: what is for the session. */
+static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
+{
+    enum { AT_MOST = 32 };
+    belay_code code = BELAY_OK;
+    for (int i = 0; i < AT_MOST && code == BELAY_OK && conn->garbage_count > 0; i++)
+        code = add_numbered(conn, "DEALLOCATE", conn->garbage[--conn->garbage_count], error);
+    if (code == BELAY_OK && wanted_lock_timeout(conn) != conn->lock_session) {
+        code = add_lock_timeout(conn, "SESSION", error);
+        conn->lock_session = conn->lock_now;
+    }
+    conn->harmless = conn->ahead;
+    return code == BELAY_OK && conn->ahead > 0 ? add_sync(conn, error) : code;
+}
+
+static belay_code add_owed(belayi_pg_conn *conn, belay_error *error)
+{
+    const belayi_pg_owed *owed = &conn->owed;
+    belay_code code = owed->begin[0] ? add_text(conn, owed->begin, error) : BELAY_OK;
+    conn->in_transaction |= owed->begin[0] != '\0';
+    if (code == BELAY_OK && owed->release > 0)
+        code = add_numbered(conn, "RELEASE", owed->release, error);
+    /* Before the savepoints, so that it is not undone with them. */
+    if (code == BELAY_OK && conn->in_transaction && wanted_lock_timeout(conn) != conn->lock_now)
+        code = add_lock_timeout(conn, "LOCAL", error);
+    for (unsigned i = 0; code == BELAY_OK && i < owed->count; i++)
+        code = add_numbered(conn, "SAVEPOINT", owed->first + i, error);
+    return code;
+}
+
+belay_code belayi_pg_take_off(belayi_pg_conn *conn, belay_error *error)
+{
+    belay_code code = enter(conn, false, error);
+    if (code == BELAY_OK && !conn->in_transaction && !conn->adopted)
+        code = add_for_session(conn, error);
+    return code == BELAY_OK ? add_owed(conn, error) : code;
+}
+
+belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error)
+{
+    if (!queued)
+        return crash(conn, error);
+    belayi_pg_owe_nothing(conn);
+    conn->base.round_trips++;
+    return add_sync(conn, error);
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------- */
+
+/* The next result, waited for. False when there can't be any more. */
+static bool next_result(belayi_pg_conn *conn, PGresult **out_result)
+{
+    *out_result = NULL;
+    if (!belayi_pg_wait(conn))
+        return false;
+    *out_result = PQgetResult(conn->pg);
+    return *out_result || PQstatus(conn->pg) == CONNECTION_OK;
+}
+
+static bool is_failure(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE || status == PGRES_NONFATAL_ERROR;
+}
+
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/* Whether the result ends a Sync's part of the flight. */
+static bool is_sync(belayi_pg_conn *conn, const PGresult *result)
+{
+    if (PQresultStatus(result) != PGRES_PIPELINE_SYNC)
+        return false;
+    conn->syncs--;
+    return true;
+}
+
+/* Data would flow now, which nobody here gives or takes. */
+static belay_code refuse_copy(belayi_pg_conn *conn, belay_error *error)
+{
+    conn->lost = true;
+    belayi_report(error, BELAY_UNSUPPORTED, "COPY from or to the client is not sent as a statement");
+    BELAYI_REPORT_FIELD(error->hint, "use belay_native and libpq's own functions for it");
+    return error->code;
+}
+
+/* A result that is no success: its error, the flight landed. */
+static belay_code fail_flight(belayi_pg_conn *conn, PGresult *result, belay_error *error)
+{
+    belay_error ignored; /* the first error wins */
+    if (!result)
+        belayi_pg_fail_link(conn, error);
+    else if (is_copy(result))
+        refuse_copy(conn, error);
+    else
+        belayi_pg_fail(conn, result, error);
+    PQclear(result);
+    belayi_pg_land(conn, &ignored);
+    return error->code;
+}
+
+belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
+{
+    while (conn->ahead > 0) {
+        PGresult *result;
+        if (!next_result(conn, &result))
+            return fail_flight(conn, NULL, error);
+        if (!result) {
+            conn->ahead--;
+            conn->harmless -= conn->harmless > 0;
+            continue;
+        }
+        if (is_failure(result) && conn->harmless == 0)
+            return fail_flight(conn, result, error);
+        is_sync(conn, result);
+        PQclear(result);
+    }
+    return BELAY_OK;
+}
+
+belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error)
+{
+    bool between; /* the Sync of what went ahead */
+    do {
+        if (!next_result(conn, out_result))
+            return fail_flight(conn, NULL, error);
+        between = *out_result && is_sync(conn, *out_result);
+        if (between)
+            PQclear(*out_result);
+    } while (between);
+    if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result)))
+        return BELAY_OK;
+    PGresult *failed = *out_result;
+    *out_result = NULL;
+    return fail_flight(conn, failed, error);
+}
+
+/* ---- Landing ------------------------------------------------------------------------------------------- */
+
+/* What may have changed on the way. */
+static void note_landing(belayi_pg_conn *conn)
+{
+    const char *conforming = PQparameterStatus(conn->pg, "standard_conforming_strings");
+    conn->rules.backslash_escapes = conforming && strcmp(conforming, "off") == 0;
+    conn->in_transaction = !is_idle(conn);
+    if (!conn->in_transaction)
+        conn->lock_now = conn->lock_session;
+}
+
+static void leave(belayi_pg_conn *conn)
+{
+    conn->flying = false;
+    if (!conn->lost && !PQexitPipelineMode(conn->pg))
+        conn->lost = true;
+    if (conn->was_blocking && !conn->lost)
+        PQsetnonblocking(conn->pg, 0);
+    if (PQstatus(conn->pg) == CONNECTION_BAD)
+        conn->lost = true;
+    else
+        note_landing(conn);
+}
+
+/* Reads one result, NULL being what separates them. False when there is nothing more to come. */
+static bool land_further(belayi_pg_conn *conn, int *nothings, belay_code *code, belay_error *error)
+{
+    PGresult *result;
+    if (!next_result(conn, &result)) {
+        if (*code == BELAY_OK)
+            *code = belayi_pg_fail_link(conn, error);
+        return false;
+    }
+    if (result && !is_sync(conn, result) && is_failure(result) && *code == BELAY_OK)
+        *code = belayi_pg_fail(conn, result, error);
+    *nothings = result ? 0 : *nothings + 1;
+    PQclear(result);
+    return !conn->lost;
+}
+
+belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error)
+{
+    enum { TOO_MANY_NOTHINGS = 3 };
+    int nothings = 0;
+    belay_code code = BELAY_OK;
+    while (conn->syncs > 0 && !conn->lost && land_further(conn, &nothings, &code, error))
+        conn->lost = nothings > TOO_MANY_NOTHINGS; /* libpq waits for nothing more, and a Sync is missing */
+    leave(conn);
+    return code;
+}
+
+/* ---- Whole flights -------------------------------------------------------------------------------------- */
+
+/* Reads the one command of a flight to its end. */
+static belay_code finish_command(belayi_pg_conn *conn, char tag[32], belay_error *error)
+{
+    PGresult *result;
+    belay_code code;
+    do {
+        code = belayi_pg_receive(conn, &result, error);
+        if (code != BELAY_OK)
+            return code;
+        if (result)
+            snprintf(tag, 32, "%s", PQcmdStatus(result));
+        PQclear(result);
+    } while (result);
+    return belayi_pg_land(conn, error);
+}
+
+static belay_code fly_command(belayi_pg_conn *conn, const char *text, bool unbounded, char tag[32], belay_error *error)
+{
+    tag[0] = '\0';
+    belay_code code = enter(conn, unbounded, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_launch(conn, queue_text(conn, text), error);
+    return code == BELAY_OK ? finish_command(conn, tag, error) : code;
+}
+
+belay_code belayi_pg_command(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error)
+{
+    return fly_command(conn, text, false, tag, error);
+}
+
+belay_code belayi_pg_command_back(belayi_pg_conn *conn, const char *text, belay_error *error)
+{
+    char ignored[32];
+    return fly_command(conn, text, true, ignored, error);
+}
+
+belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error)
+{
+    if (!conn->owed.begin[0] && conn->owed.release == 0 && conn->owed.count == 0)
+        return BELAY_OK;
+    belay_code code = belayi_pg_take_off(conn, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_launch(conn, 1, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_read_ahead(conn, error);
+    return code == BELAY_OK ? belayi_pg_land(conn, error) : code;
+}
