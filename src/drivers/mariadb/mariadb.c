@@ -29,6 +29,10 @@ const belay_driver belayi_driver_mariadb = {
     .capabilities = 0,
     .levels = ALL_LEVELS,
     .epoch_seconds = "UNIX_TIMESTAMP()",
+    .insert_new = "INSERT IGNORE INTO",
+    .insert_new_end = "",
+    .key_type = "VARBINARY(255)", /* a text's collation may take two keys for one */
+    .table_end = " ENGINE = InnoDB",
     .shared_size = sizeof(belayi_mariadb_shared),
     .conn_size = sizeof(belayi_mariadb_conn),
     .shared_init = belayi_mariadb_shared_init,
