@@ -46,7 +46,7 @@ typedef struct belay_db_options {
     belay_trace trace; /* NULL: nothing is traced, unless BELAY_TRACE is set in the environment: see belay/trace.h */
     void *trace_arg;
     const char *once_table; /* where the keys of units with .once are kept; default "belay_once". Made when it is first
-                               needed. Letters, digits and _ only */
+                               needed. Up to 63 letters, digits and _, the first no digit */
     int once_keep_days;     /* how long a key is kept, by the engine's clock; default 30; -1: for ever. Older ones are
                                deleted now and then, when a unit with .once begins */
 } belay_db_options;
@@ -85,7 +85,7 @@ typedef struct belay_db_options {
  * The options are copied. The caller owns the handle: belay_close.
  *
  * Errors: BELAY_MISUSE (URL or options), BELAY_UNSUPPORTED (no such engine in
- * this build; on SQLite, a file that was open when this process was forked), BELAY_CONNECTION, BELAY_PERMISSION,
+ * this build), BELAY_CONNECTION, BELAY_PERMISSION,
  * BELAY_READ_ONLY, BELAY_CORRUPT (not a database), BELAY_IO, BELAY_NO_MEMORY.
  */
 BELAY_API belay_db *belay_open(const char *url, const belay_db_options *options);

@@ -81,7 +81,8 @@ typedef struct belay_scope_options {
     belay_propagation propagation;
     bool pipeline;    /* statements without rows are queued and sent together where the engine's protocol allows it; an
                          embedded engine has nothing to save by it: no effect on SQLite */
-    const char *once; /* a key, at most 255 bytes, under which the unit is done at most once: see below. NULL: none */
+    const char *once; /* a key, 1 to 255 bytes, under which the unit is done at most once: see below. NULL: none. The
+                         text is copied */
 } belay_scope_options;
 
 #ifndef __cplusplus
@@ -228,17 +229,21 @@ BELAY_API belay_code belay_undo_at(belay_session *, belay_place);
  *
  *   - A unit whose key has committed is never run again, whoever runs it: its
  *     body is skipped, the status is BELAY_OK and belay_already_done is true.
- *   - When the connection is lost after COMMIT was sent, the key tells what became
- *     of it, and the outcome is committed or rolled back instead of in doubt. A
- *     unit is called rolled back only after its key was committed as void, which
- *     the lost attempt can't get past; a later attempt takes the key over.
- *     BELAY_IN_DOUBT remains when that can't be found out within the time limits.
+ *   - When the connection is lost, or the disk fails, after COMMIT was sent, the
+ *     key tells what became of it, and the outcome is committed or rolled back
+ *     instead of in doubt. A unit is called rolled back only after its key was
+ *     committed as void, which the lost attempt can't get past, or was found with
+ *     what another attempt had done; a later attempt takes a void key over.
+ *     BELAY_IN_DOUBT remains when that can't be found out: within the time limits,
+ *     on any of the connections that are tried. Then the unit may be run again
+ *     under its key, which skips it when it was committed.
  *   - Of two that run at the same time under one key, one waits for the other.
  *
- * The key belongs to the unit's .name: the same key with another .name is misuse,
- * and so is .once on a nested or read-only scope and with belay_begin, and a key
- * that is empty or has more than 255 bytes. Keys older than .once_keep_days are
- * deleted now and then; what has no key any more can be done again.
+ * The key belongs to the unit's .name, of at most 255 bytes: the same key with
+ * another .name is misuse, and so is .once on a nested or read-only scope and with
+ * belay_begin, and a key that is empty or has more than 255 bytes. Keys older than
+ * .once_keep_days are deleted now and then; what has no key any more can be done
+ * again.
  */
 
 /* Whether the last outermost scope was skipped, as its key had committed before. False for NULL. */

@@ -9,10 +9,17 @@
 #define BELAYI_BASE_REPORT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <belay/error.h>
 #include <belay/macros.h>
+
+/* Whether it is the code of an error: not BELAY_OK, BELAY_ROLLED_BACK, BELAY_ANY, nor a number that is no code. */
+static inline bool belayi_report_is_error(belay_code code)
+{
+    return code > BELAY_OK && code < BELAY_ANY && code != BELAY_ROLLED_BACK;
+}
 
 /*
  * Empties the record and gives it a code and a message. Returns the code. With

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <time.h>
 
+#include "clock.h"
+
 enum { NS_IN_SECOND = 1000000000 };
 
 typedef struct belayi_waiter {
@@ -40,8 +42,8 @@ static void leave_line(belayi_turnstile *t, belayi_waiter *w)
 /* Waits, with the mutex held, until the waiter is served or the deadline has passed. */
 static void wait_in_line(belayi_turnstile *t, belayi_waiter *w, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / NS_IN_SECOND),
-                             .tv_nsec = (long)(deadline_ns % NS_IN_SECOND)};
+    int64_t end = belayi_clock_to_system(deadline_ns);
+    struct timespec until = {.tv_sec = (time_t)(end / NS_IN_SECOND), .tv_nsec = (long)(end % NS_IN_SECOND)};
     int failed = 0, cancel;
     /* The waiter in the line is on this stack: pthread_cancel has to wait until it has left. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);

@@ -28,7 +28,8 @@ void belayi_turnstile_done(belayi_turnstile *);
 /*
  * Takes a place, waiting in the line for it until the deadline (0: for ever).
  * False when the deadline passed first. A deadline in the past takes a place
- * that is free and waits for none.
+ * that is free and waits for none. The wait takes real time, also by a test's
+ * clock: as much as there was left on it.
  */
 bool belayi_turnstile_enter(belayi_turnstile *, int64_t deadline_ns);
 

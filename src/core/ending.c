@@ -118,8 +118,9 @@ static belay_code end_nested(belayi_transaction *t, belayi_end reason)
 
 static void run_before_commit(belayi_transaction *t)
 {
-    for (size_t i = 0; i < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING; i++) {
-        belayi_hook_entry entry = t->hooks.entries[i];
+    t->hooks.next = 0;
+    while (t->hooks.next < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING) {
+        belayi_hook_entry entry = t->hooks.entries[t->hooks.next++];
         if (entry.kind != BELAYI_HOOK_BEFORE_COMMIT || belayi_hooks_run(t, &entry, false))
             continue;
         belay_error error;
@@ -135,6 +136,7 @@ static bool send_commit(belayi_transaction *t)
     t->conn->limits = belayi_transaction_top(t)->limits;
     if (belayi_wire_commit(t, &error) == BELAY_OK)
         return true;
+    t->doubted = error.code;
     if (error.outcome == BELAY_WORK_UNKNOWN)
         belayi_scope_tell_doubt(&error);
     belayi_scope_fail(t, &error);

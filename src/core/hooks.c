@@ -44,6 +44,8 @@ void belayi_hooks_drop(belayi_hooks *hooks, size_t from)
         free_entry(&hooks->entries[i]);
     if (hooks->count > from)
         hooks->count = from;
+    if (hooks->next > from) /* what a hook before the commit registers after going back is new */
+        hooks->next = from;
 }
 
 void belayi_hooks_done(belayi_hooks *hooks)

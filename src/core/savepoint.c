@@ -215,7 +215,7 @@ static belay_code go_back_to(belayi_transaction *t, belayi_mark *mark)
     belayi_hooks_roll_back(t, mark->hooks, true);
     belayi_frame *top = belayi_transaction_top(t);
     top->state = belayi_state_next(top->state, BELAYI_EVENT_GO_BACK);
-    t->pending.code = BELAY_OK;
+    belayi_transaction_clear(t);
     return BELAY_OK;
 }
 

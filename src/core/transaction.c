@@ -166,8 +166,9 @@ bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *ca
     if (belayi_transaction_state(t) != BELAYI_SCOPE_HURT || !belay_code_covers(which, t->pending.code))
         return false;
     *caught = t->pending;
-    caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
-    t->pending.code = BELAY_OK;
+    if (caught->outcome != BELAY_WORK_UNKNOWN)    /* of a transaction of its own, inside this one */
+        caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
+    belayi_transaction_clear(t);
     belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
     return true;
 }

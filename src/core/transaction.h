@@ -111,7 +111,8 @@ typedef struct belayi_hook_entry {
 typedef struct belayi_hooks {
     belayi_hook_entry *entries;
     size_t count, room;
-    int failed; /* of the transaction so far */
+    size_t next; /* the one that is looked at next before the commit */
+    int failed;  /* of the transaction so far */
 } belayi_hooks;
 
 enum { BELAYI_FRAMES_AT_FIRST = 8 };
@@ -144,6 +145,7 @@ typedef struct belayi_transaction {
     bool twice, refused; /* the commit is to be refused once; it was */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
+    belay_code doubted;  /* what the commit answered, when its outcome is not known */
     unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
@@ -217,7 +219,7 @@ belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, be
  */
 belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
 
-/* Forgets how the last transaction ended. */
+/* Forgets the pending error, and how the last transaction ended. */
 void belayi_transaction_clear(belayi_transaction *);
 
 /*

@@ -92,8 +92,8 @@ static belay_code init_driver(belay_db *db, const belay_driver *driver, const ch
         return code;
     if (bound > 0 && bound < db->options.pool_size)
         db->options.pool_size = bound;
-    /* A database that has one connection lives and dies with it: it is never too old. */
-    int age_ms = bound == 1 ? 0 : db->options.pool_max_age_ms;
+    db->dies_with_connection = bound == 1;
+    int age_ms = db->dies_with_connection ? 0 : db->options.pool_max_age_ms; /* it is never too old */
     int cache = db->options.statement_cache;
     belayi_pool_init(&db->pool, driver, db->shared, (unsigned)db->options.pool_size, db->options.pool_timeout_ms,
                      age_ms, cache > 0 ? (unsigned)cache : 0);
@@ -210,10 +210,12 @@ static void leave_trace(belay_db *db)
 static void free_db(belay_db *db)
 {
     if (db->driver) {
+        belayi_pool_close(&db->pool); /* one that was adopted has no belay_close */
         belayi_pool_done(&db->pool);
         db->driver->shared_done(db->shared);
     }
     free(db->shared);
+    free(db->stand_in);
     leave_trace(db);
     pthread_mutex_destroy(&db->mutex);
     free(db);

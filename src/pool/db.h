@@ -34,7 +34,9 @@ struct belay_db {
     const belay_driver *driver; /* NULL: the URL is no good, and `refusal` says why */
     void *shared;
     belayi_pool pool;
-    belayi_trace trace; /* the program's, or that of BELAY_TRACE */
+    bool dies_with_connection; /* it has one connection, and is gone with it: a database in memory */
+    void *stand_in;            /* a driver that src/testing has put in the place of the pool's; freed with the handle */
+    belayi_trace trace;        /* the program's, or that of BELAY_TRACE */
     char once_table[BELAYI_ONCE_TABLE_ROOM];
     atomic_llong once_due_ns; /* when that table is to be made, or looked after, next */
     atomic_bool run_twice;    /* belay_run_twice */

@@ -26,6 +26,7 @@ typedef struct belayi_link {
     belay_conn *conn;
     int64_t opened_ns;
     struct belayi_link *next;                 /* of the idle ones */
+    struct belayi_link *newer, *older;        /* of all in the pool */
     belayi_cached *statements;                /* by their text */
     belayi_cached *newest, *oldest;           /* by their use */
     belayi_cached *hints[BELAYI_CACHE_HINTS]; /* by the address of their text: often right, always checked */

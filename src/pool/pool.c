@@ -21,6 +21,39 @@ void belayi_pool_done(belayi_pool *pool)
     belayi_turnstile_done(&pool->places);
 }
 
+/* ---- All links -------------------------------------------------------------------------------------------------- */
+
+static void list_link(belayi_pool *pool, belayi_link *link)
+{
+    pthread_mutex_lock(&pool->mutex);
+    link->older = pool->newest;
+    if (link->older)
+        link->older->newer = link;
+    pool->newest = link;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void close_link(belayi_pool *pool, belayi_link *link)
+{
+    pthread_mutex_lock(&pool->mutex);
+    *(link->newer ? &link->newer->older : &pool->newest) = link->older;
+    if (link->older)
+        link->older->newer = link->newer;
+    pthread_mutex_unlock(&pool->mutex);
+    belayi_link_close(link);
+}
+
+void belayi_pool_use_driver(belayi_pool *pool, const belay_driver *driver)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->driver = driver;
+    for (belayi_link *link = pool->newest; link; link = link->older)
+        link->conn->driver = driver;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* ---- Idle ones --------------------------------------------------------------------------------------------------- */
+
 /* The idle connection used last, if there is one. */
 static belayi_link *pop_idle(belayi_pool *pool, bool *out_closed)
 {
@@ -33,22 +66,30 @@ static belayi_link *pop_idle(belayi_pool *pool, bool *out_closed)
     return link;
 }
 
-void belayi_pool_close(belayi_pool *pool)
+void belayi_pool_close_idle(belayi_pool *pool)
 {
     bool closed;
+    for (belayi_link *link; (link = pop_idle(pool, &closed)) != NULL;)
+        close_link(pool, link);
+}
+
+void belayi_pool_close(belayi_pool *pool)
+{
     pthread_mutex_lock(&pool->mutex);
     pool->closed = true;
     pthread_mutex_unlock(&pool->mutex);
-    for (belayi_link *link; (link = pop_idle(pool, &closed)) != NULL;)
-        belayi_link_close(link);
+    belayi_pool_close_idle(pool);
 }
+
+/* ---- Lending ----------------------------------------------------------------------------------------------------- */
 
 static belay_code wait_for_place(belayi_pool *pool, const belay_limits *limits, belay_error *error)
 {
     int64_t line_ends = pool->wait_ms < 0 ? 0 : belayi_clock_after(pool->wait_ms);
-    if (belayi_turnstile_enter(&pool->places, belayi_clock_earlier(line_ends, limits->deadline_ns)))
+    int64_t end = belayi_clock_earlier(line_ends, limits->deadline_ns);
+    if (belayi_turnstile_enter(&pool->places, end))
         return BELAY_OK;
-    if (belayi_clock_passed(limits->deadline_ns))
+    if (end == limits->deadline_ns || belayi_clock_passed(limits->deadline_ns))
         return belayi_report(error, BELAY_TIMEOUT,
                              "the time limit of the scope has passed while it waited for a connection");
     belayi_report(error, BELAY_TOO_MANY, "all %u connections of the pool are in use, and none came back in %lld ms",
@@ -66,7 +107,10 @@ static belay_code get_link(belayi_pool *pool, const belay_limits *limits, belayi
         return BELAY_OK;
     if (closed)
         return belayi_report(error, BELAY_MISUSE, "the database handle is closed");
-    return belayi_link_open(pool->driver, pool->shared, limits, pool->statements, out_link, error);
+    belay_code code = belayi_link_open(pool->driver, pool->shared, limits, pool->statements, out_link, error);
+    if (code == BELAY_OK)
+        list_link(pool, *out_link);
+    return code;
 }
 
 belay_code belayi_pool_lend(belayi_pool *pool, const belay_limits *limits, belay_conn **out_conn, belay_error *error)
@@ -107,7 +151,7 @@ void belayi_pool_take_back(belayi_pool *pool, belay_conn *conn, bool sound)
 {
     belayi_link *link = belayi_link_of(conn);
     if (!sound || too_old(pool, link) || !push_idle(pool, link))
-        belayi_link_close(link);
+        close_link(pool, link);
     belayi_turnstile_leave(&pool->places);
 }
 

@@ -20,6 +20,7 @@ typedef struct belayi_pool {
     belayi_turnstile places;
     pthread_mutex_t mutex; /* of what follows */
     belayi_link *idle;
+    belayi_link *newest; /* of all, idle and lent */
     bool closed;
     /* set once */
     unsigned size, statements;
@@ -38,6 +39,17 @@ belay_code belayi_pool_lend(belayi_pool *, const belay_limits *limits, belay_con
 
 /* Takes it back; closes it when it isn't sound. */
 void belayi_pool_take_back(belayi_pool *, belay_conn *, bool sound);
+
+/* Closes the idle connections: who borrows next gets a fresh one. */
+void belayi_pool_close_idle(belayi_pool *);
+
+/*
+ * From now on every connection, also those that are there, is used by this
+ * driver: one that stands in for the pool's own, with the same state of a
+ * database and of a connection. It outlives the pool. No other thread may be
+ * using a connection meanwhile.
+ */
+void belayi_pool_use_driver(belayi_pool *, const belay_driver *);
 
 /* In a child after fork: gives up every connection without a word to the database. */
 void belayi_pool_disown(belayi_pool *);

@@ -7,6 +7,8 @@
  */
 #include <belay/hook.h>
 
+#include <string.h>
+
 #include "adopt.h"
 #include "report.h"
 #include "session.h"
@@ -16,19 +18,23 @@ typedef struct kept_state {
     belay_error status, caught;
     belay_effect effect;
     belayi_unit unit;
-    bool status_unread, unread_came_later;
+    char once_key[BELAYI_ONCE_KEY_ROOM];
+    bool status_unread, unread_came_later, already_done;
     int hook_errors;
 } kept_state;
 
 static kept_state keep_state(const belay_session *s)
 {
-    return (kept_state){.status = s->status,
-                        .caught = s->caught,
-                        .effect = s->effect,
-                        .unit = s->unit,
-                        .status_unread = s->status_unread,
-                        .unread_came_later = s->unread_came_later,
-                        .hook_errors = s->hook_errors};
+    kept_state kept = {.status = s->status,
+                       .caught = s->caught,
+                       .effect = s->effect,
+                       .unit = s->unit,
+                       .status_unread = s->status_unread,
+                       .unread_came_later = s->unread_came_later,
+                       .already_done = s->already_done,
+                       .hook_errors = s->hook_errors};
+    memcpy(kept.once_key, s->once_key, sizeof kept.once_key);
+    return kept;
 }
 
 static void restore_state(belay_session *s, const kept_state *kept)
@@ -37,7 +43,9 @@ static void restore_state(belay_session *s, const kept_state *kept)
     s->caught = kept->caught;
     s->effect = kept->effect;
     s->unit = kept->unit;
+    memcpy(s->once_key, kept->once_key, sizeof s->once_key);
     s->status_unread = kept->status_unread;
+    s->already_done = kept->already_done;
     s->hook_errors = kept->hook_errors;
 }
 

@@ -6,10 +6,19 @@
 #include <belay/value.h>
 
 #include "clock.h"
+#include "lexer.h"
 #include "link.h"
+#include "random.h"
 #include "report.h"
+#include "retry.h"
 
-enum { KEY_MAX = 255, SQL_ROOM = 640, SECONDS_A_DAY = 86400, PRUNE_EVERY_S = 3600 };
+enum {
+    KEY_MAX = BELAYI_ONCE_KEY_ROOM - 1,
+    SQL_ROOM = 1024,
+    SECONDS_A_DAY = 86400,
+    PRUNE_EVERY_S = 3600,
+    TRIES = 5 /* to find out, besides one for each connection of the pool, which may all be dead */
+};
 
 belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *error)
 {
@@ -26,34 +35,73 @@ belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *erro
 /* ---- Statements on the table --------------------------------------------------------------------------------------
  */
 
-/* What is sent; # is the table, @ the engine's clock in seconds since 1970. */
-static const char create_text[] = "CREATE TABLE IF NOT EXISTS # (once_key VARCHAR(255) NOT NULL PRIMARY KEY, "
-                                  "unit VARCHAR(255) NOT NULL, state CHAR(4) NOT NULL, since BIGINT NOT NULL)";
-static const char claim_text[] =
-    "INSERT INTO # (once_key, unit, state, since) VALUES (?1, ?2, 'done', @) ON CONFLICT (once_key) DO UPDATE "
-    "SET state = 'done', since = excluded.since WHERE #.state = 'void' AND #.unit = excluded.unit";
-static const char void_text[] =
-    "INSERT INTO # (once_key, unit, state, since) VALUES (?1, ?2, 'void', @) ON CONFLICT (once_key) DO UPDATE "
-    "SET since = excluded.since WHERE #.state = 'void'";
+/* What is sent; # is the table, @ the engine's clock in seconds since 1970, and % ~ [ ] are its words for the type of a
+   key, the end of a new table, and what is around an INSERT that does nothing where the key is there. */
+static const char create_text[] = "CREATE TABLE IF NOT EXISTS # (once_key % NOT NULL PRIMARY KEY, unit % NOT NULL, "
+                                  "state CHAR(4) NOT NULL, attempt BIGINT NOT NULL, since BIGINT NOT NULL)~";
+static const char claim_text[] = "[ # (once_key, unit, state, attempt, since) VALUES (?1, ?3, 'done', ?2, @)]";
+static const char take_over_text[] =
+    "UPDATE # SET state = 'done', attempt = ?2, since = @ WHERE once_key = ?1 AND state = 'void' AND unit = ?3";
+/* The second changes nothing exactly when this attempt has committed. */
+static const char void_text[] = "[ # (once_key, unit, state, attempt, since) VALUES (?1, ?3, 'void', ?2, @)]";
+static const char void_again_text[] =
+    "UPDATE # SET since = @ WHERE once_key = ?1 AND (state = 'void' OR attempt <> ?2)";
 static const char unit_text[] = "SELECT unit FROM # WHERE once_key = ?1";
 static const char prune_text[] = "DELETE FROM # WHERE since < @ - ?1";
 
-static void write_sql(char out[SQL_ROOM], const char *format, const char *table, const char *clock)
+/* The name is the program's, and may be one of SQL's own words. */
+static void quote_table(char *out, size_t room, const belay_session *s, const belay_conn *conn)
 {
-    size_t size = 0;
-    for (const char *at = format; *at && size + 1 < SQL_ROOM; at++) {
-        const char *word = *at == '#' ? table : *at == '@' ? clock : NULL;
-        int written =
-            word ? snprintf(out + size, SQL_ROOM - size, "%s", word) : snprintf(out + size, SQL_ROOM - size, "%c", *at);
-        size += (size_t)written;
+    const char *name = s->db->once_table;
+    belayi_sql_quote(out, room, name, strlen(name), conn->rules->double_quoted_strings ? '`' : '"');
+}
+
+/* What a sign in the texts above stands for; NULL: for itself. */
+static const char *word_for(char sign, const char *table, const belay_driver *driver)
+{
+    switch (sign) {
+    case '#':
+        return table;
+    case '@':
+        return driver->epoch_seconds;
+    case '%':
+        return driver->key_type;
+    case '~':
+        return driver->table_end;
+    case '[':
+        return driver->insert_new;
+    case ']':
+        return driver->insert_new_end;
+    default:
+        return NULL;
     }
+}
+
+static void write_sql(char out[SQL_ROOM], const char *format, const belay_session *s, const belay_conn *conn)
+{
+    char table[BELAYI_ONCE_TABLE_ROOM + 2], end[64];
+    size_t size = 0;
+    quote_table(table, sizeof table, s, conn);
+    for (; *format; format++) {
+        const char *word = word_for(*format, table, conn->driver);
+        if (*format == ']') {
+            belayi_report_format(end, sizeof end, word, "once_key");
+            word = end;
+        }
+        size_t more = word ? strlen(word) : 1;
+        if (size + more >= SQL_ROOM)
+            break; /* no driver's words are so long */
+        memcpy(out + size, word ? word : format, more);
+        size += more;
+    }
+    out[size] = '\0';
 }
 
 /* A statement on its way: the parameters, and what came of it. */
 typedef struct once_call {
     const char *format;
     size_t n;
-    belay_value values[2];
+    belay_value values[3];
     int64_t changes;
     char *unit; /* where to put the first column of the first row; NULL: it gives none */
     size_t unit_room;
@@ -61,7 +109,7 @@ typedef struct once_call {
 
 static void copy_cell(const belay_value *cell, once_call *call)
 {
-    size_t size = cell->type == BELAY_TYPE_TEXT ? cell->size : 0;
+    size_t size = cell->type == BELAY_TYPE_TEXT || cell->type == BELAY_TYPE_BLOB ? cell->size : 0;
     if (size >= call->unit_room)
         size = call->unit_room - 1;
     memcpy(call->unit, size > 0 ? cell->as.data : "", size);
@@ -95,10 +143,18 @@ static belay_code run_prepared(belay_statement *statement, once_call *call, bela
     return code;
 }
 
-static void tell(belay_session *s, int64_t since, const char *sql, const once_call *call, belay_code code)
+static int64_t note_start(belay_session *s)
 {
-    belay_trace_event event = {
-        .kind = BELAY_TRACE_STATEMENT, .code = code, .start_ns = since, .rows = call->changes, .statement = sql};
+    return s->transaction.trace ? belayi_wire_listen(&s->transaction) : 0;
+}
+
+/* Tells of a call since note_start(). */
+static void tell(belay_session *s, belay_trace_event event)
+{
+    event.scope = s->unit.spec.name;
+    event.file = s->unit.place.file;
+    event.function = s->unit.place.function;
+    event.line = s->unit.place.line;
     if (s->transaction.trace)
         belayi_wire_tell_call(&s->transaction, &event);
 }
@@ -108,16 +164,18 @@ static belay_code run(belay_session *s, belay_conn *conn, once_call *call, belay
     char sql[SQL_ROOM];
     belayi_link *link = belayi_link_of(conn);
     belayi_cached *cached;
-    write_sql(sql, call->format, s->db->once_table, conn->driver->epoch_seconds);
+    write_sql(sql, call->format, s, conn);
     belay_code code = belayi_link_get(link, sql, &cached, error);
     if (code != BELAY_OK)
         return code;
-    int64_t since = s->transaction.trace ? belayi_wire_listen(&s->transaction) : 0;
+    belay_trace_event event = {.kind = BELAY_TRACE_STATEMENT, .statement = sql, .start_ns = note_start(s)};
     code = cached->statement ? BELAY_OK : belayi_link_prepare(link, cached, error);
     if (code == BELAY_OK)
         code = run_prepared(cached->statement, call, error);
     belayi_link_put(link, cached);
-    tell(s, since, sql, call, code);
+    event.code = code;
+    event.rows = call->changes;
+    tell(s, event);
     if (code != BELAY_OK)
         BELAYI_REPORT_FIELD(error->statement, sql);
     return code;
@@ -126,10 +184,27 @@ static belay_code run(belay_session *s, belay_conn *conn, once_call *call, belay
 static once_call about_key(const belay_session *s, const char *format)
 {
     const char *name = s->unit.spec.name ? s->unit.spec.name : "";
-    once_call call = {.format = format, .n = 2};
+    once_call call = {.format = format, .n = 3};
     call.values[0] = belay_text(s->unit.once, strlen(s->unit.once));
-    call.values[1] = belay_text(name, strlen(name));
+    call.values[1] = belay_integer(s->unit.once_attempt);
+    call.values[2] = belay_text(name, strlen(name));
     return call;
+}
+
+/* Inserts the key, or, where it is there, updates it as far as the second text allows. No row is changed by either when
+   it does not. */
+static belay_code put_key(belay_session *s, belay_conn *conn, const char *insert, const char *update, size_t n,
+                          int64_t *out_changes, belay_error *error)
+{
+    once_call call = about_key(s, insert);
+    belay_code code = run(s, conn, &call, error);
+    if (code == BELAY_OK && call.changes == 0) {
+        call = about_key(s, update);
+        call.n = n;
+        code = run(s, conn, &call, error);
+    }
+    *out_changes = call.changes;
+    return code;
 }
 
 /* ---- The table ------------------------------------------------------------------------------------------------------
@@ -157,7 +232,7 @@ static belay_code make_table(belay_session *s, belay_error *error)
 {
     belay_conn *conn;
     belay_db *db = s->db;
-    int64_t now = belayi_clock_now(), due = atomic_load(&db->once_due_ns);
+    long long now = belayi_clock_now(), due = atomic_load(&db->once_due_ns);
     if (now < due)
         return BELAY_OK;
     belay_code code = belayi_db_lend(db, &belayi_transaction_top(&s->transaction)->limits, &conn, error);
@@ -173,7 +248,12 @@ static belay_code make_table(belay_session *s, belay_error *error)
     return code;
 }
 
-/* Where the unit's transaction is somebody else's, the table is made in it. */
+/* Where the unit's transaction is somebody else's, the table is made in it, if that is no commit. */
+static bool makes_table_inside(const belay_session *s)
+{
+    return (s->kind || s->adopted) && (s->db->driver->capabilities & BELAY_CAN_TRANSACT_DDL);
+}
+
 static belay_code make_table_inside(belay_session *s, belay_error *error)
 {
     once_call call = {.format = create_text};
@@ -197,32 +277,44 @@ static belay_code judge_done(belay_session *s, belay_error *error)
         return code;
     if (strcmp(unit, name) == 0)
         return BELAY_ROLLED_BACK;
-    return belayi_report(error, BELAY_MISUSE, "the key \"%.64s\" of .once belongs to the unit \"%.64s\"", s->unit.once,
-                         unit);
+    belayi_report(error, BELAY_MISUSE, "the key \"%s\" of .once belongs to a unit of another .name", s->unit.once);
+    BELAYI_REPORT_FORMAT(error->detail, "it is \"%s\"", unit);
+    return BELAY_MISUSE;
+}
+
+/* The statement fits the table that the library makes; what is there is another. */
+static void blame_table(belay_session *s, belay_error *error)
+{
+    atomic_store(&s->db->once_due_ns, 0); /* if somebody dropped it, the next unit makes it again */
+    BELAYI_REPORT_FORMAT(error->hint, "\"%.63s\" must be a table that this library made: see .once_table of belay_open",
+                         s->db->once_table);
 }
 
 static belay_code claim(belay_session *s, belay_error *error)
 {
-    once_call call = about_key(s, claim_text);
-    belay_code code = s->kind || s->adopted ? make_table_inside(s, error) : BELAY_OK;
+    int64_t changes = 0;
+    belay_code code = makes_table_inside(s) ? make_table_inside(s, error) : BELAY_OK;
     if (code == BELAY_OK)
-        code = run(s, s->transaction.conn, &call, error);
-    if (code == BELAY_SCHEMA)
-        atomic_store(&s->db->once_due_ns, 0); /* somebody dropped the table: the next unit makes it again */
+        code = put_key(s, s->transaction.conn, claim_text, take_over_text, 3, &changes, error);
+    if (code == BELAY_SCHEMA || code == BELAY_SYNTAX)
+        blame_table(s, error);
     s->transaction.wrote = true;
-    return code == BELAY_OK && call.changes == 0 ? judge_done(s, error) : code;
+    return code == BELAY_OK && changes == 0 ? judge_done(s, error) : code;
 }
 
 belay_code belayi_once_claim(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
     belay_error error;
-    if (!s->kind && !s->adopted && make_table(s, &error) != BELAY_OK)
+    /* On a connection of the program's there is no other to make it on: then it must be there. */
+    if (!makes_table_inside(s) && !s->adopted && make_table(s, &error) != BELAY_OK)
         return belayi_scope_raise(t, &error);
     belay_code code = belayi_scope_settle(t);
     if (code != BELAY_OK)
         return code;
+    s->unit.once_attempt = (int64_t)belayi_random_seed();
     code = claim(s, &error);
+    belayi_scope_worked(t);
     s->already_done = code == BELAY_ROLLED_BACK;
     return code == BELAY_OK || s->already_done ? code : belayi_scope_fail(t, &error);
 }
@@ -230,52 +322,93 @@ belay_code belayi_once_claim(belay_session *s)
 /* ---- Finding out ----------------------------------------------------------------------------------------------------
  */
 
-/* Commits the key as void. *out_voided: it was not there, or was void; else the unit committed it. */
-static belay_code fence(belay_session *s, belay_conn *conn, bool *out_voided, belay_error *error)
+static belay_code begin(belay_session *s, belay_conn *conn, belay_error *error)
 {
     belay_begin_options options = {0};
-    once_call call = about_key(s, void_text);
-    belay_code code = conn->driver->begin(conn, &options, error);
+    belay_trace_event event = {.kind = BELAY_TRACE_BEGIN, .start_ns = note_start(s)};
+    event.code = conn->driver->begin(conn, &options, error);
+    tell(s, event);
+    return event.code;
+}
+
+static belay_code commit(belay_session *s, belay_conn *conn, belay_error *error)
+{
+    belay_trace_event event = {.kind = BELAY_TRACE_COMMIT, .start_ns = note_start(s)};
+    event.code = conn->driver->commit(conn, error);
+    tell(s, event);
+    return event.code;
+}
+
+/* Commits the key as void, unless this attempt has committed. May be done any number of times. */
+static belay_code fence(belay_session *s, belay_conn *conn, bool *out_committed, belay_error *error)
+{
+    int64_t changes = 0;
+    belay_code code = begin(s, conn, error);
     if (code != BELAY_OK)
         return code;
-    code = run(s, conn, &call, error);
+    code = put_key(s, conn, void_text, void_again_text, 2, &changes, error);
     if (code == BELAY_OK)
-        code = conn->driver->commit(conn, error);
+        code = commit(s, conn, error);
     belay_error ignored; /* the first one says why it can't be found out */
     if (code != BELAY_OK)
         conn->driver->rollback(conn, &ignored);
-    *out_voided = call.changes > 0;
+    *out_committed = changes == 0;
     return code;
 }
 
-static void tell_undone(belay_error *error)
+static belay_code ask(belay_session *s, bool *out_committed, belay_error *error)
 {
-    error->code = BELAY_CONNECTION;
+    belay_conn *conn;
+    const belayi_scope_spec *spec = &s->unit.spec;
+    belay_limits limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
+    belay_code code = belayi_db_lend(s->db, &limits, &conn, error);
+    if (code != BELAY_OK)
+        return code;
+    conn->limits = limits;
+    code = fence(s, conn, out_committed, error);
+    belayi_pool_take_back(&s->db->pool, conn, conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
+    return code;
+}
+
+/* A limit that has passed stays so; whether this very COMMIT arrived does not matter. */
+static bool worth_asking_again(belay_error *error)
+{
+    error->outcome = BELAY_WORK_OPEN;
+    return belay_retryable(error) && error->code != BELAY_LOCK_TIMEOUT && error->code != BELAY_TOO_MANY;
+}
+
+static bool find_out(belay_session *s, bool *out_committed)
+{
+    belay_error error;
+    int tries = (int)s->db->pool.size + TRIES;
+    for (int i = 1; ask(s, out_committed, &error) != BELAY_OK; i++)
+        if (i == tries || !worth_asking_again(&error) || !belayi_retry_sleep(s, i))
+            return false;
+    return true;
+}
+
+/* What the commit answered is the error again. */
+static void tell_undone(belay_session *s)
+{
+    belay_error *error = &s->transaction.pending;
+    belay_code code = s->transaction.doubted;
+    error->code = code == BELAY_IN_DOUBT ? BELAY_CONNECTION : code;
     error->outcome = BELAY_WORK_ROLLED_BACK;
-    BELAYI_REPORT_FIELD(error->message, "the answer to the commit never came; by the key of the unit it was found "
-                                        "out that nothing of it was kept");
+    BELAYI_REPORT_FIELD(error->message, "the commit failed, and by the key of the unit it was found out that nothing "
+                                        "of it was kept");
     BELAYI_REPORT_FIELD(error->hint, "");
 }
 
 void belayi_once_find_out(belay_session *s)
 {
-    belay_conn *conn;
-    belay_error error;
-    bool voided = false;
+    bool committed;
     belay_error *pending = &s->transaction.pending;
-    const belayi_scope_spec *spec = &s->unit.spec;
-    belay_limits limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
-    if (s->adopted || belayi_db_lend(s->db, &limits, &conn, &error) != BELAY_OK)
-        return;
-    conn->limits = limits;
-    belay_code code = fence(s, conn, &voided, &error);
-    belayi_pool_take_back(&s->db->pool, conn, conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
-    if (code != BELAY_OK)
-        return;
-    if (voided) {
-        tell_undone(pending);
-    } else {
+    if (!find_out(s, &committed)) {
+        BELAYI_REPORT_FIELD(pending->hint, "run it again under the same key: it is skipped if it was committed");
+    } else if (committed) {
         pending->code = BELAY_OK;
         pending->outcome = BELAY_WORK_COMMITTED;
+    } else {
+        tell_undone(s);
     }
 }

@@ -2,13 +2,15 @@
  * once.h - units that are done at most once: .once and its table.
  *
  * The table has a row a key. A unit inserts its key first of all, inside its own
- * transaction: so the row is there exactly when the unit's work is. When nobody
- * can say whether a COMMIT was carried out, the key tells: if the row is there,
- * it was; if not, the key is committed as `void`, which the lost attempt can't
- * get past any more, and only then is the unit known to be undone. The next
- * attempt takes the void key over, by an UPDATE inside itself.
+ * transaction: so the row is there exactly when the unit's work is. The row also
+ * holds a random number of the attempt. When nobody can say whether a COMMIT was
+ * carried out, the row tells: with the number of this attempt, it was; if there is
+ * none, the key is committed as `void`, which the lost attempt can't get past any
+ * more, and only then is the unit known to be undone. So it is too when the row
+ * has another's number: two attempts can't both have claimed one key. The next
+ * attempt takes a void key over, by an UPDATE inside itself.
  *
- * Tests: tests/api/test_once.c, tests/fault/test_once.c.
+ * Tests: tests/api/test_once*.c, tests/fault/test_once*.c, tests/crash/crash_once.py.
  */
 #ifndef BELAYI_SESSION_ONCE_H
 #define BELAYI_SESSION_ONCE_H

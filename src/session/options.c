@@ -120,6 +120,9 @@ belay_level belayi_options_level(belay_session *s)
         return BELAY_ISOLATION_DEFAULT;
     /* With an error pending nothing may be sent for it, and asking is no call that the scope would miss. */
     bool may_ask = belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && belayi_scope_enter(t) == BELAY_OK;
+    /* What is owed has no level yet. Where a BEGIN takes the one lock there is, all levels are one. */
+    if (may_ask && !(t->conn->driver->capabilities & BELAY_HAS_ONE_WRITER))
+        may_ask = belayi_scope_begin(t) == BELAY_OK;
     if (may_ask && t->conn->driver->isolation(t->conn, &level, &ignored) == BELAY_OK)
         return level;
     return t->begin.isolation;

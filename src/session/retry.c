@@ -1,5 +1,7 @@
 #include "retry.h"
 
+#include <string.h>
+
 #include "clock.h"
 #include "options.h"
 #include "random.h"
@@ -18,21 +20,20 @@ void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, cons
         .place = place,
         .attempt = 1,
         .retries = o.retries,
-        .once = o.once,
+        .once = o.once ? strcpy(s->once_key, o.once) : NULL,
         .backoff_ms = o.backoff_ms ? o.backoff_ms : BACKOFF_MS,
         .backoff_max_ms = o.backoff_max_ms ? o.backoff_max_ms : BACKOFF_MAX_MS,
     };
     s->unit.spec.twice = o.retries > 0 && s->db && atomic_load_explicit(&s->db->run_twice, memory_order_relaxed);
     s->transaction.attempt = 1;
-    s->already_done = false;
 }
 
-/* How long the wait before the next attempt is, in nanoseconds. */
-static int64_t draw_wait(belay_session *s)
+/* How long the wait after so many attempts is, in nanoseconds. */
+static int64_t draw_wait(belay_session *s, int attempts)
 {
     const belayi_unit *unit = &s->unit;
     int64_t bound = unit->backoff_ms;
-    for (int i = 1; i < unit->attempt && bound < unit->backoff_max_ms; i++)
+    for (int i = 1; i < attempts && bound < unit->backoff_max_ms; i++)
         bound *= 2;
     if (bound > unit->backoff_max_ms)
         bound = unit->backoff_max_ms;
@@ -44,15 +45,28 @@ static bool worth_trying(const belay_session *s)
     return s->unit.attempt <= s->unit.retries && belay_retryable(&s->status);
 }
 
+/* False when the time limit would pass meanwhile. */
+static bool sleep_after(belay_session *s, int64_t since, int attempts)
+{
+    int64_t again_at = since + draw_wait(s, attempts), deadline = s->unit.spec.deadline_ns;
+    if (deadline != 0 && again_at >= deadline)
+        return false;
+    belayi_clock_sleep_until(again_at);
+    return true;
+}
+
+bool belayi_retry_sleep(belay_session *s, int attempts)
+{
+    return sleep_after(s, belayi_clock_now(), attempts);
+}
+
 /* Waits before the next attempt; false when the time limit would pass meanwhile: then the last error stays. */
 static bool wait_for_next(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
     belay_trace_event event = {.kind = BELAY_TRACE_RETRY, .code = s->status.code, .start_ns = belayi_clock_now()};
-    int64_t again_at = event.start_ns + draw_wait(s), deadline = s->unit.spec.deadline_ns;
-    if (deadline != 0 && again_at >= deadline)
+    if (!sleep_after(s, event.start_ns, s->unit.attempt))
         return false;
-    belayi_clock_sleep_until(again_at);
     event.file = s->unit.place.file;
     event.function = s->unit.place.function;
     event.line = s->unit.place.line;

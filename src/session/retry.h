@@ -23,4 +23,7 @@ void belayi_retry_remember(belay_session *, const belayi_scope_spec *, const bel
  */
 bool belayi_retry_again(belay_session *);
 
+/* Waits as a unit does after so many attempts; false, and at once, when its time limit would pass meanwhile. */
+bool belayi_retry_sleep(belay_session *, int attempts);
+
 #endif

@@ -56,6 +56,12 @@ static belay_code open_resolved(belay_session *s, const belayi_scope_spec *spec,
     return belayi_scope_open(&s->transaction, spec, form, place);
 }
 
+static bool is_working(const belay_session *s)
+{
+    const belayi_transaction *t = &s->transaction;
+    return t->depth == 0 || (belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && !s->stream);
+}
+
 /* Whether a scope may begin at all where it stands: nothing is pending, and the scope around was not called off. */
 BELAYI_COLD static belay_code check_standing(belay_session *s, const belay_place *place)
 {
@@ -111,9 +117,7 @@ BELAYI_COLD static bool run_again(belay_session *s)
 static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form,
                              const belay_place *place)
 {
-    const belayi_transaction *t = &s->transaction;
-    bool working = t->depth > 0 && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && !s->stream;
-    belay_code code = working ? BELAY_OK : check_standing(s, place);
+    belay_code code = is_working(s) ? BELAY_OK : check_standing(s, place);
     if (code != BELAY_OK)
         return code;
     unsigned depth = belayi_session_depth(s);
@@ -330,6 +334,7 @@ belay_code belay_begin_at(belay_session *s, belay_place place, const belay_scope
     belay_code refused = BELAY_OK;
     if (!is_plain_nested(s, options))
         refused = belayi_options_resolve(s, options, BELAYI_FORM_CALL, &spec, &error);
+    spec.requires_new &= is_working(s); /* the scope holds the error that is pending: no transaction begins */
     bool plain = s->transaction.depth > 0 && (!options || refused != BELAY_OK);
     belay_code code = open_resolved(s, plain ? NULL : &spec, NULL, BELAYI_FORM_CALL, &place);
     if (refused != BELAY_OK)

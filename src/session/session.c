@@ -153,13 +153,11 @@ bool belayi_session_enter_slowly(belay_session *s, bool only_asks)
 
 bool belayi_session_end_slowly(belay_session *s)
 {
+    if (s->generation != belayi_fork_generation())
+        return false; /* the call that the parent was in never ends here */
     while (atomic_exchange_explicit(&s->in_call, true, memory_order_acquire)) {
         atomic_store(&s->overlapped, true);
         sched_yield();
-    }
-    if (s->generation != belayi_fork_generation()) {
-        atomic_store_explicit(&s->in_call, false, memory_order_release);
-        return false;
     }
     if (atomic_load_explicit(&s->overlapped, memory_order_relaxed))
         raise_overlap(s);
@@ -226,7 +224,7 @@ void belayi_session_begin_unit(belay_session *s)
         log_unread(s);
         s->unread = *belayi_session_first_unread(s);
     }
-    s->status_unread = s->unread_came_later = false;
+    s->status_unread = s->unread_came_later = s->already_done = false;
 }
 
 /* Keeps how the unit ended. */

@@ -16,7 +16,7 @@
 #include "fork.h"
 #include "transaction.h"
 
-enum { BELAYI_MESSAGE_ROOM = 1536 };
+enum { BELAYI_MESSAGE_ROOM = 1536, BELAYI_ONCE_KEY_ROOM = 256 };
 
 /* How the outermost scope is to be run again. */
 typedef struct belayi_unit {
@@ -24,7 +24,8 @@ typedef struct belayi_unit {
     belayi_form form;
     belay_place place;
     int retries, attempt;
-    const char *once; /* its key; NULL: none */
+    const char *once;     /* its key, the session's copy; NULL: none */
+    int64_t once_attempt; /* tells the claim of this attempt from every other */
     int64_t backoff_ms, backoff_max_ms;
 } belayi_unit;
 
@@ -71,6 +72,7 @@ struct belay_session {
     belay_error caught;
     belayi_hooks late; /* hooks that run after the ones that are running */
     char message[BELAYI_MESSAGE_ROOM];
+    char once_key[BELAYI_ONCE_KEY_ROOM]; /* of the unit that has one */
 };
 
 /* Whether nothing has come up since the session was opened that a call would have to look at. */

@@ -77,11 +77,6 @@ const belay_error *belay_unread(const belay_session *s)
     return s ? belayi_session_first_unread(s) : &no_error;
 }
 
-static bool is_error(belay_code code)
-{
-    return code > BELAY_OK && code < BELAY_ANY && code != BELAY_ROLLED_BACK;
-}
-
 belay_code belay_fail_at(belay_session *s, belay_place place, belay_code code, const char *format, ...)
 {
     if (!belayi_session_enter(s))
@@ -89,7 +84,7 @@ belay_code belay_fail_at(belay_session *s, belay_place place, belay_code code, c
     belay_error error;
     va_list list;
     va_start(list, format);
-    if (is_error(code))
+    if (belayi_report_is_error(code))
         belayi_report_list(&error, code, format, list);
     else
         belayi_report(&error, BELAY_MISUSE, "belay_fail: %s is not the code of an error", belay_code_name(code));
@@ -104,7 +99,7 @@ belay_code belay_raise_at(belay_session *s, belay_place place, const belay_error
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belay_error error;
-    if (again && is_error(again->code)) {
+    if (again && belayi_report_is_error(again->code)) {
         error = *again;
         place = (belay_place){0}; /* it keeps its own */
     } else {

@@ -44,6 +44,7 @@ static void run_hooks_of_inner(belay_session *s, belayi_hooks hooks, belay_outco
     else
         belayi_session_run_late_hooks(s, hooks, outcome == BELAY_WORK_COMMITTED, true);
     s->transaction.hooks.failed += s->hook_errors - before;
+    s->hook_errors = before; /* of the attempts before this one */
 }
 
 void belayi_session_resume(belay_session *s)

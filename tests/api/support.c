@@ -21,8 +21,8 @@ belay_db *open_again(world *w, const belay_db_options *options)
 /* What the tests of a former run left in a database that is not fresh. */
 static void drop_tables(belay_session *s)
 {
-    static const char *const tables[] = {"child", "item",  "taken", "fresh", "named",
-                                         "audit", "purse", "t",     "foo",   "baz"};
+    static const char *const tables[] = {"child", "item", "taken", "fresh", "named",     "audit",
+                                         "purse", "t",    "foo",   "baz",   "belay_once"};
     char sql[64];
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS %s", tables[i]);

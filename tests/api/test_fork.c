@@ -272,34 +272,6 @@ static void a_child_works_with_handles_of_its_own(void **state)
     assert_stored(w, "1;6");
 }
 
-/* ---- The same file, open in parent and child: SQLite would take the parent's locks for the child's ---- */
-
-static int open_same(void *arg)
-{
-    inherited *what = arg;
-    belay_db *db = belay_open(what->w->d.url, NULL);
-    belay_session *s = belay_session_open(db);
-    bool refused = belay_db_error(db)->code == BELAY_UNSUPPORTED && strstr(belay_db_error(db)->message, "forked") &&
-                   put(s, 7) == BELAY_UNSUPPORTED;
-    belay_session_close(s);
-    belay_close(db);
-    return refused ? 0 : 1;
-}
-
-static void a_file_that_was_open_at_the_fork_is_refused_in_the_child(void **state)
-{
-    world *w = *state;
-    inherited what = {.w = w};
-    only_on_sqlite(w);
-    put(w->s, 1);
-    assert_int_equal(run_in_child(open_same, &what), 0);
-    belay_begin(w->s, NULL);
-    put(w->s, 2);
-    assert_int_equal(run_in_child(open_same, &what), 0);
-    assert_code(belay_commit(w->s), BELAY_OK);
-    assert_stored(w, "1;2");
-}
-
 static void close_world(world *w)
 {
     belay_session_close(w->d.s);
@@ -344,7 +316,6 @@ int main(void)
         in_world(a_child_that_falls_out_of_its_parents_block_commits_nothing),
         in_world(hooks_of_the_parents_scope_never_run_in_the_child),
         in_world(a_child_works_with_handles_of_its_own),
-        in_world(a_file_that_was_open_at_the_fork_is_refused_in_the_child),
         in_world(a_file_that_was_closed_before_the_fork_can_be_opened_in_the_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

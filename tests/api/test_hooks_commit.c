@@ -173,6 +173,32 @@ static void a_hook_before_the_commit_may_undo_the_scope_or_go_back_in_it(void **
     assert_stored(w, "1");
 }
 
+static int go_back_and_register(belay_session *s, void *arg)
+{
+    note *n = arg;
+    write_note(s, arg);
+    belay_rollback_to(s, "mark");
+    for (int i = 1; i <= 3; i++)
+        before_commit(s, n + i);
+    return 0;
+}
+
+static void a_hook_that_one_before_the_commit_registers_after_going_back_runs_too(void **state)
+{
+    world *w = *state;
+    diary d = {0};
+    NOTES(n, d);
+    BELAY_ATOMIC(w->s) {
+        before_commit(w->s, &n[0]);
+        belay_savepoint(w->s, "mark");
+        before_commit(w->s, &n[1]);
+        belay_before_commit(w->s, go_back_and_register, &n[10], NULL);
+    }
+    assert_status(w->s, BELAY_OK);
+    assert_string_equal(d.ran, "abklmn");
+    assert_string_equal(d.freed, "balmn");
+}
+
 static int commit_around(belay_session *s, void *arg)
 {
     *(belay_code *)arg = belay_commit(s);
@@ -240,6 +266,7 @@ int main(void)
         in_world(a_hook_before_the_commit_may_register_others),
         in_world(a_scope_that_a_hook_before_the_commit_leaves_open_fails_the_commit),
         in_world(a_hook_before_the_commit_may_undo_the_scope_or_go_back_in_it),
+        in_world(a_hook_that_one_before_the_commit_registers_after_going_back_runs_too),
         in_world(a_hook_before_the_commit_can_not_commit_itself),
         in_world(a_hook_before_the_commit_can_not_roll_back_itself),
     };

@@ -172,6 +172,48 @@ static void closing_the_session_rolls_back_both(void **state)
     assert_stored(w, "");
 }
 
+static void while_an_error_is_pending_belay_begin_opens_a_scope_that_holds_it_and_no_transaction(void **state)
+{
+    world *w = *state;
+    belay_begin(w->s, BELAY_SCOPE_OPTIONS(.read_only = true));
+    assert_code(put(w->s, 1), BELAY_READ_ONLY);
+    assert_code(belay_begin(w->s, BELAY_SCOPE_OPTIONS(NEW)), BELAY_READ_ONLY);
+    assert_int_equal(belay_depth(w->s), 2);
+    assert_code(put(w->s, 2), BELAY_READ_ONLY);
+    assert_code(belay_commit(w->s), BELAY_READ_ONLY);
+    assert_code(belay_commit(w->s), BELAY_READ_ONLY);
+    belay_begin(w->s, BELAY_SCOPE_OPTIONS(.read_only = true));
+    belay_undo(w->s);
+    assert_code(belay_begin(w->s, BELAY_SCOPE_OPTIONS(NEW)), BELAY_ROLLED_BACK);
+    assert_code(put(w->s, 3), BELAY_ROLLED_BACK);
+    belay_rollback(w->s);
+    belay_rollback(w->s);
+    assert_stored(w, "");
+}
+
+static int fail_hook(belay_session *s, void *arg)
+{
+    (void)s;
+    (void)arg;
+    return 1;
+}
+
+static void a_failed_hook_of_it_is_counted_once_in_every_attempt_of_the_unit_around(void **state)
+{
+    world *w = *state;
+    int attempts = 0;
+    BELAY_ATOMIC_WITH(w->s, .read_only = true, .retries = 2, .backoff_ms = 1) {
+        attempts++;
+        BELAY_ATOMIC_WITH(w->s, NEW)
+            belay_on_commit(w->s, fail_hook, NULL, NULL);
+        if (attempts < 3)
+            belay_fail(w->s, BELAY_BUSY, "not yet");
+    }
+    assert_int_equal(attempts, 3);
+    assert_code(belay_status(w->s), BELAY_OK);
+    assert_int_equal(belay_hook_errors(w->s), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +227,8 @@ int main(void)
         in_world(one_left_open_is_rolled_back_with_the_block_around_it),
         in_world(explicit_calls_end_the_new_transaction_and_then_the_one_around),
         in_world(closing_the_session_rolls_back_both),
+        in_world(while_an_error_is_pending_belay_begin_opens_a_scope_that_holds_it_and_no_transaction),
+        in_world(a_failed_hook_of_it_is_counted_once_in_every_attempt_of_the_unit_around),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

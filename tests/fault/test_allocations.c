@@ -188,6 +188,49 @@ static const scenario heavy = {
     .own = no_codes,
 };
 
+/* ---- A unit that is done once, and asked for twice
+ * ------------------------------------------------------------------------------------- */
+
+static const char *const once_setup[] = {
+    "DROP TABLE IF EXISTS belay_once",
+    "DROP TABLE IF EXISTS paid",
+    "CREATE TABLE paid (id INTEGER)",
+    NULL,
+};
+
+static const scenario_table once_tables[] = {{"paid", "SELECT count(*) FROM paid"}, {NULL, NULL}};
+
+static void run_once(belay_session *s, scenario_notes *notes)
+{
+    for (unsigned unit = 0; unit < 2; unit++) {
+        notes->unit = unit;
+        BELAY_ATOMIC_WITH(s, .name = "pay", .once = "payment-1") {
+            note_commit_hook(s, notes);
+            note_rollback_hook(s, notes);
+            belay_exec(s, "INSERT INTO paid (id) VALUES (1)");
+        }
+        note_end(s, notes, unit);
+    }
+}
+
+static void expect_once(const scenario_notes *notes, const bool *there, scenario_text *out)
+{
+    (void)notes;
+    scenario_text_add(out, "paid[%d]", there[0] || there[1]);
+}
+
+static const scenario once = {
+    .name = "a_unit_is_done_once_however_often_it_is_asked_for",
+    .setup = once_setup,
+    .tables = once_tables,
+    .run = run_once,
+    .expect = expect_once,
+    .own = no_codes,
+};
+
+static const scenario *const own_scenarios[] = {&heavy, &once};
+enum { OWN_SCENARIOS = sizeof own_scenarios / sizeof *own_scenarios };
+
 /* ---- What must hold
  * ------------------------------------------------------------------------------------------------------- */
 
@@ -246,11 +289,13 @@ static bool run_point(stand *st, const scenario *which, unsigned fail_at, bool o
     notes = (scenario_notes){.unit = 0};
     if (scenario_setup(which, st->witness) != BELAY_OK)
         fail_msg("the tables can't be made: %s", belay_message(st->witness));
-    belay_db_options options = database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2, .statement_cache = 6));
+    belay_db_options options =
+        scenario_options(which, database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2, .statement_cache = 6)));
     long blocks = memory.blocks;
     arm(fail_at, onwards);
     belay_db *db = belay_open(st->d.url, &options);
     belay_session *s = belay_session_open(db);
+    notes.db = db;
     which->run(s, &notes);
     bool met = memory.failed > 0;
     arm(0, false);
@@ -317,8 +362,8 @@ int main(void)
     static struct CMUnitTest tests[TESTS_AT_MOST];
     size_t count = 0;
     unsetenv("BELAY_TEST_URL");
-    for (; count <= scenario_count; count++) {
-        jobs[count] = (job){&st, count < scenario_count ? scenarios[count] : &heavy};
+    for (; count < scenario_count + OWN_SCENARIOS; count++) {
+        jobs[count] = (job){&st, count < scenario_count ? scenarios[count] : own_scenarios[count - scenario_count]};
         tests[count] = (struct CMUnitTest){.name = jobs[count].scenario->name,
                                            .test_func = promises_hold_when_memory_runs_out,
                                            .initial_state = &jobs[count]};

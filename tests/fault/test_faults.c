@@ -2,10 +2,10 @@
  * test_faults.c - every call to the engine fails, one after the other, in every way in which the world fails.
  *
  * For each scenario the n-th call of the driver is failed, n counting up until the scenario runs through without
- * meeting the fault: once, and from then on; with an error, without memory, with the connection lost before the
- * engine sees the call and after it has done it. Then again with a second fault, at one of the calls that follow: in
- * the midst of the recovery from the first. After each the promises are looked at from outside, by a handle that had no
- * part in it and by SQLite itself.
+ * meeting the fault: once, and from then on; with an error, without memory, busy, with the transaction rolled back by
+ * the engine, told or in silence, with the connection lost before the engine sees the call and after it has done it.
+ * Then again with a second fault, at one of the calls that follow: in the midst of the recovery from the first. After
+ * each the promises are looked at from outside, by a handle that had no part in it and by SQLite itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,10 +44,11 @@ typedef struct point {
     bool onwards;
     unsigned second_after; /* the second fault comes so many calls after the first; 0: there is none */
     fake_fault second_fault;
-    fake_driver fake, second; /* the second one wraps SQLite, and is wrapped by the first when there are two */
+    fake_driver fake; /* stands in for SQLite */
     scenario_notes notes;
     unsigned ended_at[SCENARIO_UNITS], begun_at[SCENARIO_UNITS], last_end; /* in calls of the fake */
-    unsigned failed;                                                       /* calls of the first */
+    unsigned failed;                                                       /* calls of the fake */
+    unsigned doubts;                                                       /* commits whose answer was lost */
     char log[FAKE_LOG_ROOM];                                               /* of the calls, as the fake wrote it */
     scenario_text broken;
 } point;
@@ -71,15 +72,15 @@ static void note_calls(void *arg, unsigned unit)
 {
     point *p = arg;
     p->begun_at[unit] = p->last_end + 1;
-    p->ended_at[unit] = p->last_end = p->fake.calls;
+    p->ended_at[unit] = p->last_end = fake_calls(&p->fake);
 }
 
 static void disarm(point *p)
 {
-    p->failed = p->fake.failed;
+    p->failed = fake_failed(&p->fake);
+    p->doubts = p->fake.doubts;
     memcpy(p->log, p->fake.log, sizeof p->log);
     fake_arm(&p->fake, 0, FAKE_ERROR, false);
-    fake_arm(&p->second, 0, FAKE_ERROR, false);
 }
 
 /* ---- What must hold
@@ -92,18 +93,7 @@ static bool is_lost(fake_fault fault)
 
 static bool is_code_of(fake_fault fault, belay_code code)
 {
-    switch (fault) {
-    case FAKE_ERROR:
-        return code == BELAY_IO;
-    case FAKE_NO_MEMORY:
-        return code == BELAY_NO_MEMORY;
-    case FAKE_LOST_BEFORE:
-    case FAKE_LOST_AFTER:
-        return code == BELAY_CONNECTION || code == BELAY_IN_DOUBT;
-    case FAKE_FAULTS:
-        break;
-    }
-    return false;
+    return code == fake_fault_code(fault) || (is_lost(fault) && code == BELAY_IN_DOUBT);
 }
 
 static bool is_own(const scenario *which, belay_code code)
@@ -132,7 +122,9 @@ static void check_first_call(point *p, unsigned unit)
     const belay_error *error = &p->notes.units[unit].error;
     if (p->scenario->swallows || p->second_after > 0 || error->attempt > 1)
         return;
-    if (sscanf(error->message, "call %u failed (fake)", &number) == 1 && number != first)
+    bool numbered = sscanf(error->message, "call %u", &number) == 1 ||
+                    sscanf(error->message, "the connection was lost at call %u", &number) == 1;
+    if (numbered && number != first)
         broken(p, "unit %u ended with the failure of call %u; the first was %u", unit, number, first);
     fake_call_name(p->log, first, call);
     bool undoing = strncmp(call, "rollback", 8) == 0 || strncmp(call, "release", 7) == 0;
@@ -174,13 +166,12 @@ static void check_doubt(point *p)
 {
     char call[FAKE_CALL_ROOM];
     fake_call_name(p->log, p->fail_at, call);
-    bool commits = strcmp(call, "commit") == 0 || (strcmp(call, "execute") == 0 && !was_open(p));
-    int unknown = 0;
+    unsigned unknown = 0, doubtful = p->doubts;
     for (unsigned i = 0; i < SCENARIO_UNITS; i++)
         unknown += p->notes.units[i].fate == UNIT_UNKNOWN;
-    bool doubtful = is_lost(p->fault) && commits && p->failed > 0;
+    doubtful += is_lost(p->fault) && p->failed > 0 && strcmp(call, "execute") == 0 && !was_open(p);
     if (p->second_after > 0 ? unknown > doubtful + is_lost(p->second_fault) : unknown != doubtful)
-        broken(p, "%d units are in doubt after %s at %s", unknown, fake_fault_name(p->fault), call);
+        broken(p, "%u units are in doubt after %s at %s", unknown, fake_fault_name(p->fault), call);
 }
 
 static void check_next_scope(point *p, stand *st, belay_session *s)
@@ -205,10 +196,8 @@ static void check_closed(point *p, belay_session *s, belay_db *db)
     belay_close(db);
     if (code != BELAY_OK)
         broken(p, "every outcome was read, and the session's close returned %s", belay_code_name(code));
-    int statements = p->fake.open_statements + p->second.open_statements;
-    int connections = p->fake.open_connections + p->second.open_connections;
-    if (statements != 0 || connections != 0)
-        broken(p, "%d statements and %d connections are still open", statements, connections);
+    if (p->fake.open_statements != 0 || p->fake.open_connections != 0)
+        broken(p, "%d statements and %d connections are still open", p->fake.open_statements, p->fake.open_connections);
 }
 
 static void check_integrity(point *p, stand *st)
@@ -237,18 +226,21 @@ static void check_promises(point *p, stand *st, belay_session *s)
 /* True when the fault was met. */
 static bool run_point(point *p, stand *st)
 {
-    belay_db_options options = database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2));
+    belay_db_options options =
+        scenario_options(p->scenario, database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2)));
     if (scenario_setup(p->scenario, st->witness) != BELAY_OK)
         fail_msg("the tables can't be made: %s", belay_message(st->witness));
-    fake_init(&p->second, &belayi_driver_sqlite);
-    fake_init(&p->fake, p->second_after > 0 ? &p->second.driver : &belayi_driver_sqlite);
-    fake_arm(&p->fake, p->fail_at, p->fault, p->onwards);
-    fake_arm(&p->second, p->second_after > 0 ? p->fail_at - 1 + p->second_after : 0, p->second_fault, false);
+    fake_init(&p->fake, &belayi_driver_sqlite);
+    if (p->second_after > 0)
+        fake_arm_twice(&p->fake, p->fail_at, p->fault, p->second_after, p->second_fault);
+    else
+        fake_arm(&p->fake, p->fail_at, p->fault, p->onwards);
     p->notes.ended = note_calls;
     p->notes.arg = p;
     belay_db *db = belayi_db_open_with(&p->fake.driver, st->d.url, &options);
     belay_session *s = belay_session_open(db);
-    p->last_end = p->fake.calls;
+    p->notes.db = db;
+    p->last_end = fake_calls(&p->fake);
     p->scenario->run(s, &p->notes);
     disarm(p);
     check_promises(p, st, s);
@@ -302,10 +294,9 @@ static int run_single_faults(const job *j)
 
 static int run_double_faults(const job *j)
 {
-    static const fake_fault kinds[][2] = {{FAKE_ERROR, FAKE_ERROR},
-                                          {FAKE_ERROR, FAKE_LOST_AFTER},
-                                          {FAKE_LOST_AFTER, FAKE_ERROR},
-                                          {FAKE_LOST_AFTER, FAKE_LOST_AFTER}};
+    static const fake_fault kinds[][2] = {{FAKE_ERROR, FAKE_ERROR},      {FAKE_ERROR, FAKE_LOST_AFTER},
+                                          {FAKE_LOST_AFTER, FAKE_ERROR}, {FAKE_LOST_AFTER, FAKE_LOST_AFTER},
+                                          {FAKE_DEADLOCK, FAKE_ERROR},   {FAKE_BUSY, FAKE_ENDED}};
     static point like;
     int failures = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -348,7 +339,7 @@ int main(void)
     static stand st;
     static job jobs[SCENARIOS_AT_MOST];
     static struct CMUnitTest tests[SCENARIOS_AT_MOST];
-    unsetenv("BELAY_TEST_URL"); /* the fake wraps SQLite */
+    unsetenv("BELAY_TEST_URL"); /* the fake stands in for SQLite */
     for (size_t i = 0; i < scenario_count; i++) {
         jobs[i] = (job){&st, scenarios[i]};
         tests[i] = (struct CMUnitTest){

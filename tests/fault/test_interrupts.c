@@ -2,6 +2,9 @@
  * test_interrupts.c - a storm of signals: every 300 microseconds one that is not restarted (no SA_RESTART), through
  * statements, commits, waits for locks and connections, and sleeps. All must pass, and no wait may be shorter than it
  * was asked to be. That none is longer is not asserted: a test can't know how busy the machine is.
+ *
+ * The linker puts the function below in the place of the library's own, to look at each of its sleeps, whose length is
+ * drawn by lot. Link with -Wl,--wrap=belayi_clock_sleep_until and with the static library.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +21,25 @@
 #include "clock.h"
 #include "database.h"
 #include "scenarios.h"
+
+/* ---- Sleeps, as the library takes them ----------------------------------------------------------- */
+
+static int sleeps, sleeps_cut_short;
+static int64_t slept_ns;
+
+void __real_belayi_clock_sleep_until(int64_t moment_ns);
+void __wrap_belayi_clock_sleep_until(int64_t moment_ns);
+
+void __wrap_belayi_clock_sleep_until(int64_t moment_ns)
+{
+    int64_t start = belayi_clock_now();
+    __real_belayi_clock_sleep_until(moment_ns);
+    sleeps++;
+    sleeps_cut_short += belayi_clock_now() < moment_ns;
+    slept_ns += moment_ns > start ? moment_ns - start : 0;
+}
+
+/* ---- The storm ----------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t signals;
 
@@ -100,18 +122,26 @@ static void a_long_statement_runs_to_its_end_under_a_storm_of_signals(void **sta
     assert_true(signals > 0);
 }
 
-static void scenarios_have_their_results_under_a_storm_of_signals(void **state)
+static void run_scenario(database *d, const scenario *which)
 {
     static scenario_notes notes;
-    database *d = *state;
-    for (size_t i = 0; i < scenario_count; i++) {
-        notes = (scenario_notes){.unit = 0};
-        assert_int_equal(scenario_setup(scenarios[i], d->s), BELAY_OK);
-        scenarios[i]->run(d->s, &notes);
-        const char *broken = scenario_check(scenarios[i], d->s, &notes);
-        if (broken)
-            fail_msg("%s: %s", scenarios[i]->name, broken);
-    }
+    belay_db_options options = scenario_options(which, database_options(d, NULL));
+    belay_db *db = belay_open(d->url, &options);
+    belay_session *s = belay_session_open(db);
+    notes = (scenario_notes){.db = db};
+    assert_int_equal(scenario_setup(which, d->s), BELAY_OK);
+    which->run(s, &notes);
+    const char *broken = scenario_check(which, d->s, &notes);
+    if (broken)
+        fail_msg("%s: %s", which->name, broken);
+    assert_int_equal(belay_session_close(s), BELAY_OK);
+    belay_close(db);
+}
+
+static void scenarios_have_their_results_under_a_storm_of_signals(void **state)
+{
+    for (size_t i = 0; i < scenario_count; i++)
+        run_scenario(*state, scenarios[i]);
 }
 
 static void opening_works_under_a_storm_of_signals(void **state)
@@ -191,6 +221,79 @@ static void a_wait_for_a_connection_is_not_cut_short_by_a_signal(void **state)
     assert_true(waited >= 60);
 }
 
+/* Readers keep a commit from happening, where there is no log; it waits for them. */
+static void a_commit_that_waits_for_a_reader_is_not_cut_short_by_a_signal(void **state)
+{
+    database d;
+    sqlite3 *raw = NULL;
+    (void)state;
+    database_make(&d, "?journal=delete");
+    d.db = belay_open(d.url, NULL);
+    d.s = belay_session_open(d.db);
+    belay_exec(d.s, "CREATE TABLE note (id INTEGER PRIMARY KEY)");
+    assert_int_equal(sqlite3_open(d.path, &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw, "BEGIN; SELECT * FROM note", NULL, NULL, NULL), SQLITE_OK);
+    int64_t start = belayi_clock_now();
+    BELAY_ATOMIC_WITH(d.s, .lock_timeout_ms = 60)
+        belay_exec(d.s, "INSERT INTO note (id) VALUES (1)");
+    int64_t waited = since_ms(start);
+    belay_code code = belay_status(d.s);
+    sqlite3_close(raw);
+    assert_rows(d.s, "SELECT id FROM note", "");
+    assert_int_equal(database_close(&d), BELAY_OK);
+    assert_int_equal(code, BELAY_LOCK_TIMEOUT);
+    assert_true(waited >= 60);
+}
+
+/* The scope's limit is the shorter one here: for a lock, in the queue behind a session, and for a connection. */
+static void the_limit_of_a_scope_that_waits_is_not_cut_short_by_a_signal(void **state)
+{
+    static const struct {
+        int pool_size;
+        bool same_handle;
+    } cases[] = {{2, false}, {2, true}, {1, true}};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        database d;
+        database_open(&d, BELAY_DB_OPTIONS(.pool_size = cases[i].pool_size, .pool_timeout_ms = -1));
+        belay_db *db = cases[i].same_handle ? d.db : belay_open(d.url, NULL);
+        belay_session *other = belay_session_open(db);
+        belay_begin(other, NULL);
+        belay_exec(other, "CREATE TABLE note (id INTEGER PRIMARY KEY)");
+        int64_t start = belayi_clock_now();
+        BELAY_ATOMIC_WITH(d.s, .timeout_ms = 60, .lock_timeout_ms = -1)
+            belay_exec(d.s, "CREATE TABLE other (id INTEGER PRIMARY KEY)");
+        int64_t waited = since_ms(start);
+        belay_code code = belay_status(d.s);
+        assert_int_equal(belay_rollback(other), BELAY_OK);
+        assert_int_equal(belay_session_close(other), BELAY_OK);
+        if (!cases[i].same_handle)
+            belay_close(db);
+        assert_int_equal(database_close(&d), BELAY_OK);
+        assert_int_equal(code, BELAY_TIMEOUT);
+        assert_true(waited >= 60);
+    }
+}
+
+static void no_wait_between_attempts_is_cut_short_by_a_signal(void **state)
+{
+    enum { RETRIES = 8 };
+    belay_session *s = ((database *)*state)->s;
+    int attempts = 0;
+    sleeps = sleeps_cut_short = 0;
+    slept_ns = 0;
+    BELAY_ATOMIC_WITH(s, .retries = RETRIES, .backoff_ms = 20, .backoff_max_ms = 20) {
+        attempts++;
+        belay_exec(s, "INSERT INTO note (id) VALUES (?)", attempts);
+        belay_fail(s, BELAY_SERIALIZATION, "made up");
+    }
+    assert_status(s, BELAY_SERIALIZATION);
+    assert_int_equal(attempts, RETRIES + 1);
+    assert_int_equal(sleeps, RETRIES);
+    assert_int_equal(sleeps_cut_short, 0);
+    assert_true(slept_ns <= RETRIES * 20 * INT64_C(1000000));
+}
+
 static void a_unit_with_backoff_runs_as_often_as_it_may_under_a_storm_of_signals(void **state)
 {
     belay_session *s = ((database *)*state)->s;
@@ -218,6 +321,9 @@ int main(void)
         storm_test(a_wait_for_a_lock_is_not_cut_short_by_a_signal),
         storm_test(a_wait_behind_another_session_is_not_cut_short_by_a_signal),
         storm_test(a_wait_for_a_connection_is_not_cut_short_by_a_signal),
+        storm_test(a_commit_that_waits_for_a_reader_is_not_cut_short_by_a_signal),
+        storm_test(the_limit_of_a_scope_that_waits_is_not_cut_short_by_a_signal),
+        storm_test(no_wait_between_attempts_is_cut_short_by_a_signal),
         storm_test(a_unit_with_backoff_runs_as_often_as_it_may_under_a_storm_of_signals),
     };
     unsetenv("BELAY_TEST_URL");

@@ -148,7 +148,7 @@ static bool lose_before_commit(rig *r, unsigned number, fake_fault loss, int ret
     char call[FAKE_CALL_ROOM];
     fake_arm(&r->fake, number, loss, false);
     *out = run_unit(r->d.s, retries);
-    return r->fake.failed == 1 && strcmp(fake_call_name(r->fake.log, number, call), "commit") != 0;
+    return fake_failed(&r->fake) == 1 && strcmp(fake_call_name(r->fake.log, number, call), "commit") != 0;
 }
 
 static void a_connection_lost_before_the_commit_leaves_nothing_and_the_unit_may_run_again(void **state)
@@ -205,7 +205,7 @@ static unsigned find_commit(rig *r)
     char call[FAKE_CALL_ROOM];
     fake_arm(&r->fake, 0, FAKE_ERROR, false);
     run_unit(r->d.s, 0);
-    unsigned commit = r->fake.calls;
+    unsigned commit = fake_calls(&r->fake);
     assert_string_equal(fake_call_name(r->fake.log, commit, call), "commit");
     start_anew(r);
     return commit;

@@ -32,7 +32,8 @@ int blocks(belay_session *s, int n)
     for (int i = 0; i < n; i++)
         BELAY_ATOMIC_WITH(s, .isolation = BELAY_SERIALIZABLE, .read_only = true, .deferrable = true, .timeout_ms = 1000,
                           .lock_timeout_ms = -1, .idle_timeout_ms = 0, .retries = 5, .backoff_ms = 1,
-                          .backoff_max_ms = 10, .propagation = BELAY_REQUIRED, .name = "all the options") {
+                          .backoff_max_ms = 10, .propagation = BELAY_REQUIRED, .pipeline = true, .once = "key",
+                          .name = "all the options") {
             if (i == 1)
                 continue;
             if (i == 2)

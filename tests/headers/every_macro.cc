@@ -5,6 +5,7 @@
 #include <belay/belay.h>
 
 #include <cstdio>
+#include <string>
 
 static int blocks(belay_session *s, int n)
 {
@@ -23,10 +24,13 @@ static int blocks(belay_session *s, int n)
             if (i == 2)
                 break;
         }
+    BELAY_ATOMIC_WITH(s, .name = "pay", .once = (std::string("payment-") + std::to_string(n)).c_str())
+        belay_exec(s, "SELECT 1"); /* the key is copied before its string is gone */
 #endif
     belay_scope_options options = belay_scope_options();
     options.size = sizeof options;
     options.read_only = true;
+    options.once = belay_already_done(s) ? "key" : nullptr;
     belay_begin(s, &options);
     belay_begin(s, nullptr);
     belay_savepoint(s, "mark");

@@ -14,7 +14,7 @@ def read(path):
 
 
 def above_the_drivers(root):
-    return [p for room in ("core", "pool", "session") for p in sorted((root / "src" / room).glob("*.[ch]"))]
+    return [p for room in ("core", "pool", "session", "testing") for p in sorted((root / "src" / room).glob("*.[ch]"))]
 
 
 def code_above_a_driver_asks_for_a_capability_and_never_for_its_name(root):
@@ -32,11 +32,16 @@ def the_library_itself_never_prints_or_exits(root):
     return [p.name for p in sorted((root / "src").rglob("*.c")) if calls.search(read(p))]
 
 
+def a_driver_does_not_ask_a_connection_for_its_driver(root):
+    return [p.name for p in sorted((root / "src" / "drivers").rglob("*.[ch]")) if re.search(r"->\s*driver\b", read(p))]
+
+
 def main():
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2]
     checks = [
         code_above_a_driver_asks_for_a_capability_and_never_for_its_name,
         the_library_itself_never_prints_or_exits,
+        a_driver_does_not_ask_a_connection_for_its_driver,
     ]
     failed = 0
     if len(above_the_drivers(root)) < 5:

@@ -3,12 +3,11 @@
  */
 #include "runner_inner.h"
 
-/* ---- Statements and hooks ----------------------------------------------------------------------- */
+/* ---- Statements ----------------------------------------------------------------------- */
 
 #define RUN(...) (alone ? belay_try(__VA_ARGS__) : belay_exec(__VA_ARGS__))
 
-/* `alone`: by belay_try. */
-static belay_code run_statement(belay_session *s, const model_statement *statement, bool alone)
+belay_code run_statement(belay_session *s, const model_statement *statement, bool alone)
 {
     static const char *const control[] = {"COMMIT",    "BEGIN", "ROLLBACK",       "/* x */ SAVEPOINT x",
                                           "RELEASE x", "END",   "begin immediate"};
@@ -69,55 +68,6 @@ static void do_count(runner *r)
     same_number(r, ASPECT_ROWS, expected, belay_int_of(r->s, "SELECT count(*) FROM t"));
 }
 
-static void hook_free(void *arg)
-{
-    ((hook_argument *)arg)->freed++;
-}
-
-static belay_code add_hook(runner *r, const model_hook *hook);
-
-static int hook_run(belay_session *s, void *arg)
-{
-    hook_argument *own = arg;
-    runner *r = own->r;
-    const model_hook nothing = {MODEL_ON_COMMIT, MODEL_NOTHING, 0, 0};
-    const model_statement insert = {MODEL_INSERT, own->hook.row};
-    belay_code code = BELAY_OK;
-    if (own->hook.action == MODEL_REGISTERS)
-        code = add_hook(r, &nothing);
-    if (own->hook.action == MODEL_OPENS)
-        belay_begin(s, NULL);
-    if (own->hook.action == MODEL_OPENS || own->hook.action == MODEL_INSERTS)
-        code = run_statement(s, &insert, false);
-    if (r->event_count < MODEL_EVENTS)
-        r->events[r->event_count++] = (model_event){own->hook.id, code};
-    return own->hook.action == MODEL_FAILS || code != BELAY_OK;
-}
-
-/* Arguments are numbered in the order of registration, as the model does. */
-static belay_code add_hook(runner *r, const model_hook *hook)
-{
-    int id = 0;
-    while (r->hooks[id].r)
-        id++;
-    r->hooks[id] = (hook_argument){r, *hook, 0};
-    r->hooks[id].hook.id = id;
-    if (hook->kind == MODEL_ON_COMMIT)
-        return belay_on_commit(r->s, hook_run, &r->hooks[id], hook_free);
-    if (hook->kind == MODEL_ON_ROLLBACK)
-        return belay_on_rollback(r->s, hook_run, &r->hooks[id], hook_free);
-    return belay_before_commit(r->s, hook_run, &r->hooks[id], hook_free);
-}
-
-static void do_hook(runner *r, const op *o)
-{
-    const model_hook hook = {(model_hook_kind)(o->a / MODEL_ACTIONS), (model_action)(o->a % MODEL_ACTIONS), o->b, 0};
-    if (r->m.next_hook >= MODEL_HOOKS - 64)
-        return;
-    belay_code expected = model_hook_add(&r->m, hook.kind, hook.action, hook.row);
-    same_code(r, ASPECT_RETURN, expected, add_hook(r, &hook));
-}
-
 static void do_catch(runner *r, const op *o)
 {
     belay_code which = (belay_code)o->a;
@@ -131,7 +81,7 @@ static void do_catch(runner *r, const op *o)
 static void do_fail(runner *r, const op *o)
 {
     belay_code code = (belay_code)o->a;
-    if (o->kind == OP_FAIL || belay_attempt(r->s) == 1)
+    if (o->kind == OP_FAIL || r->m.attempt == o->b + 1)
         same_code(r, ASPECT_RETURN, model_fail(&r->m, code), belay_fail(r->s, code, "on %s", "purpose"));
 }
 
@@ -195,7 +145,7 @@ void do_call(runner *r, const op *o)
         do_count(r);
         break;
     case OP_FAIL:
-    case OP_FAIL_FIRST:
+    case OP_FAIL_IN:
         do_fail(r, o);
         break;
     case OP_RAISE: /* "The same rules as for belay_fail." */

@@ -112,6 +112,8 @@ void same_state(runner *r)
     same_hooks(r);
     if (m->depth == 0)
         same_number(r, ASPECT_HOOK_ERRORS, m->hook_errors, belay_hook_errors(r->s));
-    if (r->p->looks && model_usable(m))
+    if (r->p->looks && model_usable(m)) {
+        model_look(m);
         same_rows(r, ASPECT_ROWS, r->s, m->now);
+    }
 }

@@ -16,6 +16,7 @@ typedef struct generator {
     generator_options options;
     int limit;               /* operations wanted */
     int openness;            /* how much it likes to open scopes */
+    bool wide;               /* it likes transactions inside one another */
     int fresh;               /* a row that is probably not there yet */
     char stack[MODEL_DEPTH]; /* B block, C callback, E explicit */
     int depth;
@@ -114,15 +115,10 @@ static int any_name(generator *g)
 
 static void hook(generator *g, op_kind kind_of_op)
 {
-    static const model_action late[] = {MODEL_NOTHING, MODEL_FAILS, MODEL_INSERTS};
     if (!g->options.hooks)
         return;
     int kind = (int)pick(g, 3);
-    int action = MODEL_NOTHING;
-    if (kind == MODEL_ON_COMMIT && chance(g, 40))
-        action = (int)pick(g, MODEL_ACTIONS);
-    else if (kind != MODEL_ON_COMMIT && chance(g, 40))
-        action = (int)late[pick(g, 3)];
+    int action = chance(g, 40) ? (int)pick(g, MODEL_ACTIONS) : MODEL_NOTHING;
     emit(g, kind_of_op, kind * MODEL_ACTIONS + action, any_row(g));
 }
 
@@ -151,8 +147,15 @@ static void open_scope(generator *g, op_kind kind)
 {
     int weights[FORMS] = {
         [FORM_PLAIN] = 72, [FORM_READ] = 5, [FORM_REQUIRED] = 10, [FORM_MANDATORY] = 4, [FORM_OUTERMOST] = 3};
-    if (g->options.retries && (kind != OP_BEGIN || chance(g, 10)))
+    if (g->options.retries && (kind != OP_BEGIN || chance(g, 10))) {
         weights[FORM_RETRY] = g->depth == 0 ? 80 : 3;
+        weights[FORM_RETRY_READ] = g->depth == 0 && g->wide ? 300 : 1;
+    }
+    if (g->wide) {
+        weights[FORM_READ] = 120;
+        weights[FORM_NEW] = 60;
+        weights[FORM_NEW_READ] = 60;
+    }
     if (g->depth >= MODEL_DEPTH - 40)
         return;
     emit(g, kind, weighted(g, weights, FORMS), kind == OP_CALLBACK && chance(g, 20) ? 1 : 0);
@@ -238,7 +241,12 @@ static void named(generator *g, op_kind kind)
 
 static void raising(generator *g, op_kind kind)
 {
-    emit(g, kind, kind == OP_FAIL_FIRST ? (int)BELAY_DEADLOCK : raised_code(g), 0);
+    static const belay_code codes[] = {BELAY_DEADLOCK, BELAY_SERIALIZATION, BELAY_BUSY, BELAY_LOCK_TIMEOUT,
+                                       BELAY_CONNECTION};
+    if (kind == OP_FAIL_IN) /* mostly the first attempt, and what a unit is run again for */
+        emit(g, kind, chance(g, 90) ? (int)codes[pick(g, 5)] : raised_code(g), chance(g, 60) ? 0 : (int)pick(g, 3));
+    else
+        emit(g, kind, raised_code(g), 0);
 }
 
 static void catching(generator *g, op_kind kind)
@@ -258,7 +266,7 @@ static const struct choice {
     {named, OP_SAVEPOINT, 5, 1},     {named, OP_ROLLBACK_TO, 5, 1},
     {named, OP_RELEASE, 3, 1},       {statement, OP_EXEC, 32, 10},
     {statement, OP_TRY, 6, 3},       {plain, OP_COUNT, 3, 3},
-    {raising, OP_FAIL, 3, 3},        {raising, OP_FAIL_FIRST, 6, 0},
+    {raising, OP_FAIL, 3, 3},        {raising, OP_FAIL_IN, 6, 0},
     {plain, OP_RAISE, 2, 2},         {catching, OP_CATCH, 8, 8},
     {catching, OP_IGNORE, 1, 1},     {plain, OP_READ, 2, 2},
     {hook, OP_HOOK, 6, 6},           {plain, OP_REQUIRE_NONE, 1, 1},
@@ -276,7 +284,7 @@ static void step(generator *g)
             weights[i] *= g->openness;
         if (choices[i].make == end_explicit && top(g) == 'E')
             weights[i] = 20;
-        if (choices[i].kind == OP_FAIL_FIRST && !g->options.retries)
+        if (choices[i].kind == OP_FAIL_IN && !g->options.retries)
             weights[i] = 0;
     }
     const struct choice *chosen = &choices[weighted(g, weights, CHOICES)];
@@ -290,7 +298,8 @@ void program_generate(program *p, uint64_t seed, const generator_options *option
     p->looks = chance(&g, 25);
     p->quiet = chance(&g, 10);
     g.fresh = (int)pick(&g, MODEL_ROWS);
-    g.options.retries = options->retries && chance(&g, 2); /* each attempt costs a wait */
+    g.options.retries = options->retries && chance(&g, 4); /* each attempt costs a wait */
+    g.wide = options->own && chance(&g, 6);                /* and a file is slower than memory */
     g.limit = 4 + (int)pick(&g, 22);
     if (chance(&g, 12))
         g.limit = 24 + (int)pick(&g, 50);

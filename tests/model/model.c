@@ -1,5 +1,6 @@
 /*
- * model.c - scopes and errors of the reference model. Marks: model_marks.c; statements and hooks: model_effects.c.
+ * model.c - scopes and errors of the reference model. Marks: model_marks.c; statements: model_effects.c; hooks:
+ * model_hooks.c; transactions of their own: model_own.c.
  *
  * Every rule stands under the sentence of the page that it encodes. What the page does not say is decided here, and
  * nowhere else:
@@ -36,6 +37,10 @@
  * CHOICE at once: an on-commit hook that runs at once, with no scope open, is counted as a unit of its own.
  *
  * CHOICE unread in hooks: a failed scope of a hook's own that nobody read stays unread after it.
+ *
+ * CHOICE ends: a hook can't end the scope that it belongs to: belay_commit there is misuse.
+ *
+ * CHOICE attempt: a transaction of its own inside another is not run again; belay_attempt is 1 in it.
  */
 #include "model.h"
 
@@ -43,10 +48,16 @@
 
 #include "model_inner.h"
 
-void model_init(model *m, model_rows committed)
+void model_init(model *m, model_rows committed, int connections)
 {
     memset(m, 0, sizeof *m);
     m->now = m->committed = committed;
+    m->connections = connections;
+}
+
+void model_look(model *m)
+{
+    m->looked = m->depth > 0;
 }
 
 model_frame *model_top(model *m)
@@ -190,6 +201,8 @@ static bool is_misuse(const model *m, model_kind kind, const model_options *opti
     /* "BELAY_MANDATORY (misuse when there is no scope to be in), BELAY_OUTERMOST (misuse when nested)" */
     if (options->propagation == (m->depth > 0 ? BELAY_OUTERMOST : BELAY_MANDATORY))
         return true;
+    if (options->propagation == BELAY_REQUIRES_NEW && m->depth > 0 && model_own_is_misuse(m))
+        return true;
     /* "negative, or on belay_begin, it is misuse" */
     return options->retries < 0 || (kind == MODEL_EXPLICIT && options->retries != 0);
 }
@@ -200,17 +213,26 @@ static void push(model *m, model_kind kind, const model_options *options)
         m->attempt = 1;
         m->hook_errors = 0;
     }
-    bool inside_read_only = m->depth > 0 && model_top(m)->read_only;
+    bool inside = m->depth > m->first;
+    bool inside_read_only = inside && model_top(m)->read_only;
     m->frames[m->depth] = (model_frame){
         .kind = kind,
         .options = *options,
-        .joined = m->depth > 0 && options->propagation == BELAY_REQUIRED, /* "joins the scope it is in: no savepoint" */
+        .joined = inside && options->propagation == BELAY_REQUIRED, /* "joins the scope it is in: no savepoint" */
         .read_only = options->read_only || inside_read_only,
         .base = m->now,
         .first_mark = m->mark_count,
         .first_hook = m->hook_count,
     };
+    m->looked = m->looked && inside;
     m->depth++;
+}
+
+/* "a transaction of its own, on a connection of its own, whatever is around it" */
+static void begin_own(model *m, const model_options *options)
+{
+    if (options->propagation == BELAY_REQUIRES_NEW && m->depth > 0)
+        model_own_begin(m);
 }
 
 bool model_enter(model *m, model_kind kind, const model_options *options, belay_code *code)
@@ -221,6 +243,7 @@ bool model_enter(model *m, model_kind kind, const model_options *options, belay_
     if (*code != BELAY_OK)
         return false;
     if (!is_misuse(m, kind, options)) {
+        begin_own(m, options);
         push(m, kind, options);
         return true;
     }
@@ -236,6 +259,8 @@ belay_code model_begin(model *m, const model_options *options)
     bool misuse = is_misuse(m, MODEL_EXPLICIT, options);
     belay_code code = m->depth > 0 ? model_refusal(m) : BELAY_OK;
     /* "belay_begin always opens a scope, even when refused: the error is then pending in it" */
+    if (code == BELAY_OK && !misuse)
+        begin_own(m, options);
     push(m, MODEL_EXPLICIT, options);
     model_top(m)->undone = code == BELAY_ROLLED_BACK;
     if (code != BELAY_OK && code != BELAY_ROLLED_BACK)
@@ -247,8 +272,7 @@ belay_code model_begin(model *m, const model_options *options)
 
 /* ---- Ending ------------------------------------------------------------------------------------- */
 
-/* An error comes into the scope that is now the innermost, out of one that has ended. */
-static void arrive(model *m, belay_code code, bool from_inner)
+void model_arrive(model *m, belay_code code, bool from_inner)
 {
     model_frame *f = model_top(m);
     if (f->error != BELAY_OK)
@@ -275,7 +299,8 @@ static belay_code finish_nested(model *m)
         model_hooks_undone(m, f.first_hook);
     }
     if (code != BELAY_OK && code != BELAY_ROLLED_BACK)
-        arrive(m, code, !f.joined); /* joined: "its failure dooms the scope it joined and can't be caught there" */
+        model_arrive(m, code,
+                     !f.joined); /* joined: "its failure dooms the scope it joined and can't be caught there" */
     return code;
 }
 
@@ -287,37 +312,52 @@ static bool may_repeat(const model *m, belay_code code)
     return retryable && m->attempt <= m->frames[0].options.retries; /* "at most `retries + 1` times" */
 }
 
-/* `again`: NULL when the scope can't run again. */
-static belay_code finish_outermost(model *m, bool *again)
+/* The transaction ends at the engine. True when it was committed. */
+static bool end_transaction(model *m, belay_code *code)
 {
-    model_frame f;
-    if (model_status(m) == BELAY_OK && !m->frames[0].dropped)
+    model_frame *f = &m->frames[m->first];
+    if (model_status(m) == BELAY_OK && !f->dropped)
         model_hooks_before_commit(m);
     /* a foreign key that is checked at the commit; "its error is the scope's error" */
-    if (model_status(m) == BELAY_OK && !m->frames[0].dropped && (m->now.children & ~m->now.parents))
-        m->frames[0].error = BELAY_FOREIGN_KEY;
-    f = m->frames[0];
-    belay_code code = model_status(m);
-    if (code == BELAY_OK && !f.dropped)
+    if (model_status(m) == BELAY_OK && !f->dropped && (m->now.children & ~m->now.parents))
+        f->error = BELAY_FOREIGN_KEY;
+    *code = model_status(m);
+    bool kept = *code == BELAY_OK && !f->dropped;
+    if (kept && !f->read_only) /* one that only reads may have seen less than there is by now */
         m->committed = m->now;
     m->now = m->committed;
     m->ended = false;
-    m->mark_count = f.first_mark;
-    m->depth = 0;
+    m->mark_count = f->first_mark;
+    m->depth = m->first;
+    return kept;
+}
+
+/* "On a retry, on-commit hooks of the failed attempt are dropped"; on-rollback hooks run "also between attempts" */
+static void repeat(model *m, const model_frame *f)
+{
+    model_hooks_undone(m, f->first_hook);
+    int attempt = m->attempt + 1, hook_errors = m->hook_errors;
+    push(m, f->kind, &f->options);
+    m->attempt = attempt;
+    m->hook_errors = hook_errors; /* "of the last outermost scope": with all its attempts */
+}
+
+/* `again`: NULL when the scope can't run again. */
+static belay_code finish_outermost(model *m, bool *again)
+{
+    belay_code code;
+    bool kept = end_transaction(m, &code);
+    const model_frame f = m->frames[m->depth];
+    if (m->around_count > 0)
+        return model_own_end(m, &f, code, kept);
     if (again && may_repeat(m, code)) {
-        /* "On a retry, on-commit hooks of the failed attempt are dropped"; on-rollback hooks run "also between
-           attempts" */
-        model_hooks_undone(m, f.first_hook);
-        int attempt = m->attempt + 1, hook_errors = m->hook_errors;
-        push(m, f.kind, &f.options);
-        m->attempt = attempt;
-        m->hook_errors = hook_errors; /* "of the last outermost scope": with all its attempts */
+        repeat(m, &f);
         *again = true;
         return code;
     }
     m->attempt = 0;
     settle(m, code);
-    if (code == BELAY_OK && !f.dropped)
+    if (kept)
         model_hooks_committed(m, f.first_hook);
     else
         model_hooks_undone(m, f.first_hook);
@@ -326,7 +366,7 @@ static belay_code finish_outermost(model *m, bool *again)
 
 belay_code model_finish(model *m)
 {
-    return m->depth == 1 ? finish_outermost(m, NULL) : finish_nested(m);
+    return m->depth == m->first + 1 ? finish_outermost(m, NULL) : finish_nested(m);
 }
 
 /* The innermost scope is left by break, return or goto. */
@@ -356,7 +396,7 @@ bool model_exit(model *m, int level, model_leave leave, int result, belay_code *
         model_raise(m, BELAY_APPLICATION);
     if (leave == MODEL_JUMP_OUT)
         jump_out(m);
-    if (m->depth > 1)
+    if (m->depth > m->first + 1)
         *code = finish_nested(m);
     else
         *code = finish_outermost(m, leave == MODEL_FALL_OFF ? &again : NULL);

@@ -18,6 +18,9 @@
 
 enum { MODEL_DEPTH = 192, MODEL_MARKS = 512, MODEL_HOOKS = 1024, MODEL_EVENTS = 2048, MODEL_ROWS = 12 };
 
+/* Connections of the pool, which is as many transactions as can be inside one another. */
+enum { MODEL_CONNECTIONS = 3 };
+
 typedef struct model_rows {
     unsigned parents;
     unsigned children;
@@ -58,11 +61,17 @@ typedef enum model_hook_kind { MODEL_ON_COMMIT, MODEL_ON_ROLLBACK, MODEL_BEFORE_
 /* What a hook does when it runs. */
 typedef enum model_action {
     MODEL_NOTHING,
-    MODEL_FAILS,     /* returns non-zero */
-    MODEL_INSERTS,   /* inserts a row and returns the code of that */
-    MODEL_REGISTERS, /* registers an on-commit hook that does nothing */
-    MODEL_OPENS,     /* begins a scope, inserts a row and leaves the scope open */
-    MODEL_ACTIONS    /* how many there are */
+    MODEL_FAILS,          /* returns non-zero */
+    MODEL_INSERTS,        /* inserts a row and returns the code of that */
+    MODEL_REGISTERS,      /* registers an on-commit hook that does nothing */
+    MODEL_REGISTERS_SAME, /* registers a hook of its own kind that does nothing */
+    MODEL_OPENS,          /* begins a scope, inserts a row and leaves the scope open */
+    MODEL_NESTS,          /* inserts a row in a scope of its own */
+    MODEL_RAISES,         /* raises a deadlock: an error that a unit is run again for */
+    MODEL_UNDOES,         /* calls the scope off */
+    MODEL_GOES_BACK,      /* goes back to the mark `a`, and registers a hook of its own kind */
+    MODEL_ENDS,           /* commits the scope that is not its own */
+    MODEL_ACTIONS         /* how many there are */
 } model_action;
 
 typedef struct model_hook {
@@ -100,15 +109,29 @@ typedef struct model_mark {
     int hooks; /* registered before it */
 } model_mark;
 
+/* A transaction that waits while one of BELAY_REQUIRES_NEW runs inside it. */
+typedef struct model_around {
+    int first;
+    model_rows now;
+    bool looked, ended;
+    int attempt;
+} model_around;
+
 typedef struct model {
     model_frame frames[MODEL_DEPTH];
     int depth;
+    int first;   /* the outermost frame of the transaction that is running */
+    bool looked; /* it has read: what others commit from now on is not seen by it */
+    model_around around[MODEL_CONNECTIONS];
+    int around_count;
+    int connections; /* of the pool */
     model_mark marks[MODEL_MARKS];
     int mark_count;
     model_hook hooks[MODEL_HOOKS];
     int hook_count;
-    int next_hook; /* id of the next one registered */
-    bool running;  /* on-commit hooks run just now */
+    int next_hook;   /* id of the next one registered */
+    int next_before; /* the hook that is looked at next before the commit */
+    bool running;    /* hooks run just now, with no scope open around them */
     model_event events[MODEL_EVENTS];
     int event_count;
     model_rows now;       /* what a query in the session sees */
@@ -123,7 +146,7 @@ typedef struct model {
     bool status_first;  /* the status is older than that: it was a hook's */
 } model;
 
-void model_init(model *m, model_rows committed);
+void model_init(model *m, model_rows committed, int connections);
 
 /* ---- Scopes: each returns what the call of the same name must return ---------------------------- */
 
@@ -160,7 +183,8 @@ belay_code model_status(const model *m);
 void model_read(model *m);
 belay_code model_unread(const model *m);
 
-/* Whether a query could be sent now. */
+/* Whether a query could be sent now; and that one was. */
 bool model_usable(const model *m);
+void model_look(model *m);
 
 #endif

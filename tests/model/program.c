@@ -52,34 +52,31 @@ int program_closer(const program *p, int at)
 
 model_options program_options(int form)
 {
-    model_options options = {BELAY_NESTED, false, 0};
-    switch ((scope_form)form) {
-    case FORM_READ:
-        options.read_only = true;
-        break;
-    case FORM_REQUIRED:
-        options.propagation = BELAY_REQUIRED;
-        break;
-    case FORM_MANDATORY:
-        options.propagation = BELAY_MANDATORY;
-        break;
-    case FORM_OUTERMOST:
-        options.propagation = BELAY_OUTERMOST;
-        break;
-    case FORM_RETRY:
-        options.retries = 2;
-        break;
-    case FORM_PLAIN:
-    case FORMS:
-        break;
+    static const model_options options[FORMS] = {
+        [FORM_PLAIN] = {BELAY_NESTED, false, 0},         [FORM_READ] = {BELAY_NESTED, true, 0},
+        [FORM_REQUIRED] = {BELAY_REQUIRED, false, 0},    [FORM_MANDATORY] = {BELAY_MANDATORY, false, 0},
+        [FORM_OUTERMOST] = {BELAY_OUTERMOST, false, 0},  [FORM_RETRY] = {BELAY_NESTED, false, 2},
+        [FORM_RETRY_READ] = {BELAY_NESTED, true, 2},     [FORM_NEW] = {BELAY_REQUIRES_NEW, false, 0},
+        [FORM_NEW_READ] = {BELAY_REQUIRES_NEW, true, 0},
+    };
+    return options[form];
+}
+
+bool program_is_wide(const program *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        op_kind kind = p->ops[i].kind;
+        bool opens = is_opener(kind) || kind == OP_BEGIN;
+        if (opens && program_options(p->ops[i].a).propagation == BELAY_REQUIRES_NEW)
+            return true;
     }
-    return options;
+    return false;
 }
 
 /* ---- Names -------------------------------------------------------------------------------------- */
 
 /* What follows an operation's word. */
-typedef enum operands { NONE, FORM, FORM_RESULT, NAME, STATEMENT, CODE, HOOK } operands;
+typedef enum operands { NONE, FORM, FORM_RESULT, NAME, STATEMENT, CODE, ATTEMPT_CODE, HOOK } operands;
 
 static const struct {
     const char *word;
@@ -102,7 +99,7 @@ static const struct {
     [OP_TRY] = {"try", STATEMENT},
     [OP_COUNT] = {"count", NONE},
     [OP_FAIL] = {"fail", CODE},
-    [OP_FAIL_FIRST] = {"fail_first", CODE},
+    [OP_FAIL_IN] = {"fail_in", ATTEMPT_CODE},
     [OP_CATCH] = {"catch", CODE},
     [OP_IGNORE] = {"ignore", CODE},
     [OP_READ] = {"read_status", NONE},
@@ -111,7 +108,8 @@ static const struct {
     [OP_RAISE] = {"raise_caught", NONE},
 };
 
-static const char *const forms[FORMS] = {"plain", "read", "required", "mandatory", "outermost", "retry"};
+static const char *const forms[FORMS] = {"plain", "read",       "required", "mandatory", "outermost",
+                                         "retry", "retry_read", "new",      "new_read"};
 
 static const char *const statements[MODEL_STATEMENTS] = {
     [MODEL_INSERT] = "insert",          [MODEL_CHILD] = "child",
@@ -122,7 +120,9 @@ static const char *const statements[MODEL_STATEMENTS] = {
 };
 
 static const char *const hooks[] = {"on_commit", "on_rollback", "before_commit"};
-static const char *const actions[MODEL_ACTIONS] = {"nothing", "fails", "inserts", "registers", "opens"};
+static const char *const actions[MODEL_ACTIONS] = {"nothing",        "fails",     "inserts", "registers",
+                                                   "registers_same", "opens",     "nests",   "raises",
+                                                   "undoes",         "goes_back", "ends"};
 
 enum { HOOK_KINDS = sizeof hooks / sizeof *hooks };
 
@@ -163,6 +163,9 @@ const char *program_op_text(const op *o, char *text, size_t size)
         break;
     case CODE:
         snprintf(text, size, "%s %s", word, program_code_name((belay_code)o->a));
+        break;
+    case ATTEMPT_CODE:
+        snprintf(text, size, "%s %d %s", word, o->b + 1, program_code_name((belay_code)o->a));
         break;
     case HOOK:
         snprintf(text, size, "%s %s %s %d", word, hooks[o->a / MODEL_ACTIONS], actions[o->a % MODEL_ACTIONS], o->b);
@@ -242,6 +245,10 @@ static bool read_operands(op *o, const char *first, const char *second, const ch
         return o->a >= 0 && o->b >= 0 && o->b < MODEL_ROWS;
     case CODE:
         o->a = code_of(first);
+        return o->a >= 0;
+    case ATTEMPT_CODE:
+        o->b = atoi(first) - 1;
+        o->a = code_of(second);
         return o->a >= 0;
     case HOOK: {
         int kind = index_of(first, hooks, HOOK_KINDS), action = index_of(second, actions, MODEL_ACTIONS);

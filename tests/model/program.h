@@ -34,10 +34,10 @@ typedef enum op_kind {
     OP_EXEC, /* a: model_statement_kind, b: row */
     OP_TRY,
     OP_COUNT,
-    OP_FAIL,       /* a: code */
-    OP_FAIL_FIRST, /* a: code; only in the first attempt */
-    OP_RAISE,      /* belay_raise of belay_caught */
-    OP_CATCH,      /* a: code */
+    OP_FAIL,    /* a: code */
+    OP_FAIL_IN, /* a: code, b: only in the attempt after so many */
+    OP_RAISE,   /* belay_raise of belay_caught */
+    OP_CATCH,   /* a: code */
     OP_IGNORE,
     OP_READ,         /* belay_status */
     OP_HOOK,         /* a: model_hook_kind * MODEL_ACTIONS + model_action, b: row */
@@ -52,7 +52,10 @@ typedef enum scope_form {
     FORM_REQUIRED,
     FORM_MANDATORY,
     FORM_OUTERMOST,
-    FORM_RETRY, /* .retries = 2 */
+    FORM_RETRY,      /* .retries = 2 */
+    FORM_RETRY_READ, /* and read-only */
+    FORM_NEW,        /* a transaction of its own */
+    FORM_NEW_READ,   /* a read-only one */
     FORMS
 } scope_form;
 
@@ -84,6 +87,9 @@ int program_closer(const program *p, int at);
 
 model_options program_options(int form);
 
+/* Whether it has transactions inside one another, so that it needs a database with several connections. */
+bool program_is_wide(const program *p);
+
 /* One operation as text, such as `insert 3`. Returns `text`. */
 const char *program_op_text(const op *o, char *text, size_t size);
 
@@ -99,6 +105,7 @@ const char *program_code_name(belay_code code);
 typedef struct generator_options {
     bool hooks;
     bool retries;
+    bool own; /* transactions of their own inside others */
 } generator_options;
 
 /* The same program for the same seed. */

@@ -106,8 +106,9 @@ static flow block_with_options(body *b)
 {
     model_options options = program_options(b->r->p->ops[b->at].a);
     flow f = FLOW_END;
-    BELAY_ATOMIC_WITH(b->r->s, .name = "with options", .propagation = options.propagation, .retries = options.retries,
-                      .backoff_ms = 1, .backoff_max_ms = 1) {
+    BELAY_ATOMIC_WITH(b->r->s, .name = "with options", .propagation = options.propagation,
+                      .read_only = options.read_only, .retries = options.retries, .backoff_ms = 1,
+                      .backoff_max_ms = 1) {
         f = run_body(b);
         if (f == FLOW_BREAK)
             goto out;
@@ -254,13 +255,15 @@ static void finish(runner *r, belay_db *db)
     belay_session_close(other);
 }
 
-difference runner_run(belay_db *db, const program *p)
+difference runner_run(const databases *on, const program *p)
 {
     static runner r;
+    bool wide = program_is_wide(p);
+    belay_db *db = wide ? on->file : on->memory;
     memset(&r, 0, sizeof r);
     r.p = p;
     r.s = belay_session_open(db);
-    model_init(&r.m, (model_rows){0, 0});
+    model_init(&r.m, (model_rows){0, 0}, wide ? MODEL_CONNECTIONS : 1);
     run_list(&r, 0, p->count, true);
     if (r.found.aspect == AGREED)
         finish(&r, db);
@@ -269,18 +272,36 @@ difference runner_run(belay_db *db, const program *p)
     return r.found;
 }
 
-belay_db *runner_open(void)
+/* ---- Databases ---------------------------------------------------------------------------------- */
+
+static bool make_tables(belay_db *db)
 {
-    belay_db *db = belay_open("sqlite::memory:", NULL);
     belay_session *s = belay_session_open(db);
-    belay_exec(s, "CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER NOT NULL CHECK (v > 0))");
-    belay_exec(s, "CREATE TABLE c(id INTEGER PRIMARY KEY REFERENCES t(id) DEFERRABLE INITIALLY DEFERRED)");
+    BELAY_ATOMIC(s) {
+        belay_exec(s, "DROP TABLE IF EXISTS c");
+        belay_exec(s, "DROP TABLE IF EXISTS t");
+        belay_exec(s, "CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER NOT NULL CHECK (v > 0))");
+        belay_exec(s, "CREATE TABLE c(id INTEGER PRIMARY KEY REFERENCES t(id) DEFERRABLE INITIALLY DEFERRED)");
+    }
     bool good = belay_status(s) == BELAY_OK;
     if (!good)
         fprintf(stderr, "model: %s\n", belay_message(s));
     belay_session_close(s);
-    if (good)
-        return db;
-    belay_close(db);
-    return NULL;
+    return good;
+}
+
+bool runner_open(databases *on, const char *path)
+{
+    char url[300];
+    const belay_db_options options = {.size = sizeof options, .pool_size = MODEL_CONNECTIONS};
+    snprintf(url, sizeof url, "sqlite:%s?synchronous=normal", path);
+    on->memory = belay_open("sqlite::memory:", NULL);
+    on->file = belay_open(url, &options);
+    return make_tables(on->memory) && make_tables(on->file);
+}
+
+void runner_close(databases *on)
+{
+    belay_close(on->memory);
+    belay_close(on->file);
 }

@@ -34,10 +34,16 @@ typedef struct difference {
 
 const char *aspect_text(aspect a);
 
-/* A database in memory with the two tables. NULL, with a complaint, when that fails. */
-belay_db *runner_open(void);
+/* Each with the two tables. The one in memory is faster; it has one connection, and the other MODEL_CONNECTIONS. */
+typedef struct databases {
+    belay_db *memory, *file;
+} databases;
+
+/* Opens both; the tables in the file are made anew. False, with a complaint, when that fails. */
+bool runner_open(databases *on, const char *path);
+void runner_close(databases *on);
 
 /* Runs one program. The tables are empty before and, when all agreed, after it. */
-difference runner_run(belay_db *db, const program *p);
+difference runner_run(const databases *on, const program *p);
 
 #endif

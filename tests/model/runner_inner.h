@@ -43,7 +43,15 @@ void same_state(runner *r);
 /* The options of a scope, as the library takes them. */
 belay_scope_options real_options(int form);
 
+/* `alone`: by belay_try. */
+belay_code run_statement(belay_session *s, const model_statement *statement, bool alone);
+
 /* An operation that neither opens nor closes a block or callback. */
 void do_call(runner *r, const op *o);
+
+/* ---- hooks.c ------------------------------------------------------------------------------------ */
+
+/* Registers a hook. */
+void do_hook(runner *r, const op *o);
 
 #endif

@@ -68,8 +68,10 @@ static bool simplify(program *p, program_predicate holds, void *arg)
         if (p->ops[at].b != 0)
             progress = accept(p, &q, holds, arg) || progress;
         q = *p;
-        o->a = 0; /* a plain scope, the first name, an ordinary insert */
-        if (p->ops[at].a != 0 && o->kind != OP_FAIL && o->kind != OP_CATCH && o->kind != OP_HOOK)
+        o->a = 0;               /* a plain scope, the first name, an ordinary insert */
+        if (o->kind == OP_HOOK) /* of the same kind, and does nothing */
+            o->a = p->ops[at].a / MODEL_ACTIONS * MODEL_ACTIONS;
+        if (p->ops[at].a != o->a && o->kind != OP_FAIL && o->kind != OP_FAIL_IN && o->kind != OP_CATCH)
             progress = accept(p, &q, holds, arg) || progress;
         q = *p;
         if (o->kind == OP_CONTINUE || o->kind == OP_RETURN) {

@@ -36,44 +36,74 @@ enum { EXIT_SAME, EXIT_DIFFERENT, EXIT_BROKEN, LONGEST_SECONDS = 30 };
 static const uint64_t default_seeds[] = {1, 2, 3, 4};
 
 static report *shared;
+static char directory[64], path[80]; /* of the database in a file */
 
 static uint64_t seed_of(uint64_t seed, uint64_t index)
 {
     return (seed * 0x9E3779B97F4A7C15u) ^ (index * 0xD1B54A32D192ED03u);
 }
 
+/* ---- The file ----------------------------------------------------------------------------------- */
+
+/* In memory, where there is a file system in memory. */
+static bool make_directory(void)
+{
+    const char *room = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(directory, sizeof directory, "%s/belay-model-XXXXXX", room);
+    bool made = mkdtemp(directory) != NULL;
+    snprintf(path, sizeof path, "%s/test.db", directory);
+    if (!made)
+        perror("model: a directory for the database");
+    return made;
+}
+
+/* A worker that crashed leaves what the next one would take for its own. */
+static void remove_files(void)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char name[100];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        unlink(name);
+    }
+}
+
+static void remove_directory(void)
+{
+    remove_files();
+    rmdir(directory);
+}
+
 /* ---- Workers ------------------------------------------------------------------------------------ */
 
 static int work_one(const program *p)
 {
-    belay_db *db = runner_open();
-    if (!db)
+    databases on;
+    if (!runner_open(&on, path))
         return EXIT_BROKEN;
     alarm(LONGEST_SECONDS);
-    shared->found = runner_run(db, p);
-    belay_close(db);
+    shared->found = runner_run(&on, p);
+    runner_close(&on);
     return shared->found.aspect == AGREED ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
 static int work_range(const settings *set, uint64_t seed, uint64_t first, uint64_t end)
 {
     static program p;
-    belay_db *db = runner_open();
-    if (!db)
+    databases on;
+    if (!runner_open(&on, path))
         return EXIT_BROKEN;
     for (uint64_t i = first; i < end; i++) {
         shared->index = i;
         if (i % 64 == 0)
             alarm(LONGEST_SECONDS);
         program_generate(&p, seed_of(seed, i), &set->generator);
-        shared->found = runner_run(db, &p);
-        if (shared->found.aspect != AGREED) {
-            belay_close(db);
-            return EXIT_DIFFERENT;
-        }
+        shared->found = runner_run(&on, &p);
+        if (shared->found.aspect != AGREED)
+            break;
     }
-    belay_close(db);
-    return EXIT_SAME;
+    runner_close(&on);
+    return shared->found.aspect == AGREED ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
 /* The child's status, as waitpid gives it. */
@@ -91,6 +121,7 @@ static int in_child(const program *p)
 {
     fflush(stdout);
     memset(&shared->found, 0, sizeof shared->found);
+    remove_files();
     pid_t child = fork();
     if (child == 0)
         exit(work_one(p));
@@ -101,6 +132,7 @@ static int range_in_child(const settings *set, uint64_t seed, uint64_t first, ui
 {
     fflush(stdout);
     memset(&shared->found, 0, sizeof shared->found);
+    remove_files();
     pid_t child = fork();
     if (child == 0)
         exit(work_range(set, seed, first, end));
@@ -201,7 +233,7 @@ static int replay(const char *text)
 static int usage(void)
 {
     fprintf(stderr, "usage: test_model [--sequences N] [--seed S] [--first I] [--differences N] [--no-hooks] "
-                    "[--no-retries] [--replay 'text']\n");
+                    "[--no-retries] [--no-own] [--replay 'text']\n");
     return EXIT_BROKEN;
 }
 
@@ -225,19 +257,23 @@ static bool read_option(settings *set, const char *name, const char *value)
 
 int main(int argc, char **argv)
 {
-    settings set = {.sequences = 200000, .differences = 1, .generator = {.hooks = true, .retries = true}};
+    settings set = {.sequences = 200000, .differences = 1, .generator = {.hooks = true, .retries = true, .own = true}};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--no-hooks") == 0)
             set.generator.hooks = false;
         else if (strcmp(argv[i], "--no-retries") == 0)
             set.generator.retries = false;
+        else if (strcmp(argv[i], "--no-own") == 0)
+            set.generator.own = false;
         else if (i + 1 < argc && read_option(&set, argv[i], argv[i + 1]))
             i++;
         else
             return usage();
     }
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
+    if (shared == MAP_FAILED || !make_directory())
         return EXIT_BROKEN;
-    return set.replay ? replay(set.replay) : run_all(&set);
+    int result = set.replay ? replay(set.replay) : run_all(&set);
+    remove_directory();
+    return result;
 }

@@ -1,44 +1,34 @@
 #include "fake.h"
 
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-typedef struct fake_conn {
-    belay_conn conn;
-    belay_conn *inner;
-    bool lost;
-} fake_conn;
+typedef struct fault_facts {
+    const char *name;
+    belay_code planned, seen; /* what the stand-in is told, and what the call gives */
+    bool rolls_back;
+} fault_facts;
 
-typedef struct fake_statement {
-    belay_statement statement;
-    belay_statement *inner;
-} fake_statement;
+static const fault_facts facts[] = {
+    [FAKE_ERROR] = {"error", BELAY_IO, BELAY_IO, false},
+    [FAKE_NO_MEMORY] = {"no memory", BELAY_NO_MEMORY, BELAY_NO_MEMORY, false},
+    [FAKE_LOST_BEFORE] = {"lost before", BELAY_CONNECTION, BELAY_CONNECTION, false},
+    [FAKE_LOST_AFTER] = {"lost after", BELAY_IN_DOUBT, BELAY_CONNECTION, false},
+    [FAKE_DEADLOCK] = {"deadlock", BELAY_DEADLOCK, BELAY_DEADLOCK, true},
+    [FAKE_ENDED] = {"rolled back in silence", BELAY_DISK_FULL, BELAY_DISK_FULL, true},
+    [FAKE_BUSY] = {"busy", BELAY_BUSY, BELAY_BUSY, false},
+    [FAKE_FAULTS] = {"?", BELAY_OK, BELAY_OK, false},
+};
 
-static fake_conn *fake_of(belay_conn *conn)
+belay_code fake_fault_code(fake_fault fault)
 {
-    return (fake_conn *)(void *)conn;
-}
-
-static fake_driver *driver_of(belay_conn *conn)
-{
-    return (fake_driver *)(void *)(uintptr_t)conn->driver;
-}
-
-void fake_arm(fake_driver *fake, unsigned fail_at, fake_fault fault, bool onwards)
-{
-    fake->fail_at = fail_at;
-    fake->fault = fault;
-    fake->onwards = onwards;
-    fake->calls = fake->failed = 0;
-    fake->log_size = 0;
-    fake->log[0] = '\0';
+    return facts[fault].seen;
 }
 
 const char *fake_fault_name(fake_fault fault)
 {
-    static const char *const names[] = {"error", "no memory", "lost before", "lost after", "?"};
-    return names[fault];
+    return facts[fault].name;
 }
 
 const char *fake_call_name(const char *log, unsigned number, char out[FAKE_CALL_ROOM])
@@ -50,287 +40,89 @@ const char *fake_call_name(const char *log, unsigned number, char out[FAKE_CALL_
     return out;
 }
 
-/* ---- Failing ------------------------------------------------------------------------------------------------- */
+/* ---- The log ----------------------------------------------------------------------------------------------------- */
 
-static void write_down(fake_driver *fake, const char *call)
+static void write_down(fake_driver *fake, const belayi_call_made *call)
 {
+    static const char *const names[] = {
+        [BELAYI_CALL_CONNECT] = "open",
+        [BELAYI_CALL_ISOLATION] = "isolation",
+        [BELAYI_CALL_BEGIN] = "begin",
+        [BELAYI_CALL_COMMIT] = "commit",
+        [BELAYI_CALL_ROLLBACK] = "rollback",
+        [BELAYI_CALL_SAVEPOINT] = "savepoint",
+        [BELAYI_CALL_RELEASE] = "release",
+        [BELAYI_CALL_ROLLBACK_TO] = "rollback_to",
+        [BELAYI_CALL_PREPARE] = "prepare",
+        [BELAYI_CALL_EXECUTE] = "execute",
+        [BELAYI_CALL_START] = "start",
+        [BELAYI_CALL_STEP] = "step",
+        [BELAYI_CALL_CHECK_DEFERRED] = "check_deferred",
+    };
+    char more[16] = "";
+    if (call->savepoint > 0)
+        snprintf(more, sizeof more, ":%u", call->savepoint);
+    else if (call->kind == BELAYI_CALL_BEGIN && !call->writes)
+        strcpy(more, ":read");
     size_t room = sizeof fake->log - fake->log_size;
-    int size = snprintf(fake->log + fake->log_size, room, "%s ", call);
+    int size = snprintf(fake->log + fake->log_size, room, "%s%s ", names[call->kind], more);
     if (size > 0 && (size_t)size < room)
         fake->log_size += (size_t)size;
 }
 
-/* Counts a call; true when it is to fail. */
-static bool is_due(belay_conn *conn, const char *call)
+static void note_call(void *arg, const belayi_call_made *call, belay_code code)
 {
-    fake_driver *fake = driver_of(conn);
-    write_down(fake, call);
-    fake->calls++;
-    bool due = fake->fail_at > 0 && (fake->calls == fake->fail_at || (fake->onwards && fake->calls > fake->fail_at));
-    fake->failed += due;
-    fake_of(conn)->inner->limits = conn->limits;
-    return due;
+    fake_driver *fake = arg;
+    fake->open_connections += call->kind == BELAYI_CALL_CONNECT;
+    fake->open_connections -= call->kind == BELAYI_CALL_CLOSE;
+    fake->open_statements += call->kind == BELAYI_CALL_PREPARE && code == BELAY_OK;
+    fake->open_statements -= call->kind == BELAYI_CALL_FINALIZE;
+    fake->doubts += call->kind == BELAYI_CALL_COMMIT && code == BELAY_CONNECTION;
+    if (call->number > 0)
+        write_down(fake, call);
 }
 
-static belay_code lose(belay_conn *conn, belay_error *error)
-{
-    fake_conn *f = fake_of(conn);
-    belay_error ignored;
-    if (!f->lost)
-        f->inner->driver->rollback(f->inner, &ignored);
-    f->lost = true;
-    memset(error, 0, sizeof *error);
-    error->code = BELAY_CONNECTION;
-    strcpy(error->message, "the connection was lost (fake)");
-    return error->code;
-}
+/* ---- Arming ------------------------------------------------------------------------------------------------------ */
 
-/* Fails the call as it was told to; `did` is whether the inner driver has been called already. */
-static belay_code fail(belay_conn *conn, belay_error *error)
-{
-    fake_driver *fake = driver_of(conn);
-    if (fake->fault == FAKE_LOST_BEFORE || fake->fault == FAKE_LOST_AFTER)
-        return lose(conn, error);
-    memset(error, 0, sizeof *error);
-    error->code = fake->fault == FAKE_NO_MEMORY ? BELAY_NO_MEMORY : BELAY_IO;
-    snprintf(error->message, sizeof error->message, "call %u failed (fake)", fake->calls);
-    return error->code;
-}
-
-/* What every slot does: count, and fail before or after the real call. `call` is an expression of the real driver. */
-#define PASS(conn, name, call)                                                                                         \
-    do {                                                                                                               \
-        bool due = is_due(conn, name);                                                                                 \
-        if (fake_of(conn)->lost)                                                                                       \
-            return lose(conn, error);                                                                                  \
-        if (!due)                                                                                                      \
-            return (call);                                                                                             \
-        if (driver_of(conn)->fault == FAKE_LOST_AFTER)                                                                 \
-            (void)(call);                                                                                              \
-        return fail(conn, error);                                                                                      \
-    } while (0)
-
-/* ---- Connections ------------------------------------------------------------------------------------------------ */
-
-static belay_code open_fake(belay_conn *conn, belay_error *error)
-{
-    fake_conn *f = fake_of(conn);
-    fake_driver *fake = driver_of(conn);
-    f->inner = calloc(1, fake->inner->conn_size);
-    if (!f->inner)
-        abort();
-    *f->inner = (belay_conn){.driver = fake->inner, .shared = conn->shared, .limits = conn->limits};
-    bool due = is_due(conn, "open");
-    belay_code code = fake->inner->open(f->inner, error);
-    conn->rules = f->inner->rules;
-    fake->open_connections++;
-    return code == BELAY_OK && due ? fail(conn, error) : code;
-}
-
-static void close_fake(belay_conn *conn)
-{
-    fake_conn *f = fake_of(conn);
-    driver_of(conn)->open_connections--;
-    f->inner->driver->close(f->inner);
-    free(f->inner);
-}
-
-static void disown_fake(belay_conn *conn)
-{
-    fake_conn *f = fake_of(conn);
-    f->inner->driver->disown(f->inner);
-}
-
-static belay_transaction_status status_of_fake(belay_conn *conn)
-{
-    fake_conn *f = fake_of(conn);
-    return f->lost ? BELAY_TRANSACTION_LOST : f->inner->driver->status(f->inner);
-}
-
-static belay_code isolation_of_fake(belay_conn *conn, belay_level *out, belay_error *error)
-{
-    PASS(conn, "isolation", fake_of(conn)->inner->driver->isolation(fake_of(conn)->inner, out, error));
-}
-
-/* ---- Transactions -------------------------------------------------------------------------------------------------
- */
-
-static belay_code begin_fake(belay_conn *conn, const belay_begin_options *options, belay_error *error)
-{
-    PASS(conn, options->read_only ? "begin:read" : "begin",
-         fake_of(conn)->inner->driver->begin(fake_of(conn)->inner, options, error));
-}
-
-/* Once COMMIT has left, a lost connection says nothing of its outcome. */
-static belay_code commit_fake(belay_conn *conn, belay_error *error)
-{
-    fake_conn *f = fake_of(conn);
-    fake_driver *fake = driver_of(conn);
-    bool due = is_due(conn, "commit");
-    if (f->lost)
-        return lose(conn, error);
-    if (!due)
-        return f->inner->driver->commit(f->inner, error);
-    if (fake->fault == FAKE_LOST_AFTER)
-        f->inner->driver->commit(f->inner, error);
-    fail(conn, error);
-    if (fake->fault == FAKE_LOST_AFTER || fake->fault == FAKE_LOST_BEFORE)
-        error->outcome = BELAY_WORK_UNKNOWN;
-    return error->code;
-}
-
-static belay_code rollback_fake(belay_conn *conn, belay_error *error)
-{
-    PASS(conn, "rollback", fake_of(conn)->inner->driver->rollback(fake_of(conn)->inner, error));
-}
-
-static const char *with_number(char *out, size_t room, const char *name, unsigned number)
-{
-    snprintf(out, room, "%s:%u", name, number);
-    return out;
-}
-
-static belay_code savepoint_fake(belay_conn *conn, unsigned number, belay_error *error)
-{
-    char name[32];
-    PASS(conn, with_number(name, sizeof name, "savepoint", number),
-         fake_of(conn)->inner->driver->savepoint(fake_of(conn)->inner, number, error));
-}
-
-static belay_code release_fake(belay_conn *conn, unsigned number, belay_error *error)
-{
-    char name[32];
-    PASS(conn, with_number(name, sizeof name, "release", number),
-         fake_of(conn)->inner->driver->release(fake_of(conn)->inner, number, error));
-}
-
-static belay_code rollback_to_fake(belay_conn *conn, unsigned number, belay_error *error)
-{
-    char name[32];
-    PASS(conn, with_number(name, sizeof name, "rollback_to", number),
-         fake_of(conn)->inner->driver->rollback_to(fake_of(conn)->inner, number, error));
-}
-
-/* ---- Statements
- * ------------------------------------------------------------------------------------------------------ */
-
-static fake_statement *fake_statement_of(belay_statement *statement)
-{
-    return (fake_statement *)(void *)statement;
-}
-
-static belay_code wrap_statement(belay_conn *conn, belay_statement *inner, belay_statement **out)
-{
-    fake_statement *f = calloc(1, sizeof *f);
-    if (!f)
-        abort();
-    f->statement = (belay_statement){.conn = conn, .writes = inner->writes, .columns = inner->columns};
-    f->inner = inner;
-    driver_of(conn)->open_statements++;
-    *out = &f->statement;
-    return BELAY_OK;
-}
-
-static belay_code prepare_fake(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out,
-                               belay_error *error)
-{
-    fake_conn *f = fake_of(conn);
-    belay_statement *inner = NULL;
-    *out = NULL;
-    bool due = is_due(conn, "prepare");
-    if (f->lost)
-        return lose(conn, error);
-    if (due)
-        return fail(conn, error);
-    belay_code code = f->inner->driver->prepare(f->inner, sql, &inner, error);
-    return code == BELAY_OK ? wrap_statement(conn, inner, out) : code;
-}
-
-static void finalize_fake(belay_statement *statement)
-{
-    if (!statement)
-        return;
-    fake_statement *f = fake_statement_of(statement);
-    driver_of(statement->conn)->open_statements--;
-    f->inner->conn->driver->finalize(f->inner);
-    free(f);
-}
-
-static bool self_contained_fake(belay_statement *statement)
-{
-    belay_statement *inner = fake_statement_of(statement)->inner;
-    return inner->conn->driver->self_contained(inner);
-}
-
-static belay_code execute_fake(belay_statement *statement, size_t n, const belay_value *values, belay_effect *effect,
-                               belay_error *error)
-{
-    belay_statement *inner = fake_statement_of(statement)->inner;
-    PASS(statement->conn, "execute", inner->conn->driver->execute(inner, n, values, effect, error));
-}
-
-static belay_code start_fake(belay_statement *statement, size_t n, const belay_value *values, belay_error *error)
-{
-    belay_statement *inner = fake_statement_of(statement)->inner;
-    fake_conn *f = fake_of(statement->conn);
-    bool due = is_due(statement->conn, "start");
-    if (f->lost)
-        return lose(statement->conn, error);
-    if (due)
-        return fail(statement->conn, error);
-    belay_code code = inner->conn->driver->start(inner, n, values, error);
-    statement->columns = inner->columns;
-    return code;
-}
-
-static belay_step step_fake(belay_statement *statement, belay_value *cells, belay_effect *effect, belay_error *error)
-{
-    belay_statement *inner = fake_statement_of(statement)->inner;
-    bool due = is_due(statement->conn, "step");
-    if (!due && !fake_of(statement->conn)->lost)
-        return inner->conn->driver->step(inner, cells, effect, error);
-    /* The statement under way has to be over before its connection can be lost. */
-    inner->conn->driver->finish(inner);
-    fail(statement->conn, error);
-    return BELAY_STEP_ERROR;
-}
-
-static void finish_fake(belay_statement *statement)
-{
-    belay_statement *inner = fake_statement_of(statement)->inner;
-    inner->conn->driver->finish(inner);
-}
-
-static const char *column_name_fake(belay_statement *statement, int column)
-{
-    belay_statement *inner = fake_statement_of(statement)->inner;
-    return inner->conn->driver->column_name(inner, column);
-}
-
-void fake_init(fake_driver *fake, const belay_driver *inner)
+void fake_init(fake_driver *fake, const belay_driver *real)
 {
     memset(fake, 0, sizeof *fake);
-    fake->inner = inner;
-    fake->driver = *inner; /* the database's state is the inner driver's, and so are the slots that keep it */
-    fake->driver.name = "fake";
-    fake->driver.conn_size = sizeof(fake_conn);
-    fake->driver.open = open_fake;
-    fake->driver.close = close_fake;
-    fake->driver.disown = disown_fake;
-    fake->driver.status = status_of_fake;
-    fake->driver.isolation = isolation_of_fake;
-    fake->driver.begin = begin_fake;
-    fake->driver.commit = commit_fake;
-    fake->driver.rollback = rollback_fake;
-    fake->driver.savepoint = savepoint_fake;
-    fake->driver.release = release_fake;
-    fake->driver.rollback_to = rollback_to_fake;
-    fake->driver.prepare = prepare_fake;
-    fake->driver.finalize = finalize_fake;
-    fake->driver.self_contained = self_contained_fake;
-    fake->driver.execute = execute_fake;
-    fake->driver.start = start_fake;
-    fake->driver.step = step_fake;
-    fake->driver.finish = finish_fake;
-    fake->driver.column_name = column_name_fake;
+    belayi_standin_init(&fake->standin, real);
+    fake->standin.note = note_call;
+    fake->standin.note_arg = fake;
+}
+
+static void arm(fake_driver *fake, const belayi_fault *first, const belayi_fault *second)
+{
+    fake->doubts = 0;
+    belayi_standin_arm(&fake->standin, first, second);
+    fake->log_size = 0;
+    fake->log[0] = '\0';
+}
+
+static belayi_fault plan(unsigned first, unsigned last, fake_fault fault)
+{
+    return (belayi_fault){first, last, facts[fault].planned, facts[fault].rolls_back};
+}
+
+void fake_arm(fake_driver *fake, unsigned fail_at, fake_fault fault, bool onwards)
+{
+    belayi_fault only = plan(fail_at, onwards ? UINT_MAX : fail_at, fault);
+    arm(fake, &only, NULL);
+}
+
+void fake_arm_twice(fake_driver *fake, unsigned fail_at, fake_fault fault, unsigned after, fake_fault second)
+{
+    belayi_fault one = plan(fail_at, fail_at, fault), other = plan(fail_at + after, fail_at + after, second);
+    arm(fake, &one, &other);
+}
+
+unsigned fake_calls(const fake_driver *fake)
+{
+    return atomic_load(&fake->standin.made);
+}
+
+unsigned fake_failed(const fake_driver *fake)
+{
+    return atomic_load(&fake->standin.failed);
 }

@@ -19,16 +19,6 @@ static const scenario_table post_tables[] = {
     {NULL, NULL},
 };
 
-static void add_rows(scenario_text *out, const char *const *rows, const bool *there, size_t count)
-{
-    const char *before = "";
-    for (size_t i = 0; i < count; i++)
-        if (there[i] && rows[i]) {
-            scenario_text_add(out, "%s%s", before, rows[i]);
-            before = ";";
-        }
-}
-
 /* ---- 10: mail after the commit
  * --------------------------------------------------------------------------------------- */
 
@@ -81,7 +71,7 @@ static void expect_mail_hook(const scenario_notes *notes, const bool *there, sce
     static const char *const rows[] = {"0|outer;1|inner", "10|outer", "20|outer;21|inner", "30|outer;31|inner"};
     (void)notes;
     scenario_text_add(out, "post[");
-    add_rows(out, rows, there, 4);
+    scenario_add_rows(out, rows, there, 4);
     scenario_text_add(out, "] outbox[%s]", there[SEND_UNIT] ? "1" : "");
 }
 
@@ -138,7 +128,7 @@ static void expect_failed_session(const scenario_notes *notes, const bool *there
     static const char *const rows[] = {"0|refused", "1|next", "2|half", "3|last"};
     (void)notes;
     scenario_text_add(out, "post[");
-    add_rows(out, rows, there, 4);
+    scenario_add_rows(out, rows, there, 4);
     scenario_text_add(out, "] outbox[]");
 }
 
@@ -189,7 +179,7 @@ static void expect_no_scope(const scenario_notes *notes, const bool *there, scen
     if (there[1]) /* only when the first was not there */
         scenario_text_add(out, "1|again;2|two;3|three%s", there[2] ? ";4|four;5|five" : "");
     else
-        add_rows(out, rows, there, 3);
+        scenario_add_rows(out, rows, there, 3);
     scenario_text_add(out, there[3] ? "] extra[]" : "] extra[-]");
 }
 
@@ -292,7 +282,7 @@ static void expect_callbacks(const scenario_notes *notes, const bool *there, sce
     static const char *const rows[] = {"0|unit;1|joined", "10|unit;11|joined", "20|called off", "30|call"};
     (void)notes;
     scenario_text_add(out, "post[");
-    add_rows(out, rows, there, 4);
+    scenario_add_rows(out, rows, there, 4);
     scenario_text_add(out, "] outbox[]");
 }
 

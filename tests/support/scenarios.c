@@ -5,12 +5,14 @@
 #include <string.h>
 
 const scenario *const scenarios[] = {
-    &scenario_payment_log,    &scenario_flaky_success,  &scenario_flaky_failure, &scenario_transfers,
-    &scenario_proof,          &scenario_stock,          &scenario_three_updates, &scenario_marks,
-    &scenario_escape,         &scenario_optional_extra, &scenario_depth,         &scenario_user_rows,
-    &scenario_duplicate_mail, &scenario_reading,        &scenario_tries,         &scenario_mail_hook,
-    &scenario_failed_session, &scenario_no_scope,       &scenario_post_and_mail, &scenario_callbacks,
-    &scenario_flaky_given_up, &scenario_orders,
+    &scenario_payment_log,    &scenario_flaky_success,  &scenario_flaky_failure,   &scenario_transfers,
+    &scenario_proof,          &scenario_stock,          &scenario_three_updates,   &scenario_marks,
+    &scenario_escape,         &scenario_optional_extra, &scenario_depth,           &scenario_user_rows,
+    &scenario_duplicate_mail, &scenario_reading,        &scenario_tries,           &scenario_mail_hook,
+    &scenario_failed_session, &scenario_no_scope,       &scenario_post_and_mail,   &scenario_callbacks,
+    &scenario_busy_hooks,     &scenario_attempts,       &scenario_marked_hooks,    &scenario_propagation,
+    &scenario_streams,        &scenario_one_connection, &scenario_two_connections, &scenario_flaky_given_up,
+    &scenario_orders,
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 
@@ -57,14 +59,33 @@ static void check_told(scenario_notes *notes, unsigned unit, int depth)
         note_broken(notes, "unit %u has the status OK, and the outcome %d", unit, (int)u->error.outcome);
 }
 
-void note_end(belay_session *s, scenario_notes *notes, unsigned unit)
+static void keep_fate(belay_session *s, scenario_unit *u)
 {
-    scenario_unit *u = &notes->units[unit];
     u->error = *belay_pending(s);
     u->fate = u->error.code == BELAY_OK                ? UNIT_COMMITTED
               : u->error.outcome == BELAY_WORK_UNKNOWN ? UNIT_UNKNOWN
                                                        : UNIT_ROLLED_BACK;
+}
+
+void note_end(belay_session *s, scenario_notes *notes, unsigned unit)
+{
+    keep_fate(s, &notes->units[unit]);
     check_told(notes, unit, belay_depth(s));
+    if (notes->ended)
+        notes->ended(notes->arg, unit);
+}
+
+void note_inner(belay_session *s, scenario_notes *notes, unsigned unit)
+{
+    scenario_unit *u = &notes->units[unit];
+    keep_fate(s, u);
+    bool caught = belay_catch(s, BELAY_ANY), unknown = u->fate == UNIT_UNKNOWN;
+    if (caught != (u->error.code != BELAY_OK))
+        note_broken(notes, "the error %s of unit %u can't be caught outside", belay_code_name(u->error.code), unit);
+    if (caught && (belay_caught(s)->outcome == BELAY_WORK_UNKNOWN) != unknown)
+        note_broken(notes, "unit %u: %s has another outcome once it is caught", unit, belay_code_name(u->error.code));
+    if ((u->error.code == BELAY_IN_DOUBT) != unknown)
+        note_broken(notes, "unit %u: the code is %s", unit, belay_code_name(u->error.code));
     if (notes->ended)
         notes->ended(notes->arg, unit);
 }
@@ -88,10 +109,9 @@ void note_try(belay_session *s, scenario_notes *notes, unsigned unit, belay_code
 static int count_run(belay_session *s, void *arg)
 {
     scenario_hook *hook = arg;
-    (void)s;
     hook->ran++;
     hook->turn = ++hook->notes->turns;
-    return 0;
+    return hook->then ? hook->then(s, hook->notes) : 0;
 }
 
 static void count_free(void *arg)
@@ -100,23 +120,24 @@ static void count_free(void *arg)
     hook->freed++;
 }
 
-static scenario_hook *new_hook(scenario_notes *notes, bool on_rollback)
+void note_hook(belay_session *s, scenario_notes *notes, scenario_hook_kind kind, belay_hook then)
 {
     scenario_hook *hook = &notes->hooks[notes->hook_count < SCENARIO_HOOKS ? notes->hook_count++ : SCENARIO_HOOKS - 1];
-    *hook = (scenario_hook){.unit = notes->unit, .on_rollback = on_rollback, .notes = notes};
-    return hook;
+    *hook = (scenario_hook){.kind = kind, .unit = notes->unit, .then = then, .notes = notes};
+    belay_code code = kind == HOOK_ROLLBACK ? belay_on_rollback(s, count_run, hook, count_free)
+                      : kind == HOOK_BEFORE ? belay_before_commit(s, count_run, hook, count_free)
+                                            : belay_on_commit(s, count_run, hook, count_free);
+    hook->accepted = code == BELAY_OK;
 }
 
 void note_commit_hook(belay_session *s, scenario_notes *notes)
 {
-    scenario_hook *hook = new_hook(notes, false);
-    hook->accepted = belay_on_commit(s, count_run, hook, count_free) == BELAY_OK;
+    note_hook(s, notes, HOOK_COMMIT, NULL);
 }
 
 void note_rollback_hook(belay_session *s, scenario_notes *notes)
 {
-    scenario_hook *hook = new_hook(notes, true);
-    hook->accepted = belay_on_rollback(s, count_run, hook, count_free) == BELAY_OK;
+    note_hook(s, notes, HOOK_ROLLBACK, NULL);
 }
 
 void note_undone(scenario_notes *notes, unsigned from)
@@ -131,37 +152,73 @@ void note_attempt(scenario_notes *notes, unsigned unit)
     note_undone(notes, 0);
 }
 
-static int expected_runs(const scenario_notes *notes, const scenario_hook *hook)
+/* Whether it ran as often as it should. One before a commit may have run for a commit that then failed. */
+static bool ran_right(const scenario_notes *notes, const scenario_hook *hook)
 {
     scenario_fate fate = notes->units[hook->unit].fate;
     if (!hook->accepted)
-        return 0;
-    if (hook->on_rollback)
-        return hook->undone || fate == UNIT_ROLLED_BACK;
-    return !hook->undone && fate == UNIT_COMMITTED;
+        return hook->ran == 0;
+    switch (hook->kind) {
+    case HOOK_COMMIT:
+        return hook->ran == (!hook->undone && fate == UNIT_COMMITTED);
+    case HOOK_ROLLBACK:
+        return hook->ran == (hook->undone || fate == UNIT_ROLLED_BACK);
+    case HOOK_BEFORE:
+        return !hook->undone && fate == UNIT_COMMITTED ? hook->ran == 1 : hook->ran <= 1;
+    case HOOK_LATE:
+        return hook->ran == 1;
+    }
+    return false;
+}
+
+static void check_hook(const scenario_notes *notes, unsigned i, scenario_text *out)
+{
+    static const char *const kinds[] = {"commit", "rollback", "before the commit", "late"};
+    static const char *const fates[] = {"not run", "committed", "rolled back", "in doubt"};
+    const scenario_hook *hook = &notes->hooks[i];
+    if (!ran_right(notes, hook))
+        scenario_text_add(out, "hook %u (%s%s%s) of unit %u (%s) ran %d times\n", i, kinds[hook->kind],
+                          hook->accepted ? "" : ", refused", hook->undone ? ", undone" : "", hook->unit,
+                          fates[notes->units[hook->unit].fate], hook->ran);
+    if (hook->freed != 1)
+        scenario_text_add(out, "the argument of hook %u (%s) was freed %d times\n", i, kinds[hook->kind], hook->freed);
 }
 
 static void check_hooks(const scenario_notes *notes, scenario_text *out)
 {
-    unsigned last = 0;
+    unsigned last[SCENARIO_UNITS] = {0};
     for (unsigned i = 0; i < notes->hook_count; i++) {
         const scenario_hook *hook = &notes->hooks[i];
-        const char *kind = hook->on_rollback ? "rollback" : "commit";
-        int expected = expected_runs(notes, hook);
-        if (hook->ran != expected)
-            scenario_text_add(out, "hook %u (%s) of unit %u ran %d times and not %d\n", i, kind, hook->unit, hook->ran,
-                              expected);
-        if (hook->freed != 1)
-            scenario_text_add(out, "the argument of hook %u (%s) was freed %d times\n", i, kind, hook->freed);
-        if (!hook->on_rollback && hook->ran == 1 && hook->turn < last)
+        check_hook(notes, i, out);
+        if (hook->kind != HOOK_COMMIT || hook->ran != 1)
+            continue;
+        if (hook->turn < last[hook->unit])
             scenario_text_add(out, "hook %u ran before one that was registered earlier\n", i);
-        if (!hook->on_rollback && hook->ran == 1)
-            last = hook->turn;
+        last[hook->unit] = hook->turn;
     }
 }
 
 /* ---- Tables
  * ------------------------------------------------------------------------------------------------------------- */
+
+belay_db_options scenario_options(const scenario *which, belay_db_options options)
+{
+    if (which->pool_size == 0)
+        return options;
+    options.pool_size = which->pool_size;
+    options.pool_timeout_ms = 1; /* who waits longer waits for the session that it runs beside */
+    return options;
+}
+
+void scenario_add_rows(scenario_text *out, const char *const *rows, const bool *there, size_t count)
+{
+    const char *before = "";
+    for (size_t i = 0; i < count; i++)
+        if (there[i] && rows[i]) {
+            scenario_text_add(out, "%s%s", before, rows[i]);
+            before = ";";
+        }
+}
 
 belay_code scenario_setup(const scenario *which, belay_session *s)
 {

@@ -29,7 +29,7 @@ void scenario_text_add(scenario_text *, const char *format, ...) __attribute__((
 
 /* ---- What a scenario writes down --------------------------------------------------------------------------------- */
 
-enum { SCENARIO_UNITS = 8, SCENARIO_HOOKS = 128, SCENARIO_FACTS = 32 };
+enum { SCENARIO_UNITS = 9, SCENARIO_HOOKS = 128, SCENARIO_FACTS = 32 };
 
 typedef enum scenario_fate { UNIT_NOT_RUN, UNIT_COMMITTED, UNIT_ROLLED_BACK, UNIT_UNKNOWN } scenario_fate;
 
@@ -38,17 +38,26 @@ typedef struct scenario_unit {
     belay_error error;
 } scenario_unit;
 
+typedef enum scenario_hook_kind {
+    HOOK_COMMIT,
+    HOOK_ROLLBACK,
+    HOOK_BEFORE, /* before the commit */
+    HOOK_LATE    /* on commit, and registered by a hook that runs outside of any scope */
+} scenario_hook_kind;
+
 typedef struct scenario_hook {
+    scenario_hook_kind kind;
     unsigned unit;
-    bool on_rollback;
     bool accepted; /* the registration was */
     bool undone;   /* the scope that it was registered in was rolled back, while its unit went on */
     int ran, freed;
-    unsigned turn; /* when it ran: hooks are counted as they run, from 1 */
+    unsigned turn;   /* when it ran: hooks are counted as they run, from 1 */
+    belay_hook then; /* what it does besides being counted, with the notes as its argument; may be NULL */
     struct scenario_notes *notes;
 } scenario_hook;
 
 typedef struct scenario_notes {
+    belay_db *db; /* for sessions of the scenario's own */
     scenario_unit units[SCENARIO_UNITS];
     unsigned unit; /* the one that hooks are registered in */
     scenario_hook hooks[SCENARIO_HOOKS];
@@ -65,10 +74,14 @@ void note_end(belay_session *, scenario_notes *, unsigned unit);
 /* A belay_try outside any scope has ended with `code`. */
 void note_try(belay_session *, scenario_notes *, unsigned unit, belay_code code);
 
+/* A transaction of its own inside another has ended; so as to go on in the one around, its error is caught. */
+void note_inner(belay_session *, scenario_notes *, unsigned unit);
+
 /* The unit begins, or begins again: hooks of an attempt before this one were dropped with it. */
 void note_attempt(scenario_notes *, unsigned unit);
 
-/* Register a hook that counts in the notes. */
+/* Register a hook that counts in the notes, and may do something besides. */
+void note_hook(belay_session *, scenario_notes *, scenario_hook_kind, belay_hook then);
 void note_commit_hook(belay_session *, scenario_notes *);
 void note_rollback_hook(belay_session *, scenario_notes *);
 
@@ -95,10 +108,18 @@ typedef struct scenario {
     void (*expect)(const scenario_notes *, const bool *there, scenario_text *out);
     const belay_code *own; /* what it makes fail itself, up to BELAY_OK: codes that units may end with undisturbed */
     bool swallows; /* it goes on after errors of any kind, so that what a unit ends with need not be the first */
+    int pool_size; /* of the handle that it needs; 0: any */
+    int log_lines; /* undisturbed: hooks that misbehave on purpose are logged */
 } scenario;
 
 extern const scenario *const scenarios[];
 extern const size_t scenario_count;
+
+/* Options of a handle that the scenario can run on. */
+belay_db_options scenario_options(const scenario *, belay_db_options);
+
+/* Adds the rows of the units that are there, separated by semicolons; NULL for one that has none. */
+void scenario_add_rows(scenario_text *out, const char *const *rows, const bool *there, size_t count);
 
 /* Makes the tables anew. BELAY_OK, or the code of what failed. */
 belay_code scenario_setup(const scenario *, belay_session *);
@@ -148,5 +169,16 @@ extern const scenario scenario_failed_session; /* 15 */
 extern const scenario scenario_no_scope;       /* 17 */
 extern const scenario scenario_post_and_mail;  /* 18 */
 extern const scenario scenario_callbacks;
+
+/* scenario_hooks.c */
+extern const scenario scenario_busy_hooks;
+extern const scenario scenario_attempts;
+extern const scenario scenario_marked_hooks;
+
+/* scenario_around.c: more than one transaction, or result, at a time */
+extern const scenario scenario_propagation;
+extern const scenario scenario_streams;
+extern const scenario scenario_one_connection;
+extern const scenario scenario_two_connections;
 
 #endif

@@ -55,8 +55,9 @@ struct belayi_sql;
 
 /* A connection. A driver's own connection struct begins with one. */
 typedef struct belay_conn {
-    const belay_driver *driver;
-    void *shared;                         /* the driver's state of this database, `shared_size` bytes */
+    const belay_driver *driver; /* whose slots the layers above call. Not for the driver itself: while a test makes
+                                   calls fail, it is another's, which passes them on */
+    void *shared;               /* the driver's state of this database, `shared_size` bytes */
     const struct belayi_sql_rules *rules; /* how SQL texts are read here; set by open, may change with the session */
     belay_limits limits;
     int64_t waited_ns; /* the driver adds the time that it waited for locks, where it knows; the caller sets it to 0 */
@@ -106,7 +107,7 @@ struct belay_driver {
     const char *epoch_seconds;
 
     /* What stands before the table and after the row of an INSERT that does nothing where the key is there already:
-       "INSERT INTO" and " ON CONFLICT DO NOTHING". */
+       "INSERT INTO" and " ON CONFLICT (%s) DO NOTHING", the key's column being %s. */
     const char *insert_new, *insert_new_end;
     /* The type of a key of up to 255 bytes, of which each counts, and what follows the columns of a new table so that
        it knows transactions. */
@@ -183,7 +184,7 @@ struct belay_driver {
 
     /* Runs with rows: start, step until it is not ROW, finish. start copies what it must keep of `values`. step fills
        `columns` cells, borrowed until the next step or finish. On DONE *effect is filled. finish is called after every
-       start that succeeded, also half-way; it never fails. */
+       start that succeeded, also half-way; it never fails, and does nothing when it is called again. */
     belay_code (*start)(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
     belay_step (*step)(belay_statement *statement, belay_value *cells, belay_effect *effect, belay_error *error);
     void (*finish)(belay_statement *statement);

@@ -64,9 +64,13 @@ typedef struct belayi_sqlite_conn {
     belay_conn base;
     sqlite3 *db; /* NULL: not open */
 
-    struct belayi_open_file *file; /* noted as open; NULL: in memory, or not open */
-    bool adopted;                  /* the program's: its settings, handlers and statements are left alone */
-    bool lent;                     /* in this transaction, to the program: it may have changed what it likes */
+    /* Its place in the list of all connections: forks.c. */
+    sqlite3 *listed; /* NULL: in none */
+    unsigned long long generation;
+    struct belayi_sqlite_conn *next, *previous;
+
+    bool adopted; /* the program's: its settings, handlers and statements are left alone */
+    bool lent;    /* in this transaction, to the program: it may have changed what it likes */
     bool queued;
     bool read_only;  /* the transaction was begun so; a write is refused */
     bool broken;     /* a rollback failed */
@@ -106,6 +110,11 @@ void belayi_sqlite_disown(belay_conn *conn);
 void *belayi_sqlite_native(belay_conn *conn);
 belay_transaction_status belayi_sqlite_status(belay_conn *conn);
 belay_code belayi_sqlite_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
+
+/* sqlite3_open_v2 and sqlite3_close_v2, known to the children of this process: forks.c. */
+int belayi_sqlite_open_db(belayi_sqlite_conn *conn, const char *path, int flags);
+void belayi_sqlite_adopt_db(belayi_sqlite_conn *conn, sqlite3 *db); /* it is left open in the end */
+void belayi_sqlite_close_db(belayi_sqlite_conn *conn);
 
 /* Prepares one of the driver's own texts. *out is NULL on failure. */
 belay_code belayi_sqlite_prepare_own(belayi_sqlite_conn *conn, const char *text, sqlite3_stmt **out,

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "conn.h"
-#include "inherited.h"
 #include "lexer.h"
 #include "report.h"
 
@@ -93,15 +92,6 @@ static belay_code check_missing(const belayi_sqlite_shared *shared, belay_error 
     return BELAY_CONNECTION;
 }
 
-static belay_code report_inherited(const char *path, belay_error *error)
-{
-    belayi_report(error, BELAY_UNSUPPORTED, "'%s' was open when this process was forked", path);
-    BELAYI_REPORT_FIELD(error->hint,
-                        "SQLite would take the parent's locks for its own, and lose what is committed: fork "
-                        "before the file is opened, or exec a program in the child");
-    return BELAY_UNSUPPORTED;
-}
-
 static belay_code check_file(const belayi_sqlite_shared *shared, belay_error *error)
 {
     struct stat facts;
@@ -114,8 +104,6 @@ static belay_code check_file(const belayi_sqlite_shared *shared, belay_error *er
         return belayi_report(error, BELAY_CONNECTION, "'%s' is %s", path, name_file_type(facts.st_mode));
     if (!may_access(path, R_OK))
         return report_errno(path, EACCES, error);
-    if (belayi_sqlite_inherited(path))
-        return report_inherited(path, error);
     return shared->mode == BELAYI_SQLITE_RO ? BELAY_OK : check_writable(path, error);
 }
 
@@ -189,7 +177,7 @@ static belay_code open_native(belayi_sqlite_conn *conn, belay_error *error)
     const belayi_sqlite_shared *shared = belayi_sqlite_shared_of(conn);
     const char *path = shared->path ? shared->path : ":memory:";
     int flags = (shared->path ? mode_flags[shared->mode] : mode_flags[BELAYI_SQLITE_RWC]) | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(path, &conn->db, flags, NULL);
+    int rc = belayi_sqlite_open_db(conn, path, flags);
     if (!conn->db)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
     sqlite3_extended_result_codes(conn->db, 1);
@@ -204,28 +192,19 @@ static belay_code open_native(belayi_sqlite_conn *conn, belay_error *error)
     return code;
 }
 
-static belay_code note_file(belayi_sqlite_conn *conn, const char *path, belay_error *error)
-{
-    if (!path || !*path || belayi_sqlite_note_open(path, &conn->file))
-        return BELAY_OK;
-    return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
-}
-
 belay_code belayi_sqlite_open(belay_conn *base, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)base;
     belay_conn given = *base;
     *conn = (belayi_sqlite_conn){.base = given, .schema_generation = 1};
     conn->base.rules = &sqlite_rules;
-    conn->db = belayi_sqlite_shared_of(conn)->adopted;
-    conn->adopted = conn->db != NULL;
-    if (conn->adopted)
-        return note_file(conn, sqlite3_db_filename(conn->db, "main"), error);
+    if (belayi_sqlite_shared_of(conn)->adopted) {
+        belayi_sqlite_adopt_db(conn, belayi_sqlite_shared_of(conn)->adopted);
+        return BELAY_OK;
+    }
     belay_code code = check_file(belayi_sqlite_shared_of(conn), error);
     if (code == BELAY_OK)
         code = open_native(conn, error);
-    if (code == BELAY_OK)
-        code = note_file(conn, belayi_sqlite_shared_of(conn)->path, error);
     if (code != BELAY_OK)
         return code;
     belayi_sqlite_limits_install(conn);
@@ -244,17 +223,13 @@ void belayi_sqlite_close(belay_conn *base)
         for (int j = 0; j < BELAYI_SQLITE_MARKS; j++)
             sqlite3_finalize(conn->marks[i][j]);
     sqlite3_finalize(conn->schema_probe);
-    belayi_sqlite_note_closed(conn->file);
-    conn->file = NULL;
-    if (!conn->adopted)
-        sqlite3_close_v2(conn->db); /* rolls back; accepts NULL */
-    conn->db = NULL;
+    belayi_sqlite_close_db(conn);
     if (conn->queued)
         belayi_turnstile_leave(&belayi_sqlite_shared_of(conn)->writers);
     conn->queued = false;
 }
 
-/* Closing would checkpoint or delete files that the parent uses, and drop locks. So everything leaks. */
+/* Closing would checkpoint or delete files that the parent uses. So everything leaks; see forks.c. */
 void belayi_sqlite_disown(belay_conn *base)
 {
     ((belayi_sqlite_conn *)base)->db = NULL;

@@ -150,12 +150,42 @@ static void there_are_never_more_inside_than_places_and_no_place_is_lost(void **
     belayi_turnstile_done(&turnstile);
 }
 
+static int64_t stand_still(void *arg)
+{
+    (void)arg;
+    return 1000;
+}
+
+static void sleep_not(void *arg, int64_t moment_ns)
+{
+    (void)arg;
+    (void)moment_ns;
+}
+
+static void by_another_clock_a_wait_takes_as_much_real_time_as_was_left(void **state)
+{
+    (void)state;
+    belayi_turnstile_init(&turnstile, 1);
+    assert_true(belayi_turnstile_enter(&turnstile, 0));
+    int64_t start = belayi_clock_now();
+    belayi_clock_replace(stand_still, sleep_not, NULL);
+    bool entered = belayi_turnstile_enter(&turnstile, belayi_clock_after(20));
+    bool entered_in_the_past = belayi_turnstile_enter(&turnstile, AT_ONCE);
+    belayi_clock_replace(NULL, NULL, NULL);
+    assert_false(entered);
+    assert_false(entered_in_the_past);
+    assert_true(belayi_clock_now() - start >= 20 * INT64_C(1000000) - 1000);
+    belayi_turnstile_leave(&turnstile);
+    belayi_turnstile_done(&turnstile);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_in_time_is_taken_and_a_deadline_in_the_past_waits_for_none),
         cmocka_unit_test(first_come_is_first_served),
         cmocka_unit_test(who_gives_up_leaves_the_line_in_order),
+        cmocka_unit_test(by_another_clock_a_wait_takes_as_much_real_time_as_was_left),
         cmocka_unit_test(there_are_never_more_inside_than_places_and_no_place_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

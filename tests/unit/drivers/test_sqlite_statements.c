@@ -149,6 +149,25 @@ static void a_statement_runs_again_after_finish_half_way(void **state)
     D->finalize(statement);
 }
 
+static void finish_does_nothing_when_it_is_called_again(void **state)
+{
+    belay_value cells[2];
+    (void)state;
+    rig_must(&r, conn, "INSERT INTO t VALUES (1, 1), (2, 2)");
+    belay_statement *statement = rig_prepare(&r, conn, "SELECT a FROM t ORDER BY a", 0);
+    assert_int_equal(D->begin(conn, &(belay_begin_options){.read_only = true}, &r.error), BELAY_OK);
+    assert_int_equal(D->start(statement, 0, NULL, &r.error), BELAY_OK);
+    assert_int_equal(D->step(statement, cells, &r.effect, &r.error), BELAY_STEP_ROW);
+    D->finish(statement);
+    assert_int_equal(D->rollback(conn, &r.error), BELAY_OK);
+    D->finish(statement);
+    assert_int_equal(D->start(statement, 0, NULL, &r.error), BELAY_OK);
+    assert_int_equal(D->step(statement, cells, &r.effect, &r.error), BELAY_STEP_ROW);
+    assert_int_equal(cells[0].as.integer, 1);
+    D->finish(statement);
+    D->finalize(statement);
+}
+
 static void a_step_after_the_last_runs_nothing_again(void **state)
 {
     belay_value cells[2];
@@ -340,6 +359,7 @@ int main(void)
         T(buffers_may_be_freed_when_start_has_returned),
         T(rows_come_with_their_types_and_names),
         T(a_statement_runs_again_after_finish_half_way),
+        T(finish_does_nothing_when_it_is_called_again),
         T(a_step_after_the_last_runs_nothing_again),
         T(the_columns_follow_a_changed_schema),
         T(changes_are_the_rows_that_the_statement_itself_matched),

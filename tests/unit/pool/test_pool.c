@@ -171,6 +171,49 @@ static void a_rollback_that_fails_closes_the_connection(void **state)
     belay_close(db);
 }
 
+static void closing_the_idle_ones_leaves_the_lent_one(void **state)
+{
+    (void)state;
+    belay_error error;
+    belay_db *db = open_db(NULL);
+    belay_conn *one = lend(db, &error), *two = lend(db, &error), *three = lend(db, &error);
+    belayi_pool_take_back(&db->pool, one, true);
+    belayi_pool_take_back(&db->pool, three, true);
+    belayi_pool_close_idle(&db->pool);
+    assert_int_equal(fake.open_connections, 1);
+    assert_int_equal(two->driver->status(two), BELAY_TRANSACTION_NONE);
+    one = lend(db, &error); /* a fresh one */
+    assert_int_equal(fake.open_connections, 2);
+    belayi_pool_take_back(&db->pool, one, true);
+    belayi_pool_take_back(&db->pool, two, true);
+    belay_close(db);
+}
+
+static void a_driver_that_stands_in_gets_every_connection_idle_lent_and_to_come(void **state)
+{
+    (void)state;
+    belay_error error;
+    belay_db *db = open_db(BELAY_DB_OPTIONS(.pool_size = 4));
+    belay_conn *conns[4];
+    for (int i = 0; i < 3; i++)
+        conns[i] = lend(db, &error);
+    belayi_pool_take_back(&db->pool, conns[1], true);
+    belayi_pool_take_back(&db->pool, conns[0], false); /* closed: it must be in no list any more */
+    static belay_driver other;
+    other = fake.driver; /* the fake finds itself by the driver: there is no call until it is put back */
+    belayi_pool_use_driver(&db->pool, &other);
+    assert_ptr_equal(conns[1]->driver, &other);
+    assert_ptr_equal(conns[2]->driver, &other);
+    belayi_pool_use_driver(&db->pool, &fake.driver);
+    conns[0] = lend(db, &error);
+    conns[3] = lend(db, &error);
+    assert_ptr_equal(conns[3]->driver, &fake.driver);
+    belayi_pool_take_back(&db->pool, conns[0], true);
+    belayi_pool_take_back(&db->pool, conns[2], true);
+    belayi_pool_take_back(&db->pool, conns[3], true);
+    belay_close(db);
+}
+
 /* ---- The line ------------------------------------------------------------------------------------------------------
  */
 
@@ -333,6 +376,8 @@ int main(void)
         TEST(a_connection_that_is_too_old_is_closed_when_it_comes_back),
         TEST(a_connection_that_comes_back_after_the_close_is_closed),
         TEST(a_rollback_that_fails_closes_the_connection),
+        TEST(closing_the_idle_ones_leaves_the_lent_one),
+        TEST(a_driver_that_stands_in_gets_every_connection_idle_lent_and_to_come),
         TEST(borrowers_are_served_in_the_order_they_came),
         TEST(a_statement_is_prepared_once),
         TEST(two_texts_at_one_address_are_two_statements),

@@ -24,7 +24,8 @@ static void after_a_loss_every_call_is_refused_alike_until_the_unit_ends_and_the
         watch();
         for (int i = 0; i < 3; i++) {
             assert_code(put(4), BELAY_CONNECTION);
-            assert_string_equal(belay_pending(the.s)->message, "the connection was lost (fake)");
+            assert_string_equal(belay_pending(the.s)->message,
+                                "the connection was lost at call 1 (statement), as a test asked for");
         }
         assert_sent(""); /* nothing is sent, and nothing opened in its place */
         assert_code(commit ? belay_commit(the.s) : belay_rollback(the.s), BELAY_CONNECTION);

@@ -57,7 +57,8 @@ static void a_release_that_failed_is_the_error_and_the_scope_outside_goes_on(voi
     fail_next(FAKE_ERROR);
     assert_code(belay_commit(the.s), BELAY_IO);
     assert_sent("release:1 rollback_to:1 release:1 ");
-    assert_string_equal(belay_pending(the.s)->message, "call 1 failed (fake)"); /* of the RELEASE */
+    assert_string_equal(belay_pending(the.s)->message,
+                        "call 1 (release) failed, as a test asked for"); /* of the RELEASE */
     assert_int_equal(belay_depth(the.s), 1);
     assert_true(belay_catch(the.s, BELAY_IO));
     assert_code(put(4), BELAY_OK);
@@ -74,9 +75,9 @@ static void a_release_that_failed_is_told_and_not_what_followed_it(void **state)
     put(3);
     fake_arm(&the.fake, 1, FAKE_ERROR, true); /* ROLLBACK TO fails too, and ROLLBACK */
     assert_code(belay_commit(the.s), BELAY_IO);
-    assert_string_equal(belay_pending(the.s)->message, "call 1 failed (fake)");
+    assert_string_equal(belay_pending(the.s)->message, "call 1 (release) failed, as a test asked for");
     assert_code(belay_rollback(the.s), BELAY_IO);
-    assert_string_equal(belay_pending(the.s)->message, "call 1 failed (fake)");
+    assert_string_equal(belay_pending(the.s)->message, "call 1 (release) failed, as a test asked for");
     watch();
     assert_stored("1");
     assert_next_unit_works();

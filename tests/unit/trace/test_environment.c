@@ -428,12 +428,18 @@ static void a_child_forked_while_another_thread_opens_a_handle_does_not_wait_for
 static int leave_a_child_behind(void *arg)
 {
     belay_db *db = open_handle();
+    int begun[2];
+    char byte = 0;
     tell(db, "told");
+    if (pipe(begun) != 0)
+        return 1;
     if (fork() == 0) {
-        wait_at_gate();
+        if (write(begun[1], &byte, 1) == 1)
+            wait_at_gate();
         _exit(0);
     }
-    return arg ? 1 : 0; /* dies with the file open */
+    /* Before the fork is over in the child, the file is the child's too. */
+    return read(begun[0], &byte, 1) == 1 && !arg ? 0 : 1; /* dies with the file open */
 }
 
 static void a_child_that_outlives_its_parent_does_not_keep_the_file(void **state)
