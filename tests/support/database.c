@@ -57,6 +57,11 @@ bool database_is_sqlite(const database *d)
     return strncmp(d->url, "sqlite:", 7) == 0;
 }
 
+bool database_is_mariadb(const database *d)
+{
+    return strncmp(d->url, "mariadb:", 8) == 0 || strncmp(d->url, "mysql:", 6) == 0;
+}
+
 /* ---- Opening and closing --------------------------------------------------------------------------------------------
  */
 

@@ -48,6 +48,7 @@ belay_db_options database_options(database *, const belay_db_options *given);
 const char *database_log(database *);
 
 bool database_is_sqlite(const database *);
+bool database_is_mariadb(const database *);
 
 /* Runs the statements, each outside any scope, up to the NULL at their end. Fails the test when one fails. */
 void database_run(belay_session *, const char *const *statements);

@@ -176,6 +176,7 @@ typedef struct belayi_mariadb_statement {
     bool nowait;     /* it says itself that it waits for no lock */
     bool may_steer;  /* it may change settings of the session */
     bool has_result; /* of the last run, not freed yet */
+    bool outdated;   /* it must be prepared anew */
     bool done;       /* the run that `start` began has come to its end */
     int64_t rows;    /* that it gave */
 

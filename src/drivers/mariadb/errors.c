@@ -334,10 +334,12 @@ belay_code belayi_mariadb_fail(belayi_mariadb_conn *conn, belayi_mariadb_phase p
 belay_code belayi_mariadb_fail_statement(belayi_mariadb_statement *s, belay_error *error)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)s->base.conn;
-    unsigned number = mysql_stmt_errno(s->native);
+    bool of_statement = mysql_stmt_errno(s->native) != 0; /* that of a row is the connection's */
+    unsigned number = of_statement ? mysql_stmt_errno(s->native) : mysql_errno(conn->db);
     bool dml = s->kind == BELAYI_SQL_SELECT || s->kind == BELAYI_SQL_INSERT || s->kind == BELAYI_SQL_UPDATE ||
                s->kind == BELAYI_SQL_DELETE;
-    belayi_mariadb_describe(number, mysql_stmt_sqlstate(s->native), mysql_stmt_error(s->native), error);
+    belayi_mariadb_describe(number, of_statement ? mysql_stmt_sqlstate(s->native) : mysql_sqlstate(conn->db),
+                            of_statement ? mysql_stmt_error(s->native) : mysql_error(conn->db), error);
     note_failure(conn, number, dml);
     consider_limits(conn, number, s->nowait, error);
     return error->code;

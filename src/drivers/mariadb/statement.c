@@ -10,6 +10,7 @@
  * statement, which did nothing, is run again.
  * Tests: tests/unit/drivers/test_mariadb_statements.c.
  */
+#include <errmsg.h>
 #include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,9 +145,30 @@ static belay_code enter(belayi_mariadb_statement *s, belay_error *error)
     return code;
 }
 
-static bool is_stale(unsigned number)
+/* The server renewed the plan itself and ran it, but its columns are no longer those that the client library knows. */
+static bool has_other_columns(unsigned number)
 {
-    return number == ER_NEED_REPREPARE || number == ER_UNKNOWN_STMT_HANDLER;
+    return number == CR_NEW_STMT_METADATA;
+}
+
+/* Whether the statement did nothing because its plan was too old. */
+static bool is_stale(const belayi_mariadb_statement *s, unsigned number)
+{
+    return number == ER_NEED_REPREPARE || number == ER_UNKNOWN_STMT_HANDLER ||
+           (has_other_columns(number) && s->kind == BELAYI_SQL_SELECT);
+}
+
+/* What changes rows must not run twice: the unit can be run again, and then the statement is a new one. */
+static belay_code fail_run(belayi_mariadb_statement *s, belay_error *error)
+{
+    unsigned number = mysql_stmt_errno(s->native);
+    belay_code code = belayi_mariadb_fail_statement(s, error);
+    if (!has_other_columns(number))
+        return code;
+    s->outdated = true;
+    error->code = BELAY_SERIALIZATION;
+    BELAYI_REPORT_FIELD(error->message, "the columns that this statement gives were changed meanwhile");
+    return error->code;
 }
 
 static belay_code run_native(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error)
@@ -154,16 +176,17 @@ static belay_code run_native(belayi_mariadb_statement *s, size_t n, const belay_
     enum { TRIES = 3 };
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)s->base.conn;
     for (int tries = 1;; tries++) {
-        belay_code code = belayi_mariadb_bind(s, n, values, error);
+        belay_code code = s->outdated ? prepare_native(s, error) : BELAY_OK;
+        s->outdated = code != BELAY_OK;
+        if (code == BELAY_OK)
+            code = belayi_mariadb_bind(s, n, values, error);
         if (code != BELAY_OK)
             return code;
         if (belayi_mariadb_stmt_execute(conn, s->native) == 0)
             break;
-        if (!is_stale(mysql_stmt_errno(s->native)) || tries == TRIES)
-            return belayi_mariadb_fail_statement(s, error);
-        code = prepare_native(s, error);
-        if (code != BELAY_OK)
-            return code;
+        if (!is_stale(s, mysql_stmt_errno(s->native)) || tries == TRIES)
+            return fail_run(s, error);
+        s->outdated = true;
     }
     s->base.columns = (int)mysql_stmt_field_count(s->native);
     s->has_result = s->base.columns > 0;
@@ -239,6 +262,15 @@ static belay_code look_after(belayi_mariadb_statement *s, belay_error *error)
     return belayi_mariadb_check_open(conn, error);
 }
 
+/* SLEEP and BENCHMARK come to an end when they are cancelled, and with them a statement that did not fail: what it gave
+   can't be trusted. Outside a transaction it is done, and there is nothing to be rolled back. */
+static belay_code check_cancel(const belayi_mariadb_conn *conn, belay_error *error)
+{
+    if (!conn->late_cancel || !conn->began)
+        return BELAY_OK;
+    return belayi_report(error, BELAY_TIMEOUT, "the time limit has passed while the statement ran");
+}
+
 /* The statement is done. */
 static belay_code conclude(belayi_mariadb_statement *s, int64_t rows, belay_effect *effect, belay_error *error)
 {
@@ -247,6 +279,8 @@ static belay_code conclude(belayi_mariadb_statement *s, int64_t rows, belay_effe
     if (code == BELAY_OK)
         read_effect(s, rows, effect);
     leave_result(s);
+    if (code == BELAY_OK)
+        code = check_cancel(conn, error);
     belayi_mariadb_settle(conn);
     return code == BELAY_OK ? look_after(s, error) : code;
 }
