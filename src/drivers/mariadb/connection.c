@@ -100,16 +100,18 @@ belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *er
     return code;
 }
 
-/* Moments are in UTC, values that don't fit are refused, messages can be read, and COMMIT does nothing else. */
+/* Moments are in UTC, values that don't fit are refused, a key of 0 is stored as it is, messages can be read, and
+ * COMMIT does nothing else. */
 static belay_code configure(belayi_mariadb_conn *conn, belay_error *error)
 {
     char text[320];
     conn->lock_wait_s = lock_seconds(conn);
-    snprintf(text, sizeof text,
-             "SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00', lc_messages = 'en_US', "
-             "sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES'), innodb_lock_wait_timeout = %lld, "
-             "lock_wait_timeout = %lld",
-             (long long)conn->lock_wait_s, (long long)conn->lock_wait_s);
+    snprintf(
+        text, sizeof text,
+        "SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00', lc_messages = 'en_US', "
+        "sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO'), innodb_lock_wait_timeout = %lld, "
+        "lock_wait_timeout = %lld",
+        (long long)conn->lock_wait_s, (long long)conn->lock_wait_s);
     return belayi_mariadb_run(conn, text, error);
 }
 
