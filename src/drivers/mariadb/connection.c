@@ -69,7 +69,8 @@ static belay_code read_variables(belayi_mariadb_conn *conn, belay_error *error)
     if (code != BELAY_OK)
         return code;
     for (MYSQL_ROW row; (row = mysql_fetch_row(rows)) != NULL;)
-        note_variable(conn, row[0], row[1] ? row[1] : "");
+        if (row[0] && row[1])
+            note_variable(conn, row[0], row[1]);
     mysql_free_result(rows);
     return BELAY_OK;
 }

@@ -79,22 +79,22 @@ static void rows_that_come_too_late_end_in_a_timeout(void **state)
     assert_int_equal(rig_ask(&r, conn, "SELECT 7"), 7);
 }
 
-/* Deadlines around the very moment at which the statement is done. */
+/* Deadlines that move past the very moment at which the statement is done, however fast the machine is. */
 static void a_cancel_that_comes_late_never_hits_a_later_statement(void **state)
 {
     (void)state;
-    int timeouts = 0, done = 0;
-    for (int i = 0; i < 300; i++) {
+    int timeouts = 0, done = 0, runs = 0;
+    for (; runs < 5000 && done < 100; runs++) {
         rig_limit(conn, 5000, -1);
-        conn->limits.deadline_ns = belayi_clock_now() + 300000 + i * 20000;
+        conn->limits.deadline_ns = belayi_clock_now() + runs * INT64_C(20000);
         belay_code code = rig_run(&r, conn, "SELECT count(*) FROM seq_1_to_3000");
         done += code == BELAY_OK;
         timeouts += code == BELAY_TIMEOUT;
         rig_limit(conn, 5000, -1);
         assert_int_equal(rig_ask(&r, conn, "SELECT 7"), 7);
     }
-    assert_int_equal(done + timeouts, 300);
-    assert_true(done > 0 && timeouts > 0);
+    assert_int_equal(done + timeouts, runs);
+    assert_true(done == 100 && timeouts > 0);
 }
 
 static void a_lock_is_not_waited_for_where_the_limit_is_none_or_the_text_says_so(void **state)
