@@ -14,6 +14,7 @@ BELAYI_BEGIN_C
 
 struct sqlite3;
 struct pg_conn; /* PGconn */
+struct st_mysql; /* MYSQL */
 
 /*
  * Opens a session over a connection that the program has. The connection stays
@@ -59,6 +60,16 @@ BELAY_API belay_session *belay_adopt_sqlite(struct sqlite3 *connection);
  * with BELAY_UNSUPPORTED.
  */
 BELAY_API belay_session *belay_adopt_postgresql(struct pg_conn *connection);
+
+/*
+ * The same over a MYSQL * of libmariadb. Its time limits are looked at between
+ * two calls; how long a lock is waited for is the connection's own setting. With
+ * autocommit off, the connection is inside a transaction of the program's. Rows of
+ * a result that the program has not read to the end keep every call from working,
+ * with BELAY_MISUSE. In a build without the driver every scope fails with
+ * BELAY_UNSUPPORTED.
+ */
+BELAY_API belay_session *belay_adopt_mariadb(struct st_mysql *connection);
 
 /*
  * Lends the engine's own handle of the innermost scope's transaction: a

@@ -63,6 +63,9 @@ typedef struct belay_db_options {
  *   sqlite:PATH              a file, made when it is missing; sqlite:/abs/path, sqlite:rel/path
  *   sqlite::memory:          a database in memory, gone with the handle; it has one connection,
  *                            for which sessions queue
+ *   mariadb://USER:PASSWORD@HOST:PORT/DATABASE
+ *                            a server of MariaDB, 10.5 or later, where this build has its driver;
+ *                            mysql:// is the same. A URL without a user is refused; port 3306
  *
  * Parameters of SQLite follow a question mark and are separated by &:
  *   mode=ro | rw | rwc       read only; must exist; made when missing (default rwc)
@@ -74,7 +77,12 @@ typedef struct belay_db_options {
  *                            that up in WAL mode, not the file's soundness
  *   foreign_keys=on | off    default on
  *   cache_kib=N              page cache of each connection, in KiB
- * PATH and values are percent-decoded. An unknown, doubled or malformed
+ * Parameters of MariaDB:
+ *   socket=PATH              a unix socket; without it TCP is used, also for localhost
+ *   connect_seconds=N        the longest wait for a connection (default 10)
+ *   tls=off | on | verify    default off; verify checks the server's certificate
+ *   tls_ca=PATH, tls_cert=PATH, tls_key=PATH
+ * All parts of a URL are percent-decoded. An unknown, doubled or malformed
  * parameter is an error. Nothing is taken from the environment.
  *
  * Gives a handle unless memory is out. A bad URL, an engine that this build has

@@ -106,12 +106,16 @@ static belay_code read_parameter(const parameter_reader *reader, char *text, siz
         i++;
     if (i == reader->n_keys)
         return report_unknown(reader->keys, reader->n_keys, reader->show ? text : NULL, at, error);
-    if (url->values[i] >= 0)
+    if (url->values[i] >= 0 || url->texts[i])
         return belayi_report(error, BELAY_MISUSE, "the URL has the parameter %s twice, again at byte %zu", text, at);
     belay_code code = belayi_url_decode(value, text, error);
     if (code != BELAY_OK)
         return code;
     const belayi_url_key *key = &reader->keys[i];
+    if (!key->choices && key->max == 0) {
+        url->texts[i] = value;
+        return *value ? BELAY_OK : belayi_report(error, BELAY_MISUSE, "the URL's parameter %s is empty", key->name);
+    }
     return key->choices ? read_choice(key, value, &url->values[i], error)
                         : read_count(key, value, &url->values[i], error);
 }

@@ -18,17 +18,18 @@
 
 enum { BELAYI_URL_KEYS_MAX = 16 };
 
-/* A parameter that a driver takes: one of some words, or a whole number from 1 to `max`. */
+/* A parameter that a driver takes: one of some words, any text, or a whole number from 1 to `max`. */
 typedef struct belayi_url_key {
     const char *name;
-    const char *const *choices; /* ends in NULL; NULL: a number */
-    int64_t max;
+    const char *const *choices; /* ends in NULL; NULL: a number, or a text */
+    int64_t max;                /* 0, without choices: any text but an empty one */
 } belayi_url_key;
 
 typedef struct belayi_url {
     char *memory;
-    char *rest;                          /* not decoded; owned by the URL */
-    int64_t values[BELAYI_URL_KEYS_MAX]; /* by the order of the keys: which choice, or the number; -1: not given */
+    char *rest;                             /* not decoded; owned by the URL */
+    int64_t values[BELAYI_URL_KEYS_MAX];    /* by the order of the keys: which choice, or the number; -1: not given */
+    const char *texts[BELAYI_URL_KEYS_MAX]; /* decoded, owned by the URL; NULL: not given, or no text */
 } belayi_url;
 
 /* Reads a URL whose scheme is known to be there. BELAY_MISUSE, BELAY_NO_MEMORY. belayi_url_done in either case. */

@@ -148,6 +148,8 @@ belay_db *belayi_db_adopt(const belay_driver *driver, void *native)
     belay_db *db = new_db(NULL);
     if (db && !native)
         belayi_report(&db->refusal, BELAY_MISUSE, "there is no connection to adopt: it is NULL");
+    else if (db && !driver)
+        belayi_report(&db->refusal, BELAY_UNSUPPORTED, "this build has no support for connections of this engine");
     else if (db)
         init_driver(db, driver, NULL, native);
     return db;

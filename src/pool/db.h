@@ -53,7 +53,8 @@ struct belay_db {
 /* Opens with a driver that is given; belay_open finds it by the URL. NULL only without memory. */
 belay_db *belayi_db_open_with(const belay_driver *, const char *url, const belay_db_options *);
 
-/* A handle whose one connection is the program's own. NULL only without memory. */
+/* A handle whose one connection is the program's own; without a driver, a handle that refuses. NULL only without
+   memory. */
 belay_db *belayi_db_adopt(const belay_driver *, void *native);
 
 /* One more, one less user of the handle. */

@@ -35,18 +35,17 @@ belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *erro
 /* ---- Statements on the table --------------------------------------------------------------------------------------
  */
 
-/* What is sent; # is the table, @ the engine's clock in seconds since 1970. */
-static const char create_text[] =
-    "CREATE TABLE IF NOT EXISTS # (once_key VARCHAR(255) NOT NULL PRIMARY KEY, unit VARCHAR(255) NOT NULL, "
-    "state CHAR(4) NOT NULL, attempt BIGINT NOT NULL, since BIGINT NOT NULL)";
-static const char claim_text[] =
-    "INSERT INTO # (once_key, unit, state, attempt, since) VALUES (?1, ?2, 'done', ?3, @) ON CONFLICT (once_key) DO "
-    "UPDATE SET state = 'done', attempt = excluded.attempt, since = excluded.since "
-    "WHERE #.state = 'void' AND #.unit = excluded.unit";
-/* Changes nothing exactly when this attempt has committed. */
-static const char void_text[] =
-    "INSERT INTO # (once_key, unit, state, attempt, since) VALUES (?1, ?2, 'void', ?3, @) ON CONFLICT (once_key) DO "
-    "UPDATE SET since = excluded.since WHERE #.state = 'void' OR #.attempt <> excluded.attempt";
+/* What is sent; # is the table, @ the engine's clock in seconds since 1970, and % ~ [ ] are its words for the type of a
+   key, the end of a new table, and what is around an INSERT that does nothing where the key is there. */
+static const char create_text[] = "CREATE TABLE IF NOT EXISTS # (once_key % NOT NULL PRIMARY KEY, unit % NOT NULL, "
+                                  "state CHAR(4) NOT NULL, attempt BIGINT NOT NULL, since BIGINT NOT NULL)~";
+static const char claim_text[] = "[ # (once_key, unit, state, attempt, since) VALUES (?1, ?3, 'done', ?2, @)]";
+static const char take_over_text[] =
+    "UPDATE # SET state = 'done', attempt = ?2, since = @ WHERE once_key = ?1 AND state = 'void' AND unit = ?3";
+/* The second changes nothing exactly when this attempt has committed. */
+static const char void_text[] = "[ # (once_key, unit, state, attempt, since) VALUES (?1, ?3, 'void', ?2, @)]";
+static const char void_again_text[] =
+    "UPDATE # SET since = @ WHERE once_key = ?1 AND (state = 'void' OR attempt <> ?2)";
 static const char unit_text[] = "SELECT unit FROM # WHERE once_key = ?1";
 static const char prune_text[] = "DELETE FROM # WHERE since < @ - ?1";
 
@@ -57,18 +56,42 @@ static void quote_table(char *out, size_t room, const belay_session *s, const be
     belayi_sql_quote(out, room, name, strlen(name), conn->rules->double_quoted_strings ? '`' : '"');
 }
 
+/* What a sign in the texts above stands for; NULL: for itself. */
+static const char *word_for(char sign, const char *table, const belay_driver *driver)
+{
+    switch (sign) {
+    case '#':
+        return table;
+    case '@':
+        return driver->epoch_seconds;
+    case '%':
+        return driver->key_type;
+    case '~':
+        return driver->table_end;
+    case '[':
+        return driver->insert_new;
+    case ']':
+        return driver->insert_new_end;
+    default:
+        return NULL;
+    }
+}
+
 static void write_sql(char out[SQL_ROOM], const char *format, const belay_session *s, const belay_conn *conn)
 {
-    char table[BELAYI_ONCE_TABLE_ROOM + 2];
-    const char *clock = conn->driver->epoch_seconds;
+    char table[BELAYI_ONCE_TABLE_ROOM + 2], end[64];
     size_t size = 0;
     quote_table(table, sizeof table, s, conn);
     for (; *format; format++) {
-        const char *word = *format == '#' ? table : *format == '@' ? clock : format;
-        size_t more = word == format ? 1 : strlen(word);
+        const char *word = word_for(*format, table, conn->driver);
+        if (*format == ']') {
+            belayi_report_format(end, sizeof end, word, "once_key");
+            word = end;
+        }
+        size_t more = word ? strlen(word) : 1;
         if (size + more >= SQL_ROOM)
-            break; /* no driver's clock is so long */
-        memcpy(out + size, word, more);
+            break; /* no driver's words are so long */
+        memcpy(out + size, word ? word : format, more);
         size += more;
     }
     out[size] = '\0';
@@ -86,7 +109,7 @@ typedef struct once_call {
 
 static void copy_cell(const belay_value *cell, once_call *call)
 {
-    size_t size = cell->type == BELAY_TYPE_TEXT ? cell->size : 0;
+    size_t size = cell->type == BELAY_TYPE_TEXT || cell->type == BELAY_TYPE_BLOB ? cell->size : 0;
     if (size >= call->unit_room)
         size = call->unit_room - 1;
     memcpy(call->unit, size > 0 ? cell->as.data : "", size);
@@ -163,9 +186,25 @@ static once_call about_key(const belay_session *s, const char *format)
     const char *name = s->unit.spec.name ? s->unit.spec.name : "";
     once_call call = {.format = format, .n = 3};
     call.values[0] = belay_text(s->unit.once, strlen(s->unit.once));
-    call.values[1] = belay_text(name, strlen(name));
-    call.values[2] = belay_integer(s->unit.once_attempt);
+    call.values[1] = belay_integer(s->unit.once_attempt);
+    call.values[2] = belay_text(name, strlen(name));
     return call;
+}
+
+/* Inserts the key, or, where it is there, updates it as far as the second text allows. No row is changed by either when
+   it does not. */
+static belay_code put_key(belay_session *s, belay_conn *conn, const char *insert, const char *update, size_t n,
+                          int64_t *out_changes, belay_error *error)
+{
+    once_call call = about_key(s, insert);
+    belay_code code = run(s, conn, &call, error);
+    if (code == BELAY_OK && call.changes == 0) {
+        call = about_key(s, update);
+        call.n = n;
+        code = run(s, conn, &call, error);
+    }
+    *out_changes = call.changes;
+    return code;
 }
 
 /* ---- The table ------------------------------------------------------------------------------------------------------
@@ -212,7 +251,12 @@ static belay_code make_table(belay_session *s, belay_error *error)
     return code;
 }
 
-/* Where the unit's transaction is somebody else's, the table is made in it. */
+/* Where the unit's transaction is somebody else's, the table is made in it, if that is no commit. */
+static bool makes_table_inside(const belay_session *s)
+{
+    return (s->kind || s->adopted) && (s->db->driver->capabilities & BELAY_CAN_TRANSACT_DDL);
+}
+
 static belay_code make_table_inside(belay_session *s, belay_error *error)
 {
     once_call call = {.format = create_text};
@@ -251,21 +295,22 @@ static void blame_table(belay_session *s, belay_error *error)
 
 static belay_code claim(belay_session *s, belay_error *error)
 {
-    once_call call = about_key(s, claim_text);
-    belay_code code = s->kind || s->adopted ? make_table_inside(s, error) : BELAY_OK;
+    int64_t changes = 0;
+    belay_code code = makes_table_inside(s) ? make_table_inside(s, error) : BELAY_OK;
     if (code == BELAY_OK)
-        code = run(s, s->transaction.conn, &call, error);
+        code = put_key(s, s->transaction.conn, claim_text, take_over_text, 3, &changes, error);
     if (code == BELAY_SCHEMA || code == BELAY_SYNTAX)
         blame_table(s, error);
     s->transaction.wrote = true;
-    return code == BELAY_OK && call.changes == 0 ? judge_done(s, error) : code;
+    return code == BELAY_OK && changes == 0 ? judge_done(s, error) : code;
 }
 
 belay_code belayi_once_claim(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
     belay_error error;
-    if (!s->kind && !s->adopted && make_table(s, &error) != BELAY_OK)
+    /* On a connection of the program's there is no other to make it on: then it must be there. */
+    if (!makes_table_inside(s) && !s->adopted && make_table(s, &error) != BELAY_OK)
         return belayi_scope_raise(t, &error);
     belay_code code = belayi_scope_settle(t);
     if (code != BELAY_OK)
@@ -300,17 +345,17 @@ static belay_code commit(belay_session *s, belay_conn *conn, belay_error *error)
 /* Commits the key as void, unless this attempt has committed. May be done any number of times. */
 static belay_code fence(belay_session *s, belay_conn *conn, bool *out_committed, belay_error *error)
 {
-    once_call call = about_key(s, void_text);
+    int64_t changes = 0;
     belay_code code = begin(s, conn, error);
     if (code != BELAY_OK)
         return code;
-    code = run(s, conn, &call, error);
+    code = put_key(s, conn, void_text, void_again_text, 2, &changes, error);
     if (code == BELAY_OK)
         code = commit(s, conn, error);
     belay_error ignored; /* the first one says why it can't be found out */
     if (code != BELAY_OK)
         conn->driver->rollback(conn, &ignored);
-    *out_committed = call.changes == 0;
+    *out_committed = changes == 0;
     return code;
 }
 

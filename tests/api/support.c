@@ -30,11 +30,13 @@ static void drop_tables(belay_session *s)
     }
 }
 
-static void make_tables(belay_session *s)
+/* Keys are generated when none is given, which is what INTEGER PRIMARY KEY means to SQLite. */
+static void make_tables(belay_session *s, bool mariadb)
 {
-    static const char *const statements[] = {"CREATE TABLE item(id INTEGER PRIMARY KEY, note TEXT)",
-                                             "CREATE TABLE taken(id INTEGER PRIMARY KEY)",
-                                             "INSERT INTO taken VALUES (1)", NULL};
+    const char *const statements[] = {mariadb ? "CREATE TABLE item(id INTEGER PRIMARY KEY AUTO_INCREMENT, note TEXT)"
+                                              : "CREATE TABLE item(id INTEGER PRIMARY KEY, note TEXT)",
+                                      "CREATE TABLE taken(id INTEGER PRIMARY KEY)", "INSERT INTO taken VALUES (1)",
+                                      NULL};
     database_run(s, statements);
 }
 
@@ -50,7 +52,7 @@ int world_open(void **state)
     w->other = belay_session_open(w->looking);
     if (!w->d.path[0])
         drop_tables(w->s);
-    make_tables(w->s);
+    make_tables(w->s, database_is_mariadb(&w->d));
     return 0;
 }
 

@@ -25,6 +25,28 @@ static const char *find_room(void)
     return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
+/* Another test's tables may refer to each other in ways that only they know: the whole database goes. */
+static void empty_mariadb(const char *url)
+{
+    char sql[160];
+    const char *host = strstr(url, "://");
+    const char *name = host ? strchr(host + 3, '/') : NULL;
+    if (!name)
+        fail_msg("the URL names no database");
+    int size = (int)strcspn(name + 1, "?");
+    belay_db *db = belay_open(url, NULL);
+    belay_session *s = belay_session_open(db);
+    snprintf(sql, sizeof sql, "DROP DATABASE `%.*s`", size, name + 1);
+    if (belay_exec(s, sql) == BELAY_OK) {
+        snprintf(sql, sizeof sql, "CREATE DATABASE `%.*s` CHARACTER SET utf8mb4", size, name + 1);
+        belay_exec(s, sql);
+    }
+    if (belay_status(s) != BELAY_OK)
+        fail_msg("the database can't be emptied: %s", belay_message(s));
+    belay_session_close(s);
+    belay_close(db);
+}
+
 void database_make(database *d, const char *parameters)
 {
     const char *given = getenv("BELAY_TEST_URL");
@@ -32,6 +54,8 @@ void database_make(database *d, const char *parameters)
     pthread_mutex_init(&d->mutex, NULL);
     if (given && *given) {
         snprintf(d->url, sizeof d->url, "%s", given);
+        if (database_is_mariadb(d))
+            empty_mariadb(given);
         return;
     }
     snprintf(d->directory, sizeof d->directory, "%s/belay-test-XXXXXX", find_room());
@@ -55,6 +79,11 @@ static void remove_directory(const char *path)
 bool database_is_sqlite(const database *d)
 {
     return strncmp(d->url, "sqlite:", 7) == 0;
+}
+
+bool database_is_mariadb(const database *d)
+{
+    return strncmp(d->url, "mariadb:", 8) == 0 || strncmp(d->url, "mysql:", 6) == 0;
 }
 
 /* ---- Opening and closing --------------------------------------------------------------------------------------------

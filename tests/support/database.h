@@ -3,8 +3,8 @@
  *
  * The URL comes from BELAY_TEST_URL, so that another engine is tested by the
  * same programs; without it every test gets an SQLite file of its own, in a
- * directory that is gone afterwards. On a server the tests make their tables
- * anew, so each run needs a database that nothing else uses.
+ * directory that is gone afterwards. On MariaDB the database of the URL is
+ * DROPPED and made anew for each test: it must be one that nothing else uses.
  *
  * Nothing here may be called inside a BELAY_ATOMIC block but what says so: a
  * failing assertion jumps out of it.
@@ -48,6 +48,7 @@ belay_db_options database_options(database *, const belay_db_options *given);
 const char *database_log(database *);
 
 bool database_is_sqlite(const database *);
+bool database_is_mariadb(const database *);
 
 /* Runs the statements, each outside any scope, up to the NULL at their end. Fails the test when one fails. */
 void database_run(belay_session *, const char *const *statements);

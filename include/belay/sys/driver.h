@@ -106,6 +106,13 @@ struct belay_driver {
     /* An SQL expression: the engine's clock, as whole seconds since 1970. */
     const char *epoch_seconds;
 
+    /* What stands before the table and after the row of an INSERT that does nothing where the key is there already:
+       "INSERT INTO" and " ON CONFLICT (%s) DO NOTHING", the key's column being %s. */
+    const char *insert_new, *insert_new_end;
+    /* The type of a key of up to 255 bytes, of which each counts, and what follows the columns of a new table so that
+       it knows transactions. */
+    const char *key_type, *table_end;
+
     /* -- a database ------------------------------------------------------------------------------ */
 
     /* Reads the URL (everything, with its scheme). Connects to nothing. When it fails the state is fit for

@@ -1,0 +1,226 @@
+/*
+ * conn.h - what the files of the MariaDB driver share: a database, a connection,
+ * a statement, and the functions behind the slots of belay_driver.
+ *
+ * Invariants:
+ *   - whether a transaction is open is the server's to say. The status flag of
+ *     its last answer says it, but an error carries no flag: after one that may
+ *     have ended the transaction `doubt` is set, and nothing is sent in the
+ *     belief that the transaction is open before the server was asked.
+ *   - a KILL QUERY was answered before the next command is sent, and if it may
+ *     have come too late for its statement, an empty one is sent to take it.
+ *   - `lost` is set once and for good; nothing is sent then.
+ */
+#ifndef BELAYI_MARIADB_CONN_H
+#define BELAYI_MARIADB_CONN_H
+
+#include <mysql.h>
+
+#include <belay/sys/driver.h>
+
+#include "lexer.h"
+
+/* ---- A database ------------------------------------------------------------------------------- */
+
+typedef struct belayi_mariadb_shared {
+    char *memory; /* of the texts beneath */
+    const char *host;
+    const char *user;
+    const char *password;
+    const char *database; /* NULL: none */
+    const char *socket;   /* NULL: TCP */
+    const char *tls_ca, *tls_certificate, *tls_key;
+    bool tls, tls_verify;
+    unsigned port;
+    int64_t connect_ns; /* the longest wait for a connection */
+    MYSQL *adopted;     /* the program's own connection, which is the whole database then; else NULL */
+} belayi_mariadb_shared;
+
+belay_code belayi_mariadb_shared_init(void *shared, const char *url, int *out_max_connections, belay_error *error);
+belay_code belayi_mariadb_shared_adopt(void *shared, void *native, belay_error *error);
+void belayi_mariadb_shared_done(void *shared);
+
+/* ---- A connection ------------------------------------------------------------------------------ */
+
+enum { BELAYI_MARIADB_NAME_ROOM = 32 };
+
+typedef struct belayi_mariadb_conn {
+    belay_conn base;
+    MYSQL *db; /* NULL: not open */
+    belayi_sql_rules rules;
+
+    bool adopted;                             /* the program's: its settings are left alone, and calls on it block */
+    bool lent;                                /* to the program: it may have changed what it likes */
+    bool began;                               /* a transaction that this driver began, as far as it was told */
+    bool doubt;                               /* an error may have ended the transaction: the server must be asked */
+    bool lost;                                /* of no use any more */
+    unsigned ended_by;                        /* the server's error that put the transaction in doubt; 0: none */
+    struct belayi_mariadb_statement *reading; /* whose rows are not all read yet */
+
+    /* Of the command that is being waited for. */
+    int64_t cancel_at;  /* 0: it is not cancelled */
+    int64_t hang_up_at; /* 0: it is waited for without a limit */
+    bool cancelled;     /* KILL QUERY was sent, and answered */
+    bool late_cancel;   /* it may hit the next command */
+
+    /* Settings of the session, as they were sent last. */
+    int64_t lock_wait_s; /* -1: not known */
+    belay_level level;   /* DEFAULT: that of the database */
+    bool has_snapshot;   /* innodb_snapshot_isolation is there */
+    bool snapshot_on;    /* as the database has it */
+    char default_level[BELAYI_MARIADB_NAME_ROOM];
+    char level_variable[BELAYI_MARIADB_NAME_ROOM]; /* tx_isolation, transaction_isolation */
+    belay_level own_level;                         /* of an adopted connection's transaction that we began */
+} belayi_mariadb_conn;
+
+static inline const belayi_mariadb_shared *belayi_mariadb_shared_of(const belayi_mariadb_conn *conn)
+{
+    return conn->base.shared;
+}
+
+belay_code belayi_mariadb_open(belay_conn *conn, belay_error *error);
+void belayi_mariadb_close(belay_conn *conn);
+void belayi_mariadb_disown(belay_conn *conn);
+void *belayi_mariadb_native(belay_conn *conn);
+belay_transaction_status belayi_mariadb_status(belay_conn *conn);
+belay_code belayi_mariadb_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
+
+/* Reads again what the session's settings make of a text. */
+belay_code belayi_mariadb_renew_rules(belayi_mariadb_conn *conn, belay_error *error);
+
+/* Sees to it that the limit for one lock is in force. Sends nothing when it is. */
+belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *error);
+
+/* ---- Waiting: wait.c ------------------------------------------------------------------------------ */
+
+/* What the deadline means for a command. */
+typedef enum belayi_mariadb_patience {
+    BELAYI_MARIADB_STATEMENT, /* the statement is cancelled at the deadline */
+    BELAYI_MARIADB_CONTROL    /* it is never cancelled, and given up with its connection long after the deadline */
+} belayi_mariadb_patience;
+
+/* Makes ready for a command: its limits begin anew. Fails when the connection was lost or is in use. */
+belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patience patience, belay_error *error);
+
+/* After a statement was answered: a cancel that came too late is taken from the line. */
+void belayi_mariadb_settle(belayi_mariadb_conn *conn);
+
+/* The calls of the client library that wait, each 0 or the library's failure. */
+int belayi_mariadb_query(belayi_mariadb_conn *conn, const char *text, size_t size);
+MYSQL_RES *belayi_mariadb_store(belayi_mariadb_conn *conn);
+int belayi_mariadb_stmt_prepare(belayi_mariadb_conn *conn, MYSQL_STMT *stmt, const char *text, size_t size);
+int belayi_mariadb_stmt_execute(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
+int belayi_mariadb_stmt_fetch(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
+int belayi_mariadb_stmt_free_result(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
+int belayi_mariadb_stmt_next_result(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
+
+/* Connects within `end_ns`, 0 being no limit. False on failure; then *out_mysql, unless NULL, tells why. */
+bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns, MYSQL **out_mysql);
+
+/* Whether the server has closed its end, or said something that nobody asked for, which it does before closing. */
+bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn);
+
+/* ---- Commands: command.c ---------------------------------------------------------------------------- */
+
+/* Runs a command without rows. */
+belay_code belayi_mariadb_run(belayi_mariadb_conn *conn, const char *text, belay_error *error);
+
+/* Runs a query; the caller frees *out_rows. */
+belay_code belayi_mariadb_ask(belayi_mariadb_conn *conn, const char *text, MYSQL_RES **out_rows, belay_error *error);
+
+/* Whether the server's last answer says that a transaction is open. */
+static inline bool belayi_mariadb_flag(const belayi_mariadb_conn *conn)
+{
+    return conn->db->server_status & SERVER_STATUS_IN_TRANS;
+}
+
+/* ---- Transactions: transaction.c ------------------------------------------------------------------- */
+
+belay_code belayi_mariadb_begin(belay_conn *conn, const belay_begin_options *options, belay_error *error);
+belay_code belayi_mariadb_commit(belay_conn *conn, belay_error *error);
+belay_code belayi_mariadb_check_deferred(belay_conn *conn, belay_error *error);
+belay_code belayi_mariadb_rollback(belay_conn *conn, belay_error *error);
+belay_code belayi_mariadb_savepoint(belay_conn *conn, unsigned number, belay_error *error);
+belay_code belayi_mariadb_release(belay_conn *conn, unsigned number, belay_error *error);
+belay_code belayi_mariadb_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
+
+/* Puts the isolation level in force for what comes next. */
+belay_code belayi_mariadb_set_level(belayi_mariadb_conn *conn, belay_level level, belay_error *error);
+
+/* Fails when the transaction that was begun is not open any more: nothing may run then as if it were. */
+belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *error);
+
+/* ---- Statements: statement.c ------------------------------------------------------------------------ */
+
+typedef struct belayi_mariadb_column {
+    union {
+        long long integer;
+        double real;
+    } number;
+    char digits[24]; /* of an integer that is too large for the caller's */
+    char *data;      /* of a text or bytes */
+    unsigned long room, size;
+    my_bool is_null, is_cut;
+} belayi_mariadb_column;
+
+typedef struct belayi_mariadb_statement {
+    belay_statement base;
+    MYSQL_STMT *native;
+    char *text;
+    size_t size;
+    unsigned parameters, places;
+    unsigned *order; /* for each place, which value */
+    MYSQL_BIND *bound;
+    char (*moments)[32]; /* texts of timestamps, one a place */
+    belayi_sql_kind kind;
+    bool nowait;     /* it says itself that it waits for no lock */
+    bool may_steer;  /* it may change settings of the session */
+    bool has_result; /* of the last run, not freed yet */
+    bool outdated;   /* it must be prepared anew */
+    bool done;       /* the run that `start` began has come to its end */
+    int64_t rows;    /* that it gave */
+
+    int room; /* for so many columns */
+    belayi_mariadb_column *columns;
+    MYSQL_BIND *cells;
+} belayi_mariadb_statement;
+
+belay_code belayi_mariadb_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
+                                  belay_error *error);
+void belayi_mariadb_finalize(belay_statement *statement);
+bool belayi_mariadb_self_contained(belay_statement *statement);
+belay_code belayi_mariadb_execute(belay_statement *statement, size_t n, const belay_value *values, belay_effect *effect,
+                                  belay_error *error);
+belay_code belayi_mariadb_start(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
+belay_step belayi_mariadb_step(belay_statement *statement, belay_value *cells, belay_effect *effect,
+                               belay_error *error);
+void belayi_mariadb_finish(belay_statement *statement);
+const char *belayi_mariadb_column_name(belay_statement *statement, int column);
+
+/* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
+belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error);
+bool belayi_mariadb_make_columns(belayi_mariadb_statement *s);
+bool belayi_mariadb_read_row(belayi_mariadb_statement *s, belay_value *cells);
+void belayi_mariadb_free_columns(belayi_mariadb_statement *s);
+
+/* ---- Errors: errors.c ---------------------------------------------------------------------------------- */
+
+/* When an error came. */
+typedef enum belayi_mariadb_phase {
+    BELAYI_MARIADB_OPENING,
+    BELAYI_MARIADB_RUNNING,
+    BELAYI_MARIADB_COMMITTING
+} belayi_mariadb_phase;
+
+/* Fills *error from the connection's, or the statement's, last error, notes what it does to the connection, and
+   returns its code. */
+belay_code belayi_mariadb_fail(belayi_mariadb_conn *conn, belayi_mariadb_phase phase, belay_error *error);
+belay_code belayi_mariadb_fail_statement(belayi_mariadb_statement *s, belay_error *error);
+
+/* Fills *error and returns its code; the connection's state is not touched. */
+belay_code belayi_mariadb_describe(unsigned number, const char *sqlstate, const char *text, belay_error *error);
+
+/* Whether it says that the connection is gone. */
+bool belayi_mariadb_is_loss(unsigned number);
+
+#endif
