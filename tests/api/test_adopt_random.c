@@ -154,8 +154,8 @@ static int step_own_savepoint(run *r)
 {
     static const char *const texts[] = {"SAVEPOINT mine; DELETE FROM item; ROLLBACK TO mine; RELEASE mine",
                                         "SAVEPOINT belay_1; DELETE FROM item; ROLLBACK TO belay_1; RELEASE belay_1",
-                                        "SAVEPOINT belay_0; INSERT OR IGNORE INTO item(id) VALUES (1), (2);"
-                                        "ROLLBACK TO belay_0; RELEASE belay_0"};
+                                        ("SAVEPOINT belay_0; INSERT OR IGNORE INTO item(id) VALUES (1), (2);"
+                                         "ROLLBACK TO belay_0; RELEASE belay_0")};
     if (!has_handle(r))
         return -1;
     if (run_own(r->b->own, texts[draw(r, 3)]) != SQLITE_OK)
