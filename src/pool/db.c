@@ -86,7 +86,7 @@ static belay_code init_shared(belay_db *db, const belay_driver *driver, const ch
 
 static belay_code init_driver(belay_db *db, const belay_driver *driver, const char *url, void *native)
 {
-    int bound;
+    int bound = 0;
     belay_code code = init_shared(db, driver, url, native, &bound);
     if (code != BELAY_OK)
         return code;

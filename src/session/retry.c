@@ -1,12 +1,20 @@
 #include "retry.h"
 
-#include <string.h>
-
 #include "clock.h"
 #include "options.h"
 #include "random.h"
+#include "report.h"
 
 enum { BACKOFF_MS = 5, BACKOFF_MAX_MS = 1000 };
+
+/* The key is needed after the program's own may be gone. It was found to fit. */
+static const char *keep_key(belay_session *s, const char *key)
+{
+    if (!key)
+        return NULL;
+    belayi_report_string(s->once_key, sizeof s->once_key, key);
+    return s->once_key;
+}
 
 void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, const belay_scope_options *given,
                            belayi_form form, belay_place place)
@@ -20,7 +28,7 @@ void belayi_retry_remember(belay_session *s, const belayi_scope_spec *spec, cons
         .place = place,
         .attempt = 1,
         .retries = o.retries,
-        .once = o.once ? strcpy(s->once_key, o.once) : NULL,
+        .once = keep_key(s, o.once),
         .backoff_ms = o.backoff_ms ? o.backoff_ms : BACKOFF_MS,
         .backoff_max_ms = o.backoff_max_ms ? o.backoff_max_ms : BACKOFF_MAX_MS,
     };
