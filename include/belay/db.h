@@ -64,6 +64,10 @@ typedef struct belay_db_options {
  *   sqlite::memory:          a database in memory, gone with the handle; it has one connection,
  *                            for which sessions queue
  *
+ *   postgresql://user:password@host:port/database?sslmode=verify-full, or postgres://: all that libpq's URLs take,
+ *                            host and user included; ?host=/folder is a unix socket. Nothing is taken from the
+ *                            environment or ~/.pgpass; connecting takes at most connect_timeout seconds (default 30)
+ *
  * Parameters of SQLite follow a question mark and are separated by &:
  *   mode=ro | rw | rwc       read only; must exist; made when missing (default rwc)
  *   journal=wal | delete | truncate | persist | memory
