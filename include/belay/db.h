@@ -67,6 +67,10 @@ typedef struct belay_db_options {
  *                            a server of MariaDB, 10.5 or later, where this build has its driver;
  *                            mysql:// is the same. A URL without a user is refused; port 3306
  *
+ *   postgresql://user:password@host:port/database?sslmode=verify-full, or postgres://: all that libpq's URLs take,
+ *                            host and user included; ?host=/folder is a unix socket. Nothing is taken from the
+ *                            environment or ~/.pgpass; connecting takes at most connect_timeout seconds (default 30)
+ *
  * Parameters of SQLite follow a question mark and are separated by &:
  *   mode=ro | rw | rwc       read only; must exist; made when missing (default rwc)
  *   journal=wal | delete | truncate | persist | memory

@@ -84,7 +84,8 @@ BELAY_API int belay_column(const belay_rows *, const char *name);
 
 /* ---- Values of the current row ------------------------------------------------------------------- */
 
-/* The type of a value: NULL, INT, DOUBLE, TEXT or BLOB on SQLite, where each value has its own. */
+/* The type of a value: NULL, INT, DOUBLE, TEXT or BLOB on SQLite, where each value has its own; on PostgreSQL that of
+   the column, BOOL and DECIMAL too; what C has no type for, moments among it, is TEXT as the server writes it. */
 BELAY_API belay_type belay_type_of(const belay_rows *, int column);
 BELAY_API bool belay_is_null(const belay_rows *, int column);
 

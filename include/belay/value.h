@@ -117,7 +117,8 @@ static inline belay_value belay_string(const char *string)
  * An exact decimal number in its text form: an optional sign, digits, and an
  * optional point with digits; anything else is refused with BELAY_DATA when it
  * is bound. NULL is SQL's NULL. SQLite has no decimals: a column with numeric
- * affinity stores the nearest double, a TEXT column the exact text.
+ * affinity stores the nearest double, a TEXT column the exact text. On PostgreSQL
+ * it is a numeric, with all its digits.
  */
 static inline belay_value belay_decimal(const char *digits)
 {
@@ -130,7 +131,8 @@ static inline belay_value belay_decimal(const char *digits)
 
 /*
  * A moment, in microseconds since 1970-01-01 00:00 UTC. SQLite stores the text
- * "YYYY-MM-DD HH:MM:SS.ffffff", which its date functions read as UTC. Outside
+ * "YYYY-MM-DD HH:MM:SS.ffffff", which its date functions read as UTC. On
+ * PostgreSQL it is exact in a timestamptz, and in UTC in a timestamp. Outside
  * the years 0000 to 9999 it is refused with BELAY_DATA when it is bound.
  */
 static inline belay_value belay_timestamp(int64_t microseconds)
