@@ -2,9 +2,10 @@
 """test.py full|quick - builds, runs every test, and counts.
 
 quick  one debug build, the tests of the suite `quick`
-full   quick and slow tests on a debug build; all of them again under address
-       and undefined sanitizers, the quick ones under the thread sanitizer; a
-       clang build; format and tidy; the installed library; examples; crashes
+full   quick and slow tests on a debug build, and those of the server drivers on
+       throwaway servers; all but those again under address and undefined
+       sanitizers, the quick ones under the thread sanitizer; a clang build;
+       format and tidy; the installed library; examples; crashes
 
 A test program counts as many tests as it says it ran (cmocka's summary, or a
 line `N passed, N failed`), any other as one. A program that ends badly without
@@ -79,14 +80,14 @@ def build(totals, directory, options, environment=None):
     return True
 
 
-def meson_test(totals, directory, suites, environment=None):
+def meson_test(totals, directory, suites, environment=None, prefix=(), processes=2):
     say(f"tests of {directory}: {' '.join(suites)}")
     env = {**os.environ, **(environment or {})}
     log = ROOT / directory / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
     arguments = [word for suite in suites for word in ("--suite", suite)]
-    done = run(["meson", "test", "-C", directory, "--no-rebuild", "--num-processes", "2", "--timeout-multiplier", "6",
-                *arguments], env=env)
+    done = run([*prefix, "meson", "test", "-C", directory, "--no-rebuild", "--num-processes", str(processes),
+                "--timeout-multiplier", "6", *arguments], env=env)
     if not log.exists():
         totals.add(f"meson test of {directory}", 0, 1, done.stdout)
         return
@@ -131,8 +132,10 @@ def full(totals):
     step(totals, "clang-format", ["clang-format", "--dry-run", "--Werror",
                                   *sources("include", "src", "examples", "tests", "bench")])
     step(totals, "table of errors", ["python3", "tools/error_table.py", "--check", "README.md", "docs/errors.md"])
-    if build(totals, "build", []):
+    if build(totals, "build", ["-Dpostgresql=enabled", "-Dmariadb=enabled"]):
         meson_test(totals, "build", ["quick", "slow", "crash"])
+        # One after the other: they share a database.
+        meson_test(totals, "build", ["postgresql", "mariadb"], prefix=["tools/servers.py", "run", "--"], processes=1)
     if build(totals, "build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"]):
         meson_test(totals, "build-asan", ["quick", "slow"], SANITIZERS)
     if build(totals, "build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"]):
