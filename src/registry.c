@@ -25,12 +25,9 @@ static const char no_postgresql[] = "build the library with libpq (Debian: libpq
 static const char no_mariadb[] = "build the library with libmariadb (Debian: libmariadb-dev) and -Dmariadb=enabled";
 
 const belayi_engine belayi_engines[] = {
-    {"sqlite", &belayi_driver_sqlite, NULL},
-    {"postgresql", POSTGRESQL, no_postgresql},
-    {"postgres", POSTGRESQL, no_postgresql},
-    {"mariadb", MARIADB, no_mariadb},
-    {"mysql", MARIADB, no_mariadb},
-    {NULL, NULL, NULL},
+    {"sqlite", &belayi_driver_sqlite, NULL}, {"postgresql", POSTGRESQL, no_postgresql},
+    {"postgres", POSTGRESQL, no_postgresql}, {"mariadb", MARIADB, no_mariadb},
+    {"mysql", MARIADB, no_mariadb},          {NULL, NULL, NULL},
 };
 
 belay_session *belay_adopt_sqlite(struct sqlite3 *connection)

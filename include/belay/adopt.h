@@ -13,7 +13,7 @@
 BELAYI_BEGIN_C
 
 struct sqlite3;
-struct pg_conn; /* PGconn */
+struct pg_conn;  /* PGconn */
 struct st_mysql; /* MYSQL */
 
 /*
