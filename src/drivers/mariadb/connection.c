@@ -222,8 +222,10 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
         return BELAY_TRANSACTION_LOST;
     bool open = belayi_mariadb_flag(conn);
     if ((conn->doubt || conn->lent || conn->adopted) && !conn->reading) {
-        /* Once more: somebody else's KILL QUERY may have hit the question. */
-        if (!ask_status(conn, &open) && !ask_status(conn, &open)) {
+        bool told = ask_status(conn, &open);
+        if (!told) /* somebody else's KILL QUERY may have hit the question */
+            told = ask_status(conn, &open);
+        if (!told) {
             conn->lost = !conn->adopted;
             return BELAY_TRANSACTION_LOST;
         }

@@ -23,10 +23,11 @@ typedef struct cancel_job {
     int users; /* the thread and who waits for it; the last one frees it */
 } cancel_job;
 
-static void drop_job(cancel_job *job)
+static void drop_job(cancel_job *job, int shares)
 {
     pthread_mutex_lock(&job->mutex);
-    bool last = --job->users == 0;
+    job->users -= shares;
+    bool last = job->users == 0;
     pthread_mutex_unlock(&job->mutex);
     if (!last)
         return;
@@ -46,7 +47,7 @@ static void *run_job(void *arg)
     job->sent = sent;
     pthread_cond_signal(&job->changed);
     pthread_mutex_unlock(&job->mutex);
-    drop_job(job);
+    drop_job(job, 1);
     return NULL;
 }
 
@@ -96,8 +97,6 @@ bool belayi_pg_cancel(PGconn *pg, int64_t gives_up_ns)
         in_time = pthread_cond_timedwait(&job->changed, &job->mutex, &end) == 0;
     bool sent = job->done && job->sent;
     pthread_mutex_unlock(&job->mutex);
-    if (!started)
-        drop_job(job); /* the thread's share */
-    drop_job(job);
+    drop_job(job, started ? 1 : 2); /* the thread's share too, when there is none */
     return sent;
 }
