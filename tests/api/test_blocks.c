@@ -306,6 +306,24 @@ static void a_transaction_of_one_session_is_none_of_another(void **state)
     assert_stored(w, "1");
 }
 
+static void a_pipelined_scope_does_what_it_does_without(void **state)
+{
+    world *w = *state;
+    BELAY_ATOMIC_WITH(w->s, .pipeline = true) {
+        put(w->s, 1);
+        belay_try(w->s, "INSERT INTO taken VALUES (1)");
+        put(w->s, 2);
+    }
+    assert_status(w->s, BELAY_OK);
+    BELAY_ATOMIC_WITH(w->s, .pipeline = true) {
+        put(w->s, 3);
+        clash(w->s);
+        put(w->s, 4);
+    }
+    assert_status(w->s, BELAY_UNIQUE);
+    assert_stored(w, "1;2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +346,7 @@ int main(void)
         in_world(break_and_continue_in_a_block_inside_a_loop_leave_the_block_only),
         in_world(a_block_tells_where_it_stands),
         in_world(a_transaction_of_one_session_is_none_of_another),
+        in_world(a_pipelined_scope_does_what_it_does_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
