@@ -179,8 +179,9 @@ static belay_db *refuse_url(const belay_db_options *options, const belayi_engine
         belayi_report(&db->refusal, BELAY_MISUSE,
                       url && *url ? "the URL has no scheme that is known: \"%.*s\"" : "the URL is empty%.*s",
                       (int)(scheme > 40 ? 40 : scheme), url ? url : "");
-        BELAYI_REPORT_FIELD(db->refusal.hint,
-                            "a URL is sqlite:PATH, sqlite::memory: or postgresql://user@host/database");
+        BELAYI_REPORT_FIELD(
+            db->refusal.hint,
+            "a URL is sqlite:PATH, sqlite::memory:, postgresql://user@host/database or mariadb://user@host/database");
     }
     return db;
 }
