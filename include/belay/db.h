@@ -63,13 +63,15 @@ typedef struct belay_db_options {
  *   sqlite:PATH              a file, made when it is missing; sqlite:/abs/path, sqlite:rel/path
  *   sqlite::memory:          a database in memory, gone with the handle; it has one connection,
  *                            for which sessions queue
+ *   postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full
+ *                            a server of PostgreSQL, where this build has its driver; postgres://
+ *                            is the same. All that libpq's URLs take, host and user included;
+ *                            ?host=/folder is a unix socket. Nothing is taken from ~/.pgpass;
+ *                            connecting takes at most connect_timeout seconds (default 30)
  *   mariadb://USER:PASSWORD@HOST:PORT/DATABASE
  *                            a server of MariaDB, 10.5 or later, where this build has its driver;
  *                            mysql:// is the same. A URL without a user is refused; port 3306
- *
- *   postgresql://user:password@host:port/database?sslmode=verify-full, or postgres://: all that libpq's URLs take,
- *                            host and user included; ?host=/folder is a unix socket. Nothing is taken from the
- *                            environment or ~/.pgpass; connecting takes at most connect_timeout seconds (default 30)
+ * The drivers of the two servers are not finished: docs/servers.md says what they lack.
  *
  * Parameters of SQLite follow a question mark and are separated by &:
  *   mode=ro | rw | rwc       read only; must exist; made when missing (default rwc)
@@ -97,8 +99,8 @@ typedef struct belay_db_options {
  * The options are copied. The caller owns the handle: belay_close.
  *
  * Errors: BELAY_MISUSE (URL or options), BELAY_UNSUPPORTED (no such engine in
- * this build), BELAY_CONNECTION, BELAY_PERMISSION,
- * BELAY_READ_ONLY, BELAY_CORRUPT (not a database), BELAY_IO, BELAY_NO_MEMORY.
+ * this build), BELAY_CONNECTION, BELAY_PERMISSION, BELAY_READ_ONLY,
+ * BELAY_CORRUPT (not a database), BELAY_IO, BELAY_NO_MEMORY.
  */
 BELAY_API belay_db *belay_open(const char *url, const belay_db_options *options);
 

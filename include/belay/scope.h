@@ -79,8 +79,8 @@ typedef struct belay_scope_options {
     int backoff_ms;        /* base of the full-jitter exponential backoff between attempts; default 5 */
     int backoff_max_ms;    /* and its cap; default 1,000 */
     belay_propagation propagation;
-    bool pipeline;    /* statements without rows are queued and sent together where the engine's protocol allows it; an
-                         embedded engine has nothing to save by it: no effect on SQLite */
+    bool pipeline;    /* statements without rows may be queued and sent together, where the engine's protocol allows it.
+                         SQLite has nothing to save by it; no effect yet on servers either */
     const char *once; /* a key, 1 to 255 bytes, under which the unit is done at most once: see below. NULL: none. The
                          text is copied */
 } belay_scope_options;
