@@ -32,6 +32,8 @@ static struct {
     char given[400], url[400], name[32];
 } own;
 
+static const char create_mariadb[] = "CREATE DATABASE %s CHARACTER SET utf8mb4";
+
 static bool is_mariadb(const char *url)
 {
     return strncmp(url, "mariadb:", 8) == 0 || strncmp(url, "mysql:", 6) == 0;
@@ -77,8 +79,7 @@ static const char *find_own(const char *given)
     snprintf(own.given, sizeof own.given, "%s", given);
     snprintf(own.name, sizeof own.name, "belay_%ld", (long)getpid());
     write_own_url();
-    if (!run_on(given, is_mariadb(given) ? "CREATE OR REPLACE DATABASE %s CHARACTER SET utf8mb4" : "CREATE DATABASE %s",
-                own.name))
+    if (!run_on(given, is_mariadb(given) ? create_mariadb : "CREATE DATABASE %s", own.name))
         fail_msg("the program can't have a database of its own");
     own.program = getpid();
     atexit(drop_own);
@@ -89,7 +90,7 @@ static const char *find_own(const char *given)
 static void empty_own(void)
 {
     bool done = is_mariadb(own.given)
-                    ? run_on(own.given, "CREATE OR REPLACE DATABASE %s CHARACTER SET utf8mb4", own.name)
+                    ? run_on(own.given, "DROP DATABASE %s", own.name) && run_on(own.given, create_mariadb, own.name)
                     : run_on(own.url, "DROP SCHEMA public CASCADE", "") && run_on(own.url, "CREATE SCHEMA public", "");
     if (!done)
         fail_msg("the database can't be emptied");
@@ -135,6 +136,11 @@ bool database_is_sqlite(const database *d)
 bool database_is_mariadb(const database *d)
 {
     return is_mariadb(d->url);
+}
+
+const char *by_engine(const database *d, const char *sqlite, const char *postgresql, const char *mariadb)
+{
+    return database_is_sqlite(d) ? sqlite : database_is_mariadb(d) ? mariadb : postgresql;
 }
 
 /* ---- Opening and closing --------------------------------------------------------------------------------------------
