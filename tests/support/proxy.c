@@ -36,7 +36,7 @@ struct proxy {
     pthread_mutex_t mutex; /* of all that follows */
     pthread_cond_t changed;
     unsigned asked, done; /* requests, counted */
-    bool refuse, drop, stop;
+    bool refuse, let_go, drop, stop;
     proxy_desk desk;
     proxy_link links[PROXY_LINKS_MAX];
 };
@@ -118,18 +118,19 @@ static void accept_link(proxy *p)
 
 /* ---- The thread ------------------------------------------------------------------------------------------ */
 
-static void end_links(proxy *p)
+static void end_links(proxy *p, bool silent_only)
 {
     for (int i = 0; i < PROXY_LINKS_MAX; i++)
-        proxy_link_end(&p->links[i], true);
+        if (!silent_only || p->links[i].silent)
+            proxy_link_end(&p->links[i], true);
 }
 
 /* Does what was asked for. Who is in the backlog of a listener that goes gets a reset. */
 static void obey(proxy *p)
 {
-    if (p->drop || p->stop)
-        end_links(p);
-    p->drop = false;
+    if (p->let_go || p->drop || p->stop)
+        end_links(p, !p->drop && !p->stop);
+    p->let_go = p->drop = false;
     if ((p->refuse || p->stop) && p->listener >= 0) {
         close(p->listener);
         p->listener = -1;
@@ -259,14 +260,19 @@ static void ask(proxy *p)
         pthread_cond_wait(&p->changed, &p->mutex);
 }
 
+static void set_and_ask(proxy *p, bool *flag, bool value)
+{
+    pthread_mutex_lock(&p->mutex);
+    *flag = value;
+    ask(p);
+    pthread_mutex_unlock(&p->mutex);
+}
+
 void proxy_close(proxy *p)
 {
     if (!p)
         return;
-    pthread_mutex_lock(&p->mutex);
-    p->stop = true;
-    ask(p);
-    pthread_mutex_unlock(&p->mutex);
+    set_and_ask(p, &p->stop, true);
     pthread_join(p->thread, NULL);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->mutex);
@@ -334,12 +340,19 @@ unsigned proxy_links_opened(proxy *p)
     return look(p, &p->desk.links_opened);
 }
 
+unsigned proxy_links(proxy *p)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&p->mutex);
+    for (int i = 0; i < PROXY_LINKS_MAX; i++)
+        count += p->links[i].used;
+    pthread_mutex_unlock(&p->mutex);
+    return count;
+}
+
 void proxy_refuse(proxy *p, bool refuse)
 {
-    pthread_mutex_lock(&p->mutex);
-    p->refuse = refuse;
-    ask(p);
-    pthread_mutex_unlock(&p->mutex);
+    set_and_ask(p, &p->refuse, refuse);
 }
 
 void proxy_trickle(proxy *p, bool trickle)
@@ -349,10 +362,12 @@ void proxy_trickle(proxy *p, bool trickle)
     pthread_mutex_unlock(&p->mutex);
 }
 
+void proxy_let_go(proxy *p)
+{
+    set_and_ask(p, &p->let_go, true);
+}
+
 void proxy_drop(proxy *p)
 {
-    pthread_mutex_lock(&p->mutex);
-    p->drop = true;
-    ask(p);
-    pthread_mutex_unlock(&p->mutex);
+    set_and_ask(p, &p->drop, true);
 }

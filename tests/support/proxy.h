@@ -35,8 +35,8 @@ typedef enum proxy_place {
 typedef enum proxy_act {
     PROXY_RESET,   /* both sides get a reset */
     PROXY_CLOSE,   /* both sides are closed, as by who has said all */
-    PROXY_LEAVE,   /* the client is hung up on, the server is not told before proxy_drop */
-    PROXY_STALL,   /* nothing is read or passed on any more, and nobody is told before proxy_drop */
+    PROXY_LEAVE,   /* the client is hung up on, the server is not told before proxy_let_go */
+    PROXY_STALL,   /* nothing is read or passed on any more, and nobody is told before proxy_let_go */
     PROXY_GARBAGE, /* as many bytes of rubbish take the place of the message, and all goes on; wherever the place */
     PROXY_DOUBLE   /* the message goes on twice; wherever the place */
 } proxy_act;
@@ -86,7 +86,11 @@ void proxy_refuse(proxy *, bool refuse);
 /* Whether all goes one byte at a time. */
 void proxy_trickle(proxy *, bool trickle);
 
-/* Ends all links, with a reset for both sides. Returns when that is done. */
+/* Links that the server has still open, also those that a fault has silenced. */
+unsigned proxy_links(proxy *);
+
+/* Ends the links that a fault has silenced, or all links, with a reset for both sides. Returns when that is done. */
+void proxy_let_go(proxy *);
 void proxy_drop(proxy *);
 
 #endif

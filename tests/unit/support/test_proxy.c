@@ -364,8 +364,23 @@ static void a_server_that_is_left_hears_of_it_when_the_link_is_dropped(void **st
     EXPECT_ALL(l.client, "");
     assert_int_equal(recv(l.server, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(errno, EAGAIN);
+    assert_int_equal(proxy_links(l.p), 1);
+    proxy_let_go(l.p);
+    assert_int_equal(proxy_links(l.p), 0);
+    EXPECT_ALL(l.server, "!");
+    line_close(&l);
+}
+
+static void links_that_are_not_silent_stay_when_the_silent_ones_are_let_go(void **state)
+{
+    (void)state;
+    line l = line_open(PROXY_RAW, 0);
+    proxy_let_go(l.p);
+    SAY(l.client, "still there");
+    EXPECT(l.server, "still there");
     proxy_drop(l.p);
     EXPECT_ALL(l.server, "!");
+    EXPECT_ALL(l.client, "!");
     line_close(&l);
 }
 
@@ -508,6 +523,7 @@ int main(void)
         cmocka_unit_test(the_next_fault_counts_from_where_the_one_before_it_struck),
         cmocka_unit_test(a_stalled_link_says_nothing_to_either_side_until_it_is_dropped),
         cmocka_unit_test(a_server_that_is_left_hears_of_it_when_the_link_is_dropped),
+        cmocka_unit_test(links_that_are_not_silent_stay_when_the_silent_ones_are_let_go),
         cmocka_unit_test(rubbish_takes_the_place_of_a_message),
         cmocka_unit_test(a_message_is_doubled),
         cmocka_unit_test(clients_are_refused_and_let_in_again),
