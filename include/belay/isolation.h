@@ -41,20 +41,19 @@ BELAYI_BEGIN_C
     X(VANISHING, "OTV", "observed transaction vanishes", "use READ COMMITTED or higher for all that is acted on")      \
     X(PHANTOM_READ, "PMP", "rows appear between two reads", "read once, or read at REPEATABLE READ or higher")         \
     X(PHANTOM_WRITE, "PMP-write", "a write hits other rows than were read",                                            \
-      "SELECT ... FOR UPDATE first, or write by the keys that were read; or BELAY_SNAPSHOT with .retries")             \
-    X(LOST_UPDATE, "P4", "lost update",                                                                                \
-      "SELECT ... FOR UPDATE before computing, or SET n = n - ?; or BELAY_SNAPSHOT with .retries")                     \
+      "SELECT ... FOR UPDATE first, or write by key; or BELAY_SNAPSHOT and .retries")                                  \
+    X(LOST_UPDATE, "P4", "lost update", "SELECT ... FOR UPDATE, or SET n = n - ?; or BELAY_SNAPSHOT and .retries")     \
     X(COUNTER_RACE, "counter", "a counter of three sessions counts short",                                             \
-      "SET n = n + 1 in one statement; or SELECT ... FOR UPDATE; or BELAY_SNAPSHOT with .retries")                     \
+      "SET n = n + 1 in one statement; or BELAY_SNAPSHOT and .retries")                                                \
     X(READ_SKEW, "G-single", "read skew: two rows of two moments", "read at REPEATABLE READ or higher")                \
     X(PREDICATE_SKEW, "G-single-predicate", "read skew: two searches of two moments",                                  \
-      "read at REPEATABLE READ or higher, or read all in one statement")                                               \
+      "read at REPEATABLE READ or higher, or all in one statement")                                                    \
     X(WRITE_ON_SKEW, "G-single-write", "read skew: a write acts on what was not read",                                 \
-      "SELECT ... FOR UPDATE first; or BELAY_SNAPSHOT with .retries")                                                  \
+      "SELECT ... FOR UPDATE first; or BELAY_SNAPSHOT and .retries")                                                   \
     X(WRITE_SKEW, "G2-item", "write skew: two rows under one rule",                                                    \
-      "SELECT ... FOR UPDATE all rows the rule is about; or BELAY_SERIALIZABLE with .retries")                         \
+      "FOR UPDATE on all rows of the rule; or BELAY_SERIALIZABLE and .retries")                                        \
     X(PREDICATE_WRITE_SKEW, "G2", "write skew: rows that were not there yet",                                          \
-      "lock a row that stands for the rule, or a UNIQUE constraint; or BELAY_SERIALIZABLE with .retries")
+      "lock a row that stands for the rule; or BELAY_SERIALIZABLE and .retries")
 
 typedef enum belay_anomaly {
 #define BELAYI_X(name, sign, title, advice) BELAY_##name,

@@ -159,7 +159,8 @@ static belay_code ask_level(check *c, belay_level level)
         (void)belay_int_of(s, "SELECT 1");
     c->report->in_force[level] = belay_isolation(s);
     belay_code code = belay_status(s);
-    c->report->error = *belay_pending(s);
+    if (code != BELAY_OK)
+        c->report->error = *belay_pending(s);
     belay_rollback(s);
     return code;
 }
