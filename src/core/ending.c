@@ -141,8 +141,10 @@ static bool send_commit(belayi_transaction *t)
     if (belayi_wire_commit(t, &error) == BELAY_OK)
         return true;
     t->doubted = error.code;
-    if (error.outcome == BELAY_WORK_UNKNOWN)
+    if (error.outcome == BELAY_WORK_UNKNOWN) {
+        t->named = t->conn->driver->identify && t->conn->driver->identify(t->conn, &t->token);
         belayi_scope_tell_doubt(&error);
+    }
     belayi_scope_fail(t, &error);
     return false;
 }

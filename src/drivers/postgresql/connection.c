@@ -175,22 +175,10 @@ static belay_level find_level(const char *name)
 
 belay_code belayi_pg_isolation(belay_conn *base, belay_level *out_level, belay_error *error)
 {
-    belayi_pg_conn *conn = (belayi_pg_conn *)base;
     PGresult *result;
-    belay_code code = belayi_pg_take_off(conn, error);
-    if (code == BELAY_OK)
-        code = belayi_pg_launch(
-            conn, PQsendQueryParams(conn->pg, "SHOW transaction_isolation", 0, NULL, NULL, NULL, NULL, 0), error);
-    if (code == BELAY_OK)
-        code = belayi_pg_read_ahead(conn, error);
-    do {
-        if (code == BELAY_OK)
-            code = belayi_pg_receive(conn, &result, error);
-        if (code != BELAY_OK)
-            return code;
-        if (result && PQntuples(result) == 1)
-            *out_level = find_level(PQgetvalue(result, 0, 0));
-        PQclear(result);
-    } while (result);
-    return belayi_pg_land(conn, error);
+    belay_code code = belayi_pg_query((belayi_pg_conn *)base, "SHOW transaction_isolation", &result, error);
+    if (code == BELAY_OK && PQntuples(result) == 1)
+        *out_level = find_level(PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return code;
 }

@@ -132,6 +132,8 @@ static belay_code send(belayi_pg_statement *s, size_t n, const belay_value *valu
     write_name(s->name, name);
     int queued =
         PQsendQueryPrepared(conn->pg, name, (int)n, parameters->texts, parameters->lengths, parameters->formats, 0);
+    if (queued && s->base.writes)
+        queued = belayi_pg_identity_ask(conn);
     return belayi_pg_launch(conn, queued, error);
 }
 
@@ -235,7 +237,11 @@ static belay_code end_run(belayi_pg_statement *s, belay_error *error)
         code = belayi_pg_receive(conn, &more, error);
         PQclear(more);
     } while (code == BELAY_OK && more);
-    return code == BELAY_OK ? belayi_pg_land(conn, error) : code;
+    if (code == BELAY_OK)
+        code = belayi_pg_land(conn, error);
+    if (code != BELAY_OK && belayi_pg_is_stale(error))
+        conn->generation++; /* what rode behind the statement was */
+    return code;
 }
 
 static void forget_run(belayi_pg_statement *s)

@@ -37,6 +37,7 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
         return belayi_pg_fail_link(conn, error);
     belayi_pg_owe_nothing(conn);
     conn->lent = false;
+    conn->identity.read_only = options->read_only;
     snprintf(conn->owed.begin, sizeof conn->owed.begin, "BEGIN%s%s%s", level_words[options->isolation],
              options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
     belay_code code = settle_if_shared(conn, error);
@@ -84,7 +85,7 @@ belay_code belayi_pg_commit(belay_conn *base, belay_error *error)
         return BELAY_OK; /* whatever became of the connection then */
     if (code == BELAY_OK)
         return report_not_committed(tag, error);
-    if (base->round_trips > trips && outcome_is_unknown(conn, error))
+    if (base->round_trips > trips && outcome_is_unknown(conn, error) && !belayi_pg_keeps_nothing(conn))
         error->outcome = BELAY_WORK_UNKNOWN;
     return code;
 }
