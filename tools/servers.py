@@ -107,6 +107,7 @@ class PostgreSQL(Server):
 
     def start(self):
         self.call(program("initdb"), "-D", self.data, "-U", "belay", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.call(program("pg_resetwal"), "--epoch=7", "-D", self.data)  # transactions have numbers of 64 bits
         settings = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder,
             "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": 120,

@@ -199,8 +199,8 @@ belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error 
 belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error);
 
 /* Asks along for the number of the transaction, behind a statement that writes, when it isn't known. What libpq said
-   of queueing that. */
-int belayi_pg_identity_ask(belayi_pg_conn *conn);
+   of queueing that. `may_deallocate`: the statement may make the server forget what was prepared. */
+int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate);
 
 /* A result was read that nobody else takes: perhaps it is an answer to these. */
 void belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result);
@@ -218,6 +218,7 @@ typedef struct belayi_pg_statement {
     belay_statement base;
     char *text;
     unsigned parameters;
+    bool is_other;       /* no SELECT, INSERT, UPDATE or DELETE: it may do anything */
     unsigned name;       /* 0: not prepared */
     unsigned generation; /* of the schema, when it was prepared */
     Oid *types;          /* that it was prepared with; 0: the server's guess */

@@ -116,8 +116,12 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
 {
     enum { AT_MOST = 32 };
     belay_code code = BELAY_OK;
-    for (int i = 0; i < AT_MOST && code == BELAY_OK && conn->garbage_count > 0; i++)
+    for (int i = 0; i < AT_MOST && code == BELAY_OK && conn->garbage_count > 0; i++) {
         code = add_numbered(conn, "DEALLOCATE", conn->garbage[--conn->garbage_count], error);
+        if (code == BELAY_OK)
+            code = add_sync(conn, error); /* it may be there no more: that must not fail the next */
+    }
+    int forgotten = conn->ahead;
     if (code == BELAY_OK && wanted_lock_timeout(conn) != conn->lock_session) {
         code = add_lock_timeout(conn, "SESSION", error);
         conn->lock_session = conn->lock_now;
@@ -125,7 +129,7 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
     if (code == BELAY_OK)
         code = belayi_pg_identity_prepare(conn, error);
     conn->harmless = conn->ahead;
-    return code == BELAY_OK && conn->ahead > 0 ? add_sync(conn, error) : code;
+    return code == BELAY_OK && conn->ahead > forgotten ? add_sync(conn, error) : code;
 }
 
 static belay_code add_owed(belayi_pg_conn *conn, belay_error *error)

@@ -87,12 +87,14 @@ belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error)
     return belayi_pg_note_ahead(conn, queued, error);
 }
 
-int belayi_pg_identity_ask(belayi_pg_conn *conn)
+int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate)
 {
     char name[32];
     const belayi_pg_identity *own = &conn->identity;
-    if (!conn->in_transaction || own->number != 0 || own->read_only || !can_be_asked(conn) || !is_prepared(conn))
+    if (!conn->in_transaction || own->number != 0 || own->read_only || !can_be_asked(conn))
         return 1;
+    if (may_deallocate || conn->lent || !is_prepared(conn))
+        return PQsendQueryParams(conn->pg, number_text, 0, NULL, NULL, NULL, NULL, 0);
     write_name(conn, name);
     return PQsendQueryPrepared(conn->pg, name, 0, NULL, NULL, NULL, 0);
 }

@@ -50,6 +50,7 @@ belay_code belayi_pg_prepare(belay_conn *base, const belayi_sql *sql, belay_stat
     /* What a SELECT does besides, the server itself refuses where only reading is allowed. */
     s->base = (belay_statement){base, sql->kind != BELAYI_SQL_SELECT, 0};
     s->parameters = sql->parameters;
+    s->is_other = sql->kind == BELAYI_SQL_OTHER;
     *out_statement = &s->base;
     return BELAY_OK;
 }
@@ -133,7 +134,7 @@ static belay_code send(belayi_pg_statement *s, size_t n, const belay_value *valu
     int queued =
         PQsendQueryPrepared(conn->pg, name, (int)n, parameters->texts, parameters->lengths, parameters->formats, 0);
     if (queued && s->base.writes)
-        queued = belayi_pg_identity_ask(conn);
+        queued = belayi_pg_identity_ask(conn, s->is_other);
     return belayi_pg_launch(conn, queued, error);
 }
 

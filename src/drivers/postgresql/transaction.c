@@ -36,6 +36,8 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
     if (belayi_pg_status(base) == BELAY_TRANSACTION_LOST)
         return belayi_pg_fail_link(conn, error);
     belayi_pg_owe_nothing(conn);
+    if (conn->lent)
+        conn->identity.name = 0; /* the program may have deallocated it, or anything */
     conn->lent = false;
     conn->identity.read_only = options->read_only;
     snprintf(conn->owed.begin, sizeof conn->owed.begin, "BEGIN%s%s%s", level_words[options->isolation],
