@@ -104,8 +104,7 @@ static void tell_undone(const belay_session *s, belay_error *pending)
     belay_code code = s->transaction.doubted;
     pending->code = code == BELAY_IN_DOUBT ? BELAY_CONNECTION : code;
     pending->outcome = BELAY_WORK_ROLLED_BACK;
-    BELAYI_REPORT_FORMAT(pending->message,
-                         "the commit failed, and by %s it was found out that nothing of it was kept",
+    BELAYI_REPORT_FORMAT(pending->message, "the commit failed, and by %s it was found out that nothing of it was kept",
                          s->unit.once ? "the key of the unit" : "the number of its transaction");
     BELAYI_REPORT_FIELD(pending->hint, "");
 }

@@ -6,7 +6,7 @@
  * the transaction by name, by that. Only when neither gives an answer the unit
  * stays in doubt, and its error says why.
  *
- * Tests: tests/unit/session/test_doubt.c, tests/fault/test_outcome.c,
+ * Tests: tests/fault/test_doubt.c, tests/fault/test_outcome.c,
  * tests/fault/test_once*.c.
  */
 #ifndef BELAYI_SESSION_DOUBT_H

@@ -12,12 +12,7 @@
 #include "random.h"
 #include "report.h"
 
-enum {
-    KEY_MAX = BELAYI_ONCE_KEY_ROOM - 1,
-    SQL_ROOM = 1024,
-    SECONDS_A_DAY = 86400,
-    PRUNE_EVERY_S = 3600
-};
+enum { KEY_MAX = BELAYI_ONCE_KEY_ROOM - 1, SQL_ROOM = 1024, SECONDS_A_DAY = 86400, PRUNE_EVERY_S = 3600 };
 
 belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *error)
 {

@@ -1,4 +1,5 @@
-/* What became of a transaction: its number is learned on the way, and the server is asked by it on another connection. */
+/* What became of a transaction: its number is learned on the way, and the server is asked by it on another connection.
+ */
 #include "postgresql_rig.h"
 
 #include <sys/socket.h>
