@@ -117,6 +117,7 @@ void belayi_pg_close(belay_conn *conn);
 void belayi_pg_disown(belay_conn *conn);
 void *belayi_pg_native(belay_conn *conn);
 belay_transaction_status belayi_pg_status(belay_conn *conn);
+bool belayi_pg_hung_up(belay_conn *conn);
 belay_code belayi_pg_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
 
 /* At least `size` bytes, until the next call of this. NULL without memory. */

@@ -33,6 +33,7 @@ const belay_driver belayi_driver_postgresql = {
     .disown = belayi_pg_disown,
     .native = belayi_pg_native,
     .status = belayi_pg_status,
+    .hung_up = belayi_pg_hung_up,
     .isolation = belayi_pg_isolation,
     .begin = belayi_pg_begin,
     .commit = belayi_pg_commit,

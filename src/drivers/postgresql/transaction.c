@@ -50,14 +50,6 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
 
 /* ---- Commit and rollback --------------------------------------------------------------------------- */
 
-/* When the server hung up before, COMMIT never leaves: then it is certain that nothing was committed. */
-static bool hung_up(belayi_pg_conn *conn)
-{
-    while (!conn->lost && belayi_pg_heard(conn->pg))
-        conn->lost = !PQconsumeInput(conn->pg);
-    return conn->lost;
-}
-
 static bool outcome_is_unknown(const belayi_pg_conn *conn, const belay_error *error)
 {
     return conn->lost || strcmp(error->sqlstate, "40003") == 0 || strcmp(error->sqlstate, "08007") == 0;
@@ -79,7 +71,8 @@ belay_code belayi_pg_commit(belay_conn *base, belay_error *error)
     belayi_pg_owe_nothing(conn);
     if (empty)
         return BELAY_OK;
-    if (belayi_pg_status(base) == BELAY_TRANSACTION_LOST || hung_up(conn))
+    /* When the server hung up before, COMMIT never leaves: then it is certain that nothing was committed. */
+    if (belayi_pg_hung_up(base))
         return belayi_pg_fail_link(conn, error);
     int trips = base->round_trips;
     belay_code code = belayi_pg_command(conn, "COMMIT", tag, error);
