@@ -46,9 +46,9 @@ typedef struct bench_transfer {
 /* What harness.py asks for. Texts are borrowed from argv. */
 typedef struct bench {
     const char *mode;
-    const char *database; /* a file that is there, ":memory:", or the URL of a server */
-    const char *schema;   /* run first when not NULL: a database in memory starts empty */
-    const char *dump;     /* the rows of `item` are written to this file at the end, when not NULL */
+    const char *database;   /* a file that is there, ":memory:", or the URL of a server */
+    const char *schema;     /* run first when not NULL: a database in memory starts empty */
+    const char *dump;       /* the rows of `item` are written to this file at the end, when not NULL */
     char *asks[BENCH_ASKS]; /* NAME=SQL: settings that the side asks its own connection for */
     size_t ask_count;
     size_t count, clients;
