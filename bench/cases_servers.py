@@ -52,6 +52,7 @@ def delayed(program, url):
 @contextlib.contextmanager
 def open_stores(programs):
     """The two servers by both links: (kind, link) -> store."""
+    stores.must_be_on_disk(url_of("BELAY_TEST_SERVERS"))
     with contextlib.ExitStack() as links:
         result = {}
         for kind, variable in ((stores.Postgresql, "BELAY_TEST_POSTGRESQL"), (stores.Mariadb, "BELAY_TEST_MARIADB")):
