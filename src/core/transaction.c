@@ -238,10 +238,10 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
     t->watched = spec->eager;
-    t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = t->reviewed = t->prepared = false;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
-        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
+        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable, .gid = spec->gid};
     t->owed_frames = t->owed_marks = 0;
     t->hooks.failed = 0;
 }

@@ -171,6 +171,20 @@ belay_code belayi_pg_savepoint(belay_conn *conn, unsigned number, belay_error *e
 belay_code belayi_pg_release(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
 
+/* Whether the server hung up before: then nothing that is sent can arrive. */
+bool belayi_pg_hung_up(belayi_pg_conn *conn);
+
+/* The server has answered with `tag` where it should have kept the work, which means that it did not. */
+belay_code belayi_pg_report_not_kept(const char *tag, belay_error *error);
+
+/* ---- Prepared transactions: prepared.c --------------------------------------------------------------- */
+
+belay_code belayi_pg_can_prepare(belay_conn *conn, belay_error *error);
+belay_code belayi_pg_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_pg_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+belay_code belayi_pg_list_prepared(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                   belay_error *error);
+
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 
 typedef struct belayi_pg_statement {

@@ -48,4 +48,8 @@ const belay_driver belayi_driver_postgresql = {
     .step = belayi_pg_step,
     .finish = belayi_pg_finish,
     .column_name = belayi_pg_column_name,
+    .can_prepare = belayi_pg_can_prepare,
+    .prepare_transaction = belayi_pg_prepare_transaction,
+    .finish_prepared = belayi_pg_finish_prepared,
+    .list_prepared = belayi_pg_list_prepared,
 };

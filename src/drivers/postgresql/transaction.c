@@ -48,7 +48,7 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
 /* ---- Commit and rollback --------------------------------------------------------------------------- */
 
 /* When the server hung up before, COMMIT never leaves: then it is certain that nothing was committed. */
-static bool hung_up(belayi_pg_conn *conn)
+bool belayi_pg_hung_up(belayi_pg_conn *conn)
 {
     while (!conn->lost && belayi_pg_heard(conn->pg))
         conn->lost = !PQconsumeInput(conn->pg);
@@ -61,7 +61,7 @@ static bool outcome_is_unknown(const belayi_pg_conn *conn, const belay_error *er
 }
 
 /* The server answers a COMMIT of a transaction in which a statement has failed with success. */
-static belay_code report_not_committed(const char *tag, belay_error *error)
+belay_code belayi_pg_report_not_kept(const char *tag, belay_error *error)
 {
     belayi_report(error, BELAY_MISUSE, "the server rolled back instead of committing: it answered %s", tag);
     BELAYI_REPORT_FIELD(error->hint, "a statement had failed in it that was sent on the engine's own handle");
@@ -76,14 +76,14 @@ belay_code belayi_pg_commit(belay_conn *base, belay_error *error)
     belayi_pg_owe_nothing(conn);
     if (empty)
         return BELAY_OK;
-    if (belayi_pg_status(base) == BELAY_TRANSACTION_LOST || hung_up(conn))
+    if (belayi_pg_status(base) == BELAY_TRANSACTION_LOST || belayi_pg_hung_up(conn))
         return belayi_pg_fail_link(conn, error);
     int trips = base->round_trips;
     belay_code code = belayi_pg_command(conn, "COMMIT", tag, error);
     if (strcmp(tag, "COMMIT") == 0)
         return BELAY_OK; /* whatever became of the connection then */
     if (code == BELAY_OK)
-        return report_not_committed(tag, error);
+        return belayi_pg_report_not_kept(tag, error);
     if (base->round_trips > trips && outcome_is_unknown(conn, error))
         error->outcome = BELAY_WORK_UNKNOWN;
     return code;
