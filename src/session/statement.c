@@ -30,7 +30,7 @@ static belay_code check_control(const belayi_sql *sql, bool alone, belay_error *
         return belayi_report(error, BELAY_MISUSE, "transaction control is not sent as SQL text: use %s", instead);
     if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && !alone)
         return belayi_report(error, BELAY_MISUSE,
-                             "this statement would commit the scope that it stands in: run it outside");
+                             "this statement would commit the transaction that it stands in: run it outside");
     return BELAY_OK;
 }
 
@@ -58,7 +58,8 @@ static belay_code check_text(belay_session *s, const belayi_call *call, const be
                              belay_error *error)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
-    belay_code code = check_control(sql, alone, error);
+    /* In somebody else's transaction even a statement outside any scope is not alone. */
+    belay_code code = check_control(sql, alone && !s->transaction.foreign, error);
     if (code == BELAY_OK)
         code = check_locking(sql, top->read_only, alone, error);
     if (code == BELAY_OK)
