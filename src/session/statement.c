@@ -23,11 +23,13 @@ static belay_code refuse_call(belay_session *s, const belayi_call *call, belay_e
 /* ---- What is refused
  * ---------------------------------------------------------------------------------------------------- */
 
-static belay_code check_control(const belayi_sql *sql, bool alone, belay_error *error)
+static belay_code check_control(const belayi_sql *sql, bool read_only, bool alone, belay_error *error)
 {
     const char *instead = NULL;
     if (belayi_sql_controls_transaction(sql->kind, &instead))
         return belayi_report(error, BELAY_MISUSE, "transaction control is not sent as SQL text: use %s", instead);
+    if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && read_only) /* as where it would not commit */
+        return belayi_report(error, BELAY_READ_ONLY, "a change of the schema, or the like, in a read-only scope");
     if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && !alone)
         return belayi_report(error, BELAY_MISUSE,
                              "this statement would commit the transaction that it stands in: run it outside");
@@ -59,7 +61,7 @@ static belay_code check_text(belay_session *s, const belayi_call *call, const be
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
     /* In somebody else's transaction even a statement outside any scope is not alone. */
-    belay_code code = check_control(sql, alone && !s->transaction.foreign, error);
+    belay_code code = check_control(sql, top->read_only, alone && !s->transaction.foreign, error);
     if (code == BELAY_OK)
         code = check_locking(sql, top->read_only, alone, error);
     if (code == BELAY_OK)
