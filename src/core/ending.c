@@ -50,7 +50,7 @@ static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
     if (belayi_savepoint_trim(t, error) == BELAY_OK)
         return true;
     if (frame->savepoint > 0)
-        t->holders[frame->savepoint - 1]++;
+        t->set[frame->savepoint - 1].holders++;
     belayi_scope_fail(t, error);
     return false;
 }
@@ -149,8 +149,10 @@ static bool send_commit(belayi_transaction *t)
         return true;
     }
     t->doubted = error.code;
-    if (error.outcome == BELAY_WORK_UNKNOWN)
+    if (error.outcome == BELAY_WORK_UNKNOWN) {
+        t->named = t->conn->driver->identify && t->conn->driver->identify(t->conn, &t->token);
         belayi_scope_tell_doubt(&error);
+    }
     belayi_queue_fail(t, &error);
     return false;
 }

@@ -23,11 +23,13 @@ static belay_code refuse_call(belay_session *s, const belayi_call *call, belay_e
 /* ---- What is refused
  * ---------------------------------------------------------------------------------------------------- */
 
-static belay_code check_control(const belayi_sql *sql, bool alone, belay_error *error)
+static belay_code check_control(const belayi_sql *sql, bool read_only, bool alone, belay_error *error)
 {
     const char *instead = NULL;
     if (belayi_sql_controls_transaction(sql->kind, &instead))
         return belayi_report(error, BELAY_MISUSE, "transaction control is not sent as SQL text: use %s", instead);
+    if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && read_only) /* as where it would not commit */
+        return belayi_report(error, BELAY_READ_ONLY, "a change of the schema, or the like, in a read-only scope");
     if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && !alone)
         return belayi_report(error, BELAY_MISUSE,
                              "this statement would commit the scope that it stands in: run it outside");
@@ -58,7 +60,7 @@ static belay_code check_text(belay_session *s, const belayi_call *call, const be
                              belay_error *error)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
-    belay_code code = check_control(sql, alone, error);
+    belay_code code = check_control(sql, top->read_only, alone, error);
     if (code == BELAY_OK)
         code = check_locking(sql, top->read_only, alone, error);
     if (code == BELAY_OK)
@@ -153,6 +155,12 @@ static bool undoes_itself(const belayi_running *running)
     return !statement->writes || driver->self_contained(statement);
 }
 
+/* Locks on rows are kept as work is. */
+static bool leaves_something(const belayi_running *running)
+{
+    return running->cached->statement->writes || running->cached->sql.lock != BELAYI_LOCK_NONE;
+}
+
 /* Sends the savepoints that are owed. What only reads leaves nothing to undo where the engine does so by itself. */
 static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call, const belayi_running *running)
 {
@@ -216,6 +224,8 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
     code = belayi_scope_begin(t);
     if (code == BELAY_OK)
         code = set_savepoints(t, call, running);
+    if (code == BELAY_OK && t->trace && leaves_something(running))
+        belayi_scope_count_written(t, call->place);
     running->since = t->trace ? belayi_wire_listen(t) : 0;
     return code;
 }
