@@ -30,6 +30,7 @@
 static const int64_t cancel_ns = INT64_C(2000) * BELAYI_NS_PER_MS;  /* for a connection, and a KILL QUERY on it */
 static const int64_t answer_ns = INT64_C(3000) * BELAYI_NS_PER_MS;  /* for a cancelled statement to answer */
 static const int64_t control_ns = INT64_C(5000) * BELAYI_NS_PER_MS; /* for BEGIN, COMMIT, ... behind the deadline */
+static const int64_t back_ns = INT64_C(30000) * BELAYI_NS_PER_MS;   /* for ROLLBACK, where there is no deadline */
 
 /* ---- The socket ---------------------------------------------------------------------------------------------- */
 
@@ -172,10 +173,10 @@ belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patien
     conn->cancelled = conn->given_up = false;
     conn->cancel_at = cancels ? deadline : 0;
     conn->hang_up_at = 0;
-    if (!cancels && deadline) {
-        int64_t now = belayi_clock_now();
-        conn->hang_up_at = (deadline > now ? deadline : now) + control_ns;
-    }
+    if (cancels || (!deadline && patience != BELAYI_MARIADB_BACK))
+        return BELAY_OK;
+    int64_t now = belayi_clock_now();
+    conn->hang_up_at = deadline ? (deadline > now ? deadline : now) + control_ns : now + back_ns;
     return BELAY_OK;
 }
 
