@@ -92,6 +92,17 @@ BELAYI_COLD void belayi_wire_tell_scope(belayi_transaction *t, belay_code code)
     belayi_wire_tell(t, &event);
 }
 
+BELAYI_COLD void belayi_wire_warn(belayi_transaction *t, belay_place place, const char *detail)
+{
+    belay_trace_event event = {.kind = BELAY_TRACE_WARNING,
+                               .detail = detail,
+                               .start_ns = belayi_clock_now(),
+                               .file = place.file,
+                               .function = place.function,
+                               .line = place.line};
+    belayi_wire_tell(t, &event);
+}
+
 /* ---- Calling ----------------------------------------------------------------------------------------------------- */
 
 /* A call of the driver's, told when somebody listens. */
@@ -110,9 +121,30 @@ belay_code belayi_wire_begin(belayi_transaction *t, belay_error *error)
     SAY(t, BEGIN, 0, t->conn->driver->begin(t->conn, &t->begin, error));
 }
 
+belay_code belayi_wire_prepare(belayi_transaction *t, belay_error *error)
+{
+    SAY(t, PREPARE, 0, t->conn->driver->prepare_transaction(t->conn, t->begin.gid, error));
+}
+
+belay_code belayi_wire_finish_prepared(belayi_transaction *t, bool commit, belay_error *error)
+{
+    const char *gid = t->begin.gid;
+    if (commit)
+        SAY(t, COMMIT, 0, t->conn->driver->finish_prepared(t->conn, gid, true, error));
+    SAY(t, ROLLBACK, 0, t->conn->driver->finish_prepared(t->conn, gid, false, error));
+}
+
 belay_code belayi_wire_commit(belayi_transaction *t, belay_error *error)
 {
-    SAY(t, COMMIT, 0, t->conn->driver->commit(t->conn, error));
+    if (!t->trace)
+        return t->conn->driver->commit(t->conn, error);
+    belay_trace_event event = {.kind = BELAY_TRACE_COMMIT, .start_ns = belayi_wire_listen(t)};
+    event.code = t->conn->driver->commit(t->conn, error);
+    if (t->conn->failed > 0)
+        return event.code; /* a statement that left with it, which tells it */
+    belayi_queue_tell(t);
+    belayi_wire_tell_call(t, &event);
+    return event.code;
 }
 
 belay_code belayi_wire_rollback(belayi_transaction *t, belay_error *error)

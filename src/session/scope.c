@@ -117,6 +117,8 @@ BELAYI_COLD static bool run_again(belay_session *s)
 static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form,
                              const belay_place *place)
 {
+    if (options)
+        belayi_scope_drain(&s->transaction);
     belay_code code = is_working(s) ? BELAY_OK : check_standing(s, place);
     if (code != BELAY_OK)
         return code;
@@ -147,7 +149,7 @@ static bool is_open(const belay_session *s, uint64_t serial)
 }
 
 /* Scopes that the program opened inside and did not end: they go first, and are misuse unless it is all abandoned. */
-BELAYI_COLD static void end_inner(belay_session *s, uint64_t serial, belayi_end reason)
+BELAYI_COLD void belayi_session_end_inside(belay_session *s, uint64_t serial, belayi_end reason)
 {
     while (!is_innermost(s, serial)) {
         if (reason == BELAYI_END_COMMIT)
@@ -157,12 +159,12 @@ BELAYI_COLD static void end_inner(belay_session *s, uint64_t serial, belayi_end 
     }
 }
 
-static belay_code end_scope(belay_session *s, uint64_t serial, belayi_end reason)
+belay_code belayi_session_end_to(belay_session *s, uint64_t serial, belayi_end reason)
 {
     if (!is_innermost(s, serial)) {
         if (!is_open(s, serial))
             return BELAY_OK;
-        end_inner(s, serial, reason);
+        belayi_session_end_inside(s, serial, reason);
     }
     return belayi_session_end_scope(s, reason);
 }
@@ -181,7 +183,7 @@ belayi_block belayi_block_open(belay_session *s, const belay_scope_options *opti
 {
     belay_place place = {.file = file, .function = function, .line = line};
     belayi_block block = {.session = s, .serial = 0, .stage = BELAYI_STAGE_OVER};
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return block;
     belayi_transaction *t = &s->transaction;
     bool open = !options && !s->stream && belayi_scope_takes_another(t);
@@ -212,7 +214,7 @@ static bool end_block(belayi_block *block)
 {
     belay_session *s = block->session;
     bool was_outside = s->transaction.depth == 0; /* the program has ended it already */
-    end_scope(s, block->serial, BELAYI_END_COMMIT);
+    belayi_session_end_to(s, block->serial, BELAYI_END_COMMIT);
     return s->transaction.depth == 0 && !was_outside && run_block_again(block);
 }
 
@@ -238,7 +240,7 @@ void belayi_block_abandon(belayi_block *block)
     block->stage = BELAYI_STAGE_OVER;
     if (!belayi_session_enter_to_end(block->session))
         return;
-    end_scope(block->session, block->serial, BELAYI_END_ABANDON);
+    belayi_session_end_to(block->session, block->serial, BELAYI_END_ABANDON);
     belayi_session_leave(block->session);
 }
 
@@ -252,11 +254,11 @@ static belay_code finish_unit(belay_session *s, uint64_t serial, int result, bel
         return belayi_session_code(s);
     if (result != 0) {
         belay_error error;
-        end_inner(s, serial, BELAYI_END_COMMIT);
+        belayi_session_end_inside(s, serial, BELAYI_END_COMMIT);
         belayi_report(&error, BELAY_APPLICATION, "the unit returned %d", result);
         belayi_session_raise(s, place, &error);
     }
-    belay_code code = end_scope(s, serial, BELAYI_END_COMMIT);
+    belay_code code = belayi_session_end_to(s, serial, BELAYI_END_COMMIT);
     return s->transaction.depth == 0 ? s->status.code : code;
 }
 
@@ -272,7 +274,7 @@ static void leave_unit(running_unit *running)
     running->session->inside--;
     if (running->returned || !belayi_session_enter_to_end(running->session))
         return;
-    end_scope(running->session, running->serial, BELAYI_END_ABANDON);
+    belayi_session_end_to(running->session, running->serial, BELAYI_END_ABANDON);
     belayi_session_leave(running->session);
 }
 
@@ -305,7 +307,7 @@ static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place 
 belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scope_options *options, belay_unit unit,
                            void *arg)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
     if (!unit) {
         belay_code refused = belayi_session_misuse(s, place, "belay_atomic was called without a unit");
@@ -329,8 +331,10 @@ belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scop
 
 belay_code belay_begin_at(belay_session *s, belay_place place, const belay_scope_options *options)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
+    if (options)
+        belayi_scope_drain(&s->transaction);
     belay_error error;
     belayi_scope_spec spec = {0};
     belay_code refused = BELAY_OK;
@@ -362,7 +366,7 @@ static belay_code check_call(belay_session *s, belay_place place, const char *ca
 
 static belay_code end_call(belay_session *s, belay_place place, belayi_end reason, const char *call)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
     belay_code code = check_call(s, place, call);
     if (code == BELAY_OK) {

@@ -52,6 +52,8 @@ typedef struct belayi_mariadb_conn {
     bool adopted;                             /* the program's: its settings are left alone, and calls on it block */
     bool lent;                                /* to the program: it may have changed what it likes */
     bool began;                               /* a transaction that this driver began, as far as it was told */
+    const char *xa;                           /* the name of the XA transaction that is open; NULL: none is */
+    bool prepared;                            /* it was prepared here */
     bool doubt;                               /* an error may have ended the transaction: the server must be asked */
     bool lost;                                /* of no use any more */
     unsigned ended_by;                        /* the server's error that put the transaction in doubt; 0: none */
@@ -69,6 +71,7 @@ typedef struct belayi_mariadb_conn {
     belay_level level;   /* DEFAULT: that of the database */
     bool has_snapshot;   /* innodb_snapshot_isolation is there */
     bool snapshot_on;    /* as the database has it */
+    uint64_t max_packet; /* the server closes a connection on which more comes at once; 0: not known */
     char default_level[BELAYI_MARIADB_NAME_ROOM];
     char level_variable[BELAYI_MARIADB_NAME_ROOM]; /* tx_isolation, transaction_isolation */
     belay_level own_level;                         /* of an adopted connection's transaction that we began */
@@ -121,6 +124,8 @@ bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns,
 
 /* Whether the server has closed its end, or said something that nobody asked for, which it does before closing. */
 bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn);
+/* The same of a connection that is idle; never of the program's own, on which a result of its own may lie. */
+bool belayi_mariadb_hung_up_idle(belay_conn *conn);
 
 /* ---- Commands: command.c ---------------------------------------------------------------------------- */
 
@@ -151,6 +156,25 @@ belay_code belayi_mariadb_set_level(belayi_mariadb_conn *conn, belay_level level
 
 /* Fails when the transaction that was begun is not open any more: nothing may run then as if it were. */
 belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *error);
+
+/* No transaction is open any more. */
+void belayi_mariadb_note_end(belayi_mariadb_conn *conn);
+
+/* Fails when the connection is of no use, before anything is sent that would be lost. */
+belay_code belayi_mariadb_check_there(belayi_mariadb_conn *conn, belay_error *error);
+
+/* ---- Prepared transactions: prepared.c -------------------------------------------------------------- */
+
+/* A transaction that is to be prepared is another kind from its beginning to its end. */
+belay_code belayi_mariadb_begin_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_commit_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_rollback_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+
+belay_code belayi_mariadb_can_prepare(belay_conn *conn, belay_error *error);
+belay_code belayi_mariadb_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+belay_code belayi_mariadb_list_prepared(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                        belay_error *error);
 
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 
@@ -198,6 +222,9 @@ belay_step belayi_mariadb_step(belay_statement *statement, belay_value *cells, b
                                belay_error *error);
 void belayi_mariadb_finish(belay_statement *statement);
 const char *belayi_mariadb_column_name(belay_statement *statement, int column);
+
+/* Refuses what the server would not take, and close the connection for. */
+belay_code belayi_mariadb_check_packet(const belayi_mariadb_conn *conn, size_t size, belay_error *error);
 
 /* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
 belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error);
