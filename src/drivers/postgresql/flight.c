@@ -58,12 +58,15 @@ static belay_code enter(belayi_pg_conn *conn, bool unbounded, belay_error *error
     return BELAY_OK;
 }
 
+belay_code belayi_pg_note_queued(belayi_pg_conn *conn, int queued, belay_error *error)
+{
+    return queued ? BELAY_OK : crash(conn, error);
+}
+
 belay_code belayi_pg_note_ahead(belayi_pg_conn *conn, int queued, belay_error *error)
 {
-    if (!queued)
-        return crash(conn, error);
-    conn->ahead++;
-    return BELAY_OK;
+    conn->ahead += queued != 0;
+    return belayi_pg_note_queued(conn, queued, error);
 }
 
 static int queue_text(belayi_pg_conn *conn, const char *text)
@@ -132,7 +135,7 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
     return code == BELAY_OK && conn->ahead > forgotten ? add_sync(conn, error) : code;
 }
 
-static belay_code add_owed(belayi_pg_conn *conn, belay_error *error)
+belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error)
 {
     const belayi_pg_owed *owed = &conn->owed;
     belay_code code = owed->begin[0] ? add_text(conn, owed->begin, error) : BELAY_OK;
@@ -153,7 +156,7 @@ belay_code belayi_pg_take_off(belayi_pg_conn *conn, belay_error *error)
     conn->identity.wrote_nothing = false;
     if (code == BELAY_OK && !conn->in_transaction && !conn->adopted)
         code = add_for_session(conn, error);
-    return code == BELAY_OK ? add_owed(conn, error) : code;
+    return code == BELAY_OK ? belayi_pg_add_owed(conn, error) : code;
 }
 
 belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error)
@@ -336,6 +339,18 @@ static belay_code fly_command(belayi_pg_conn *conn, const char *text, bool unbou
     belay_code code = enter(conn, unbounded, error);
     if (code == BELAY_OK)
         code = belayi_pg_launch(conn, queue_text(conn, text), error);
+    return code == BELAY_OK ? finish_command(conn, tag, error) : code;
+}
+
+belay_code belayi_pg_command_behind(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error)
+{
+    unsigned count = conn->base.queued;
+    tag[0] = '\0';
+    conn->base.queued = 0;
+    conn->base.queue_is_full = false;
+    belay_code code = belayi_pg_launch(conn, queue_text(conn, text), error);
+    if (code == BELAY_OK)
+        code = belayi_pg_read_queue(conn, count, error);
     return code == BELAY_OK ? finish_command(conn, tag, error) : code;
 }
 

@@ -16,7 +16,7 @@ enum {
 const belay_driver belayi_driver_postgresql = {
     .abi = BELAY_DRIVER_ABI,
     .name = "postgresql",
-    .capabilities = BELAY_CAN_TRANSACT_DDL,
+    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE,
     .levels = ALL_LEVELS,
     .cheap_savepoints = 64, /* PGPROC_MAX_CACHED_SUBXIDS */
     .epoch_seconds = "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint)",
@@ -52,4 +52,6 @@ const belay_driver belayi_driver_postgresql = {
     .step = belayi_pg_step,
     .finish = belayi_pg_finish,
     .column_name = belayi_pg_column_name,
+    .queue = belayi_pg_queue,
+    .drain = belayi_pg_drain,
 };
