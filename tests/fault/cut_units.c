@@ -39,6 +39,7 @@ int cut_rig_open(void **state)
     if (!r.p)
         fail_msg("no proxy before %s", r.d.url);
     r.lock_timeout_ms = 5000;
+    r.timeout_ms = 20000;
     proxy_watch(r.p, "COMMIT");
     *state = &r;
     return 0;
@@ -92,7 +93,7 @@ static void begin_attempt(belay_session *s, unit_run *u)
 static void run_block(cut_rig *r, unit_run *u, const char *key)
 {
     belay_session *s = r->s;
-    BELAY_ATOMIC_WITH(s, .retries = u->retries, .once = key, .timeout_ms = 20000,
+    BELAY_ATOMIC_WITH(s, .retries = u->retries, .once = key, .timeout_ms = r->timeout_ms,
                       .lock_timeout_ms = r->lock_timeout_ms) {
         begin_attempt(s, u);
         put_half(s, u, 1);
@@ -113,7 +114,7 @@ static void run_form(cut_rig *r, unit_run *u)
         u->attempts = 1;
         belay_exec(s, "INSERT INTO pair (unit, half, attempt) VALUES (?, 1, 1), (?, 2, 1)", u->id, u->id);
     } else if (u->form == UNIT_EXPLICIT) {
-        belay_begin(s, BELAY_SCOPE_OPTIONS(.timeout_ms = 20000));
+        belay_begin(s, BELAY_SCOPE_OPTIONS(.timeout_ms = r->timeout_ms));
         begin_attempt(s, u);
         put_half(s, u, 1);
         put_half(s, u, 2);

@@ -46,6 +46,7 @@ typedef struct cut_rig {
     belay_session *s;
     bool postgresql;
     int lock_timeout_ms;
+    int timeout_ms;
     int units, probes;
     belay_code reported[UNITS_MAX];
     int cuts, committed, rolled_back, in_doubt, found_dead;

@@ -18,6 +18,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cut_units.h"
 
@@ -35,10 +36,16 @@ static const char *describe(const proxy_fault *f)
     return text;
 }
 
+/* PostgreSQL can be asked by the number of a transaction, which a lone statement need not have learned in time. */
+static bool may_find_out(const unit_run *u)
+{
+    return u->form == UNIT_KEY || strncmp(getenv("BELAY_TEST_URL"), "postgres", 8) == 0;
+}
+
 /* Whether there is a way to know what became of a COMMIT that left without an answer. */
 static bool finds_out(const unit_run *u)
 {
-    return u->form == UNIT_KEY;
+    return u->form == UNIT_KEY || (may_find_out(u) && u->form != UNIT_LONE);
 }
 
 /* Where it can't be found out, a COMMIT that left is never called rolled back, and never run again. Where it can, or
@@ -52,7 +59,8 @@ static void check_answer(const unit_run *u, const proxy_fault *fault)
         fail_msg("%s: reported as %s: %s", describe(fault), belay_code_name(code), u->error.message);
     if (certain && again && code != BELAY_OK)
         fail_msg("%s: the unit was not run again: %s", describe(fault), u->error.message);
-    if (!certain && u->saw_commit && ((code != BELAY_OK && code != BELAY_IN_DOUBT) || u->attempts != 1))
+    if (!certain && !may_find_out(u) && u->saw_commit &&
+        ((code != BELAY_OK && code != BELAY_IN_DOUBT) || u->attempts != 1))
         fail_msg("%s: a COMMIT that left is reported as %s after %d attempts: %s", describe(fault),
                  belay_code_name(code), u->attempts, u->error.message);
 }
@@ -217,6 +225,7 @@ static void a_unit_that_the_server_still_holds_open_is_never_reported_wrongly(vo
     cut_rig *r = *state;
     cut_rig_reopen(r, BELAY_DB_OPTIONS(.pool_size = 2));
     r->lock_timeout_ms = 50;
+    r->timeout_ms = 1000; /* so long it is asked for by its number */
     for (int i = 0; i < 2; i++)
         for (unsigned message = 1, struck = 1; struck > 0 && message < MESSAGES_MAX; message++) {
             proxy_fault fault = {"COMMIT", PROXY_TO_SERVER, message, (proxy_place)(message % 3), PROXY_LEAVE};
