@@ -41,6 +41,7 @@ int cut_rig_open(void **state)
         fail_msg("no proxy before %s", r.d.url);
     r.timeout_ms = 20000;
     r.lock_timeout_ms = 5000;
+    r.timeout_ms = 20000;
     proxy_watch(r.p, "COMMIT");
     *state = &r;
     return 0;

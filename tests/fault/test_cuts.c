@@ -16,14 +16,23 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "cut_units.h"
 
 enum { MESSAGES_MAX = 200, CUTS_MIN = 1000 };
 
+/* PostgreSQL can be asked by the number of a transaction, which a lone statement need not have learned in time. */
+static bool may_find_out(const unit_run *u)
+{
+    return u->form == UNIT_KEY || strncmp(getenv("BELAY_TEST_URL"), "postgres", 8) == 0;
+}
+
 /* Whether there is a way to know what became of a COMMIT that left without an answer. */
 static bool finds_out(const unit_run *u)
 {
-    return u->form == UNIT_KEY;
+    return u->form == UNIT_KEY || (may_find_out(u) && u->form != UNIT_LONE);
 }
 
 /* Where it can't be found out, a COMMIT that left is never called rolled back, and never run again. Where it can, or
@@ -37,7 +46,8 @@ static void check_answer(const unit_run *u, const proxy_fault *fault)
         fail_msg("%s: reported as %s: %s", proxy_describe(fault), belay_code_name(code), u->error.message);
     if (certain && again && code != BELAY_OK)
         fail_msg("%s: the unit was not run again: %s", proxy_describe(fault), u->error.message);
-    if (!certain && u->saw_commit && ((code != BELAY_OK && code != BELAY_IN_DOUBT) || u->attempts != 1))
+    if (!certain && !may_find_out(u) && u->saw_commit &&
+        ((code != BELAY_OK && code != BELAY_IN_DOUBT) || u->attempts != 1))
         fail_msg("%s: a COMMIT that left is reported as %s after %d attempts: %s", proxy_describe(fault),
                  belay_code_name(code), u->attempts, u->error.message);
 }
@@ -192,6 +202,7 @@ static void a_unit_that_the_server_still_holds_open_is_never_reported_wrongly(vo
     cut_rig *r = *state;
     cut_rig_reopen(r, BELAY_DB_OPTIONS(.pool_size = 2));
     r->lock_timeout_ms = 50;
+    r->timeout_ms = 1000; /* so long it is asked for by its number */
     for (int form = 0; form < 2; form++)
         for (int place = 0; place < 3; place++)
             leave_commit(r, forms[form], (proxy_place)place);
