@@ -143,6 +143,7 @@ typedef struct belayi_transaction {
     bool sandboxed;
     bool watched; /* the program could end it, and begin another, unseen: the outermost scope has a savepoint too */
     bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
+    bool incomplete;     /* not all that was undone is undone at the engine */
     bool twice, refused; /* the commit is to be refused once; it was */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
