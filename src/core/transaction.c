@@ -33,7 +33,7 @@ void belayi_transaction_done(belayi_transaction *t)
     if (t->frames != t->first_frames)
         free(t->frames);
     free(t->marks);
-    free(t->holders);
+    free(t->set);
 }
 
 void belayi_transaction_clear(belayi_transaction *t)
@@ -252,7 +252,8 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
     t->watched = spec->eager;
-    t->foreign_failed = t->incomplete = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->foreign_failed = t->incomplete = t->refused = t->closing = t->took_lock = t->wrote = t->told_costly = false;
+    t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
         .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
