@@ -81,10 +81,12 @@ static bool is_loss(const passage *p)
     return p->fault == BELAY_CONNECTION || p->fault == BELAY_IN_DOUBT;
 }
 
-/* Whether the real transaction goes with the call. */
+/* Whether the real transaction goes with the call. What is prepared stays so when its client is lost. */
 static bool ends_transaction(const passage *p)
 {
-    return !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
+    bool prepared = p->call.kind == BELAYI_CALL_FINISH_PREPARED ||
+                    (p->call.kind == BELAYI_CALL_PREPARE_TRANSACTION && p->fault == BELAY_IN_DOUBT);
+    return !prepared && !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
 }
 
 static belay_code tell(const passage *p, belay_error *error)
@@ -151,6 +153,11 @@ static belay_transaction_status stand_in_status(belay_conn *conn)
     return face_of(conn)->lost ? BELAY_TRANSACTION_LOST : real_of(conn)->status(conn);
 }
 
+static bool stand_in_hung_up(belay_conn *conn)
+{
+    return face_of(conn)->lost || real_of(conn)->hung_up(conn);
+}
+
 static belay_code stand_in_isolation(belay_conn *conn, belay_level *out_level, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_ISOLATION);
@@ -179,6 +186,24 @@ static belay_code stand_in_commit(belay_conn *conn, belay_error *error)
     return code;
 }
 
+/* Nor is it then known whether the transaction was prepared. */
+static belay_code stand_in_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_PREPARE_TRANSACTION);
+    belay_code code = goes_through(&p) ? p.standin->real->prepare_transaction(conn, gid, error) : BELAY_OK;
+    code = leave(&p, code, error);
+    if (is_loss(&p) && !p.lost)
+        error->outcome = BELAY_WORK_UNKNOWN;
+    return code;
+}
+
+static belay_code stand_in_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_FINISH_PREPARED);
+    belay_code code = goes_through(&p) ? p.standin->real->finish_prepared(conn, gid, commit, error) : BELAY_OK;
+    return leave(&p, code, error);
+}
+
 static belay_code stand_in_check_deferred(belay_conn *conn, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_CHECK_DEFERRED);
@@ -190,6 +215,14 @@ static belay_code stand_in_rollback(belay_conn *conn, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_ROLLBACK);
     belay_code code = goes_through(&p) ? p.standin->real->rollback(conn, error) : BELAY_OK;
+    return leave(&p, code, error);
+}
+
+static belay_code stand_in_outcome(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome,
+                                   belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_OUTCOME);
+    belay_code code = goes_through(&p) ? p.standin->real->outcome(conn, token, out_outcome, error) : BELAY_OK;
     return leave(&p, code, error);
 }
 
@@ -301,9 +334,17 @@ static void replace_slots(belay_driver *driver)
     driver->check_deferred = stand_in_check_deferred;
     driver->commit = stand_in_commit;
     driver->rollback = stand_in_rollback;
+    if (driver->outcome)
+        driver->outcome = stand_in_outcome;
+    if (driver->hung_up)
+        driver->hung_up = stand_in_hung_up;
     driver->savepoint = stand_in_savepoint;
     driver->release = stand_in_release;
     driver->rollback_to = stand_in_rollback_to;
+    if (driver->prepare_transaction) {
+        driver->prepare_transaction = stand_in_prepare_transaction;
+        driver->finish_prepared = stand_in_finish_prepared;
+    }
     driver->prepare = stand_in_prepare;
     driver->finalize = stand_in_finalize;
     driver->execute = stand_in_execute;

@@ -25,7 +25,10 @@
     X(BEGIN, "begin")                                                                                                  \
     X(CHECK_DEFERRED, "check deferred")                                                                                \
     X(COMMIT, "commit")                                                                                                \
+    X(PREPARE_TRANSACTION, "prepare transaction")                                                                      \
+    X(FINISH_PREPARED, "finish prepared")                                                                              \
     X(ROLLBACK, "rollback")                                                                                            \
+    X(OUTCOME, "outcome")                                                                                              \
     X(SAVEPOINT, "savepoint")                                                                                          \
     X(RELEASE, "release")                                                                                              \
     X(ROLLBACK_TO, "rollback to")                                                                                      \

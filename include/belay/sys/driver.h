@@ -95,6 +95,7 @@ typedef struct belay_begin_options {
     belay_level isolation; /* already checked to be one that `levels` names, or BELAY_ISOLATION_DEFAULT */
     bool read_only;
     bool deferrable;
+    const char *gid; /* the name under which it is to be prepared: letters, digits and _, at most 60. NULL: never */
 } belay_begin_options;
 
 /* What the engine itself says of a connection. */
@@ -104,6 +105,11 @@ typedef enum belay_transaction_status {
     BELAY_TRANSACTION_FAILED, /* one is, and only takes a rollback (PostgreSQL) */
     BELAY_TRANSACTION_LOST    /* the connection is of no use any more */
 } belay_transaction_status;
+
+/* Names one transaction for good. The words are the driver's own. */
+typedef struct belay_token {
+    uint64_t words[4];
+} belay_token;
 
 typedef enum belay_step { BELAY_STEP_ROW, BELAY_STEP_DONE, BELAY_STEP_ERROR } belay_step;
 
@@ -156,6 +162,10 @@ struct belay_driver {
     /* Asks the engine. Sends nothing where the client knows for sure. */
     belay_transaction_status (*status)(belay_conn *conn);
 
+    /* Whether the other side has hung up while nothing was under way: looks, and waits for nothing. NULL: there is no
+       other side. */
+    bool (*hung_up)(belay_conn *conn);
+
     /* What isolation is in force. */
     belay_code (*isolation)(belay_conn *conn, belay_level *out_level, belay_error *error);
 
@@ -177,6 +187,14 @@ struct belay_driver {
     /* Rolls back. BELAY_OK when there is nothing left to roll back. Never obeys a deadline. After a failure the
        connection is closed by the caller. */
     belay_code (*rollback)(belay_conn *conn, belay_error *error);
+
+    /* What became of a commit whose outcome is unknown can be asked on another connection: these two, or NULL and NULL
+       where the engine can't say. identify copies what names the transaction that commit has just left so; it sends
+       nothing, and is false when that is not known. */
+    bool (*identify)(belay_conn *conn, belay_token *out_token);
+    /* BELAY_WORK_COMMITTED and BELAY_WORK_ROLLED_BACK are for good; BELAY_WORK_OPEN: it may still become either. Where
+       nobody can say any more, or not here, it fails with BELAY_UNSUPPORTED, and the message says why. */
+    belay_code (*outcome)(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome, belay_error *error);
 
     /* Savepoints have numbers, from 1: the n-th that is set now. The driver makes names of them. */
     belay_code (*savepoint)(belay_conn *conn, unsigned number, belay_error *error);
@@ -221,6 +239,21 @@ struct belay_driver {
        not done, conn->failed tells which it was, and `status` how the transaction stands, as after `execute`. The queue
        is empty afterwards, whatever came. */
     belay_code (*drain)(belay_conn *conn, belay_error *error);
+
+    /* -- two-phase commit: all four or none ------------------------------------------------------ */
+
+    /* Whether a transaction can be prepared here, by the server's settings: BELAY_OK, or BELAY_UNSUPPORTED with what to
+       change. Status is NONE. */
+    belay_code (*can_prepare)(belay_conn *conn, belay_error *error);
+    /* Prepares the open transaction, which began with that gid. Then only finish_prepared may be called on the
+       connection, or close. After a failure `status` tells; with the outcome BELAY_WORK_UNKNOWN it may be prepared. */
+    belay_code (*prepare_transaction)(belay_conn *conn, const char *gid, belay_error *error);
+    /* Commits or rolls back what is prepared; never obeys a deadline. From another connection than the one that
+       prepared, status is NONE. BELAY_NOT_FOUND: there is none of that name, or its own connection still has it. */
+    belay_code (*finish_prepared)(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+    /* Tells the names of all that is prepared in this database. Status is NONE. */
+    belay_code (*list_prepared)(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                belay_error *error);
 };
 
 BELAYI_END_C
