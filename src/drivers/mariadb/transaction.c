@@ -139,7 +139,7 @@ belay_code belayi_mariadb_rollback(belay_conn *base, belay_error *error)
         belayi_mariadb_note_end(conn);
         return BELAY_OK;
     }
-    belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
+    belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, error);
     if (code == BELAY_OK)
         code =
             conn->xa ? belayi_mariadb_rollback_xa(conn, conn->xa, error) : belayi_mariadb_run(conn, "ROLLBACK", error);
