@@ -49,6 +49,9 @@ enum {
 typedef struct belay_limits {
     int64_t deadline_ns;  /* on the monotonic clock; 0: none */
     int64_t lock_wait_ns; /* for one lock; 0: refuse at once; negative: no limit */
+    int64_t idle_ns; /* how long the transaction may be open between two calls; 0: no limit. The caller looks at it at
+                        its next call; the driver may let the server end the transaction meanwhile, where that costs no
+                        trip, and never sooner */
 } belay_limits;
 
 typedef struct belay_driver belay_driver;
