@@ -37,7 +37,7 @@ static void check_savepoints(const belayi_transaction *t)
     for (unsigned i = 0; i < t->mark_count; i++)
         held += t->marks[i].savepoint > 0;
     for (unsigned i = 0; i < t->savepoints; i++)
-        counted += t->holders[i];
+        counted += t->set[i].holders;
     assert(held == counted);
     assert(t->savepoints == 0 || t->phase == BELAYI_PHASE_OPEN);
 }

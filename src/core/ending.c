@@ -50,7 +50,7 @@ static bool release_nested(belayi_transaction *t, const belayi_frame *frame)
     if (belayi_savepoint_trim(t, error) == BELAY_OK)
         return true;
     if (frame->savepoint > 0)
-        t->holders[frame->savepoint - 1]++;
+        t->set[frame->savepoint - 1].holders++;
     belayi_scope_fail(t, error);
     return false;
 }

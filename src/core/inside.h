@@ -16,6 +16,9 @@ belay_code belayi_wire_savepoint(belayi_transaction *, unsigned number, belay_er
 belay_code belayi_wire_release(belayi_transaction *, unsigned number, belay_error *error);
 belay_code belayi_wire_rollback_to(belayi_transaction *, unsigned number, belay_error *error);
 
+/* Tells something that is no call, but worth knowing. Only called while there is a trace. */
+void belayi_wire_warn(belayi_transaction *, belay_place, const char *detail);
+
 /* ---- States and errors: transaction.c ---------------------------------------------------------------------- */
 
 /* The only function that changes a scope's state. */

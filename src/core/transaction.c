@@ -33,7 +33,7 @@ void belayi_transaction_done(belayi_transaction *t)
     if (t->frames != t->first_frames)
         free(t->frames);
     free(t->marks);
-    free(t->holders);
+    free(t->set);
     free(t->queue.entries);
 }
 
@@ -245,7 +245,8 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
     t->watched = spec->eager;
-    t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = t->told_costly = false;
+    t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
         .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};

@@ -101,6 +101,13 @@ typedef struct belayi_mark {
     size_t hooks;
 } belayi_mark;
 
+/* A savepoint that is set at the engine. */
+typedef struct belayi_savepoint {
+    unsigned holders; /* scopes and marks that hold it */
+    unsigned written; /* how many savepoints hold work in here: itself, from its first write on, and those that were
+                         released into it; only counted for the trace */
+} belayi_savepoint;
+
 /* A statement that is queued: what must be known when it fails. */
 typedef struct belayi_queued {
     const char *text; /* stays until the queue is empty: the caller sees to it */
@@ -147,8 +154,9 @@ typedef struct belayi_transaction {
     belayi_mark *marks;
     unsigned mark_count, mark_room;
 
-    unsigned *holders; /* of each savepoint that is set, how many scopes and marks hold it; the first is number 1 */
+    belayi_savepoint *set; /* those that are set; the first is number 1 */
     unsigned savepoints, savepoint_room;
+    unsigned written; /* of all, also of those released into the transaction itself; only counted for the trace */
     unsigned owed_frames, owed_marks; /* from these on, scopes and marks owe their savepoint */
     bool untouched;                   /* nothing has changed since the last savepoint was set or gone back to */
 
@@ -165,6 +173,7 @@ typedef struct belayi_transaction {
     bool twice, refused; /* the commit is to be refused once; it was */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
+    bool told_costly;    /* that there are more savepoints with work in them than the engine keeps without cost */
     belay_code doubted;  /* what the commit answered, when its outcome is not known */
     unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
@@ -271,6 +280,13 @@ belay_code belayi_scope_settle(belayi_transaction *);
  * and savepoints are sent when a scope or mark is made. What is owed is sent.
  */
 belay_code belayi_scope_be_eager(belayi_transaction *);
+
+/*
+ * Called before a statement that may write, when its savepoints are set, and only
+ * while there is a trace: counts the savepoints that hold work, and tells, once,
+ * that they are more than the engine keeps without cost.
+ */
+void belayi_scope_count_written(belayi_transaction *, belay_place);
 
 /* Called after a statement that was done, or a stream that was closed, whatever came meanwhile. */
 static inline void belayi_scope_worked(belayi_transaction *);

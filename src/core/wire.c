@@ -92,6 +92,17 @@ BELAYI_COLD void belayi_wire_tell_scope(belayi_transaction *t, belay_code code)
     belayi_wire_tell(t, &event);
 }
 
+BELAYI_COLD void belayi_wire_warn(belayi_transaction *t, belay_place place, const char *detail)
+{
+    belay_trace_event event = {.kind = BELAY_TRACE_WARNING,
+                               .detail = detail,
+                               .start_ns = belayi_clock_now(),
+                               .file = place.file,
+                               .function = place.function,
+                               .line = place.line};
+    belayi_wire_tell(t, &event);
+}
+
 /* ---- Calling ----------------------------------------------------------------------------------------------------- */
 
 /* A call of the driver's, told when somebody listens. */

@@ -155,6 +155,12 @@ static bool undoes_itself(const belayi_running *running)
     return !statement->writes || driver->self_contained(statement);
 }
 
+/* Locks on rows are kept as work is. */
+static bool leaves_something(const belayi_running *running)
+{
+    return running->cached->statement->writes || running->cached->sql.lock != BELAYI_LOCK_NONE;
+}
+
 /* Sends the savepoints that are owed. What only reads leaves nothing to undo where the engine does so by itself. */
 static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call, const belayi_running *running)
 {
@@ -218,6 +224,8 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
     code = belayi_scope_begin(t);
     if (code == BELAY_OK)
         code = set_savepoints(t, call, running);
+    if (code == BELAY_OK && t->trace && leaves_something(running))
+        belayi_scope_count_written(t, call->place);
     running->since = t->trace ? belayi_wire_listen(t) : 0;
     return code;
 }

@@ -313,8 +313,23 @@ void proxy_plan(proxy *p, const proxy_fault *faults, size_t count)
     desk->count = (unsigned)count;
     desk->struck = desk->seen = desk->links_opened = 0;
     desk->messages[0] = desk->messages[1] = 0;
-    desk->counting = false;
+    desk->counting = desk->saw = false;
     pthread_mutex_unlock(&p->mutex);
+}
+
+void proxy_watch(proxy *p, const char *text)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->desk.watched = text;
+    pthread_mutex_unlock(&p->mutex);
+}
+
+bool proxy_saw(proxy *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool saw = p->desk.saw;
+    pthread_mutex_unlock(&p->mutex);
+    return saw;
 }
 
 static unsigned look(proxy *p, const unsigned *number)

@@ -76,6 +76,11 @@ void proxy_plan(proxy *, const proxy_fault *faults, size_t count);
 /* How many of them have struck. */
 unsigned proxy_struck(proxy *);
 
+/* Whether a message to the server that holds the text came since the plan was made, up to the one that was struck
+   first. The text is set by proxy_watch, for all plans that follow. Borrowed. */
+void proxy_watch(proxy *, const char *text);
+bool proxy_saw(proxy *);
+
 /* Messages that went by, or were to, since the plan was made, and links that were opened since then. */
 unsigned proxy_messages(proxy *, proxy_way);
 unsigned proxy_links_opened(proxy *);

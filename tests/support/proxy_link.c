@@ -145,6 +145,8 @@ static bool holds(const unsigned char *bytes, size_t size, const char *text)
 static const proxy_fault *count_message(proxy_desk *desk, proxy_way way, const unsigned char *bytes, size_t size)
 {
     desk->messages[way]++;
+    if (desk->watched && way == PROXY_TO_SERVER && desk->struck == 0)
+        desk->saw |= holds(bytes, size, desk->watched);
     if (desk->struck == desk->count)
         return NULL;
     const proxy_fault *fault = &desk->faults[desk->struck];

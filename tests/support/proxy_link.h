@@ -24,6 +24,8 @@ typedef struct proxy_desk {
     unsigned count, struck;
     bool counting;        /* for the next fault: its text was seen, or it has none */
     unsigned seen;        /* messages of its way since */
+    const char *watched;  /* NULL: nothing is looked for */
+    bool saw;             /* in a message to the server, before the first fault struck or in what it struck */
     unsigned messages[2]; /* all, each way */
     unsigned links_opened;
 } proxy_desk;

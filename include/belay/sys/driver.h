@@ -109,7 +109,10 @@ struct belay_driver {
     const char *name;      /* "sqlite" */
     uint32_t capabilities; /* BELAY_CAN_..., BELAY_HAS_... */
     uint32_t levels;       /* 1 << BELAY_SERIALIZABLE | ...: the levels that the engine gives at least */
-    size_t shared_size;    /* the caller allocates them, zeroed */
+    /* How many savepoints with work in them one transaction may have, released or not, before they cost everybody on
+       the server: the trace warns of more. 0: any number. */
+    unsigned cheap_savepoints;
+    size_t shared_size; /* the caller allocates them, zeroed */
     size_t conn_size;
 
     /* An SQL expression: the engine's clock, as whole seconds since 1970. */

@@ -61,6 +61,7 @@ typedef struct belayi_mariadb_conn {
     int64_t cancel_at;  /* 0: it is not cancelled */
     int64_t hang_up_at; /* 0: it is waited for without a limit */
     bool cancelled;     /* KILL QUERY was sent, and answered */
+    bool given_up;      /* no answer came in time, and the connection was given up */
     bool late_cancel;   /* it may hit the next command */
 
     /* Settings of the session, as they were sent last. */

@@ -351,12 +351,11 @@ static void consider_limits(belayi_mariadb_conn *conn, unsigned number, bool now
 {
     if (error->code == BELAY_LOCK_TIMEOUT && (nowait || conn->lock_wait_s == 0))
         error->code = BELAY_BUSY;
-    bool gave_up = conn->lost && conn->hang_up_at != 0 && number == CR_SERVER_LOST && !conn->cancel_at;
     if (number == ER_QUERY_INTERRUPTED && conn->cancelled) {
         error->code = BELAY_TIMEOUT;
         BELAYI_REPORT_FIELD(error->message, "the time limit has passed, and the statement was cancelled");
         conn->late_cancel = false;
-    } else if (gave_up) {
+    } else if (conn->given_up) {
         error->code = BELAY_TIMEOUT;
         BELAYI_REPORT_FIELD(error->message, "the time limit has passed, and the server does not answer");
     }

@@ -144,7 +144,7 @@ static int wait_for(belayi_mariadb_conn *conn, int asked)
         return ready_events(asked);
     if (cancel_at && cancel(conn) && poll_until(conn->db, asked, conn->hang_up_at))
         return ready_events(asked);
-    conn->lost = true;
+    conn->lost = conn->given_up = true;
     return give_up(conn->db);
 }
 
@@ -158,7 +158,7 @@ belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patien
         return belayi_report(error, BELAY_MISUSE, "the rows of another statement are still being read");
     if (cancels && belayi_clock_passed(deadline))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit has passed");
-    conn->cancelled = false;
+    conn->cancelled = conn->given_up = false;
     conn->cancel_at = cancels ? deadline : 0;
     conn->hang_up_at = 0;
     if (!cancels && deadline) {

@@ -18,6 +18,7 @@ const belay_driver belayi_driver_postgresql = {
     .name = "postgresql",
     .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE,
     .levels = ALL_LEVELS,
+    .cheap_savepoints = 64, /* PGPROC_MAX_CACHED_SUBXIDS */
     .epoch_seconds = "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint)",
     .insert_new = "INSERT INTO",
     .insert_new_end = " ON CONFLICT (%s) DO NOTHING",

@@ -315,20 +315,27 @@ static void the_next_fault_counts_from_where_the_one_before_it_struck(void **sta
         {.way = PROXY_TO_SERVER, .message = 2, .place = PROXY_BEFORE, .act = PROXY_CLOSE},
     };
     line l = line_open(PROXY_POSTGRESQL, 0);
+    proxy_watch(l.p, "COMMIT");
     proxy_plan(l.p, faults, 2);
     SAY(l.client, STARTUP SYNC);
     EXPECT_ALL(l.server, STARTUP SYNC);
     hang_up(&l);
     link_up(&l);
+    assert_false(proxy_saw(l.p));
     assert_int_equal(proxy_struck(l.p), 1);
     SAY(l.client, STARTUP SYNC);
     EXPECT_ALL(l.server, STARTUP);
     assert_int_equal(proxy_struck(l.p), 2);
     hang_up(&l);
     link_up(&l);
-    SAY(l.client, STARTUP SYNC SYNC);
-    EXPECT(l.server, STARTUP SYNC SYNC);
+    SAY(l.client, STARTUP QUERY);
+    EXPECT(l.server, STARTUP QUERY);
     assert_int_equal(proxy_links_opened(l.p), 2);
+    assert_false(proxy_saw(l.p)); /* it came after the first fault */
+    proxy_plan(l.p, NULL, 0);
+    SAY(l.client, QUERY);
+    EXPECT(l.server, QUERY);
+    assert_true(proxy_saw(l.p));
     line_close(&l);
 }
 

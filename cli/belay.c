@@ -1,0 +1,64 @@
+/*
+ * belay.c - the command `belay`: finds the subcommand.
+ */
+#include "cli.h"
+
+#include <string.h>
+
+typedef struct subcommand {
+    const char *name;
+    int (*run)(int count, char **arguments);
+    const char *summary;
+} subcommand;
+
+static const subcommand subcommands[] = {
+    {"isolation", cli_isolation, "what each isolation level of a database really prevents"},
+};
+
+enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+
+static int print_usage(FILE *out, int status)
+{
+    fputs("usage: belay COMMAND [ARGUMENTS]\n"
+          "       belay COMMAND --help\n"
+          "       belay --version\n\n",
+          out);
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        fprintf(out, "  %-12s%s\n", subcommands[i].name, subcommands[i].summary);
+    return status;
+}
+
+static int print_version(void)
+{
+    return printf("belay %s\n", belay_version()) < 0 ? CLI_FAILED : CLI_DONE;
+}
+
+int cli_refuse(const char *command, const char *what, const char *argument)
+{
+    fprintf(stderr, "belay %s: %s%s%s; see belay %s --help\n", command, what, argument ? ": " : "",
+            argument ? argument : "", command);
+    return CLI_USAGE;
+}
+
+int cli_fail(const char *command, const belay_error *error)
+{
+    fprintf(stderr, "belay %s: %s: %s\n", command, belay_code_name(error->code), error->message);
+    if (error->hint[0])
+        fprintf(stderr, "belay %s: %s\n", command, error->hint);
+    return CLI_FAILED;
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 2)
+        return print_usage(stderr, CLI_USAGE);
+    if (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "-h") == 0)
+        return print_usage(stdout, CLI_DONE);
+    if (strcmp(arguments[1], "--version") == 0)
+        return print_version();
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        if (strcmp(arguments[1], subcommands[i].name) == 0)
+            return subcommands[i].run(count - 2, arguments + 2);
+    fprintf(stderr, "belay: there is no command \"%s\"\n", arguments[1]);
+    return print_usage(stderr, CLI_USAGE);
+}

@@ -1,0 +1,32 @@
+/*
+ * cli.h - what the files of the command `belay` share.
+ *
+ * A file a subcommand; public headers of the library only. Results go to stdout,
+ * everything else to stderr. A URL is never printed, as it may hold a password.
+ * Tests: tests/cli.
+ */
+#ifndef BELAY_CLI_H
+#define BELAY_CLI_H
+
+#include <stdio.h>
+
+#include <belay/belay.h>
+#include <belay/isolation.h>
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* A subcommand gets its own arguments only, and returns the exit status. */
+int cli_isolation(int count, char **arguments);
+
+/* Says what is wrong with the arguments, and where to look. Returns CLI_USAGE. */
+int cli_refuse(const char *command, const char *what, const char *argument);
+
+/* Says what failed: one line, and a hint if there is one. Returns CLI_FAILED. */
+int cli_fail(const char *command, const belay_error *);
+
+/* Makes a belay_isolation_report readable. Of the levels, only those in `levels` (1u << level). CLI_DONE or CLI_FAILED.
+ */
+int cli_isolation_table(FILE *out, const belay_isolation_report *, unsigned levels);
+int cli_isolation_json(FILE *out, const belay_isolation_report *, unsigned levels);
+
+#endif
