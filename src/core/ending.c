@@ -149,8 +149,10 @@ static bool send_commit(belayi_transaction *t)
         return true;
     }
     t->doubted = error.code;
-    if (error.outcome == BELAY_WORK_UNKNOWN)
+    if (error.outcome == BELAY_WORK_UNKNOWN) {
+        t->named = t->conn->driver->identify && t->conn->driver->identify(t->conn, &t->token);
         belayi_scope_tell_doubt(&error);
+    }
     belayi_queue_fail(t, &error);
     return false;
 }

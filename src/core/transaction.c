@@ -245,7 +245,8 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
     t->watched = spec->eager;
-    t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = t->told_costly = false;
+    t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->told_costly = t->named = false;
     t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){

@@ -175,6 +175,8 @@ typedef struct belayi_transaction {
     bool wrote;          /* a statement that writes was sent */
     bool told_costly;    /* that there are more savepoints with work in them than the engine keeps without cost */
     belay_code doubted;  /* what the commit answered, when its outcome is not known */
+    bool named;          /* that transaction can be asked about: */
+    belay_token token;
     unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */

@@ -102,6 +102,11 @@ typedef enum belay_transaction_status {
     BELAY_TRANSACTION_LOST    /* the connection is of no use any more */
 } belay_transaction_status;
 
+/* Names one transaction for good. The words are the driver's own. */
+typedef struct belay_token {
+    uint64_t words[4];
+} belay_token;
+
 typedef enum belay_step { BELAY_STEP_ROW, BELAY_STEP_DONE, BELAY_STEP_ERROR } belay_step;
 
 struct belay_driver {
@@ -153,6 +158,10 @@ struct belay_driver {
     /* Asks the engine. Sends nothing where the client knows for sure. */
     belay_transaction_status (*status)(belay_conn *conn);
 
+    /* Whether the other side has hung up while nothing was under way: looks, and waits for nothing. NULL: there is no
+       other side. */
+    bool (*hung_up)(belay_conn *conn);
+
     /* What isolation is in force. */
     belay_code (*isolation)(belay_conn *conn, belay_level *out_level, belay_error *error);
 
@@ -174,6 +183,14 @@ struct belay_driver {
     /* Rolls back. BELAY_OK when there is nothing left to roll back. Never obeys a deadline. After a failure the
        connection is closed by the caller. */
     belay_code (*rollback)(belay_conn *conn, belay_error *error);
+
+    /* What became of a commit whose outcome is unknown can be asked on another connection: these two, or NULL and NULL
+       where the engine can't say. identify copies what names the transaction that commit has just left so; it sends
+       nothing, and is false when that is not known. */
+    bool (*identify)(belay_conn *conn, belay_token *out_token);
+    /* BELAY_WORK_COMMITTED and BELAY_WORK_ROLLED_BACK are for good; BELAY_WORK_OPEN: it may still become either. Where
+       nobody can say any more, or not here, it fails with BELAY_UNSUPPORTED, and the message says why. */
+    belay_code (*outcome)(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome, belay_error *error);
 
     /* Savepoints have numbers, from 1: the n-th that is set now. The driver makes names of them. */
     belay_code (*savepoint)(belay_conn *conn, unsigned number, belay_error *error);

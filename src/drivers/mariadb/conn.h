@@ -121,6 +121,8 @@ bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns,
 
 /* Whether the server has closed its end, or said something that nobody asked for, which it does before closing. */
 bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn);
+/* The same of a connection that is idle; never of the program's own, on which a result of its own may lie. */
+bool belayi_mariadb_hung_up_idle(belay_conn *conn);
 
 /* ---- Commands: command.c ---------------------------------------------------------------------------- */
 

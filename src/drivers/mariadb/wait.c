@@ -56,6 +56,12 @@ bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn)
     return poll(&fd, 1, 0) != 0;
 }
 
+bool belayi_mariadb_hung_up_idle(belay_conn *base)
+{
+    const belayi_mariadb_conn *conn = (const belayi_mariadb_conn *)base;
+    return !conn->adopted && (conn->lost || !conn->db || belayi_mariadb_hung_up(conn));
+}
+
 /* What the library is told of a wait that was ended: its call fails then. */
 static int give_up(MYSQL *mysql)
 {

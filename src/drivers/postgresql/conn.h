@@ -53,6 +53,22 @@ typedef struct belayi_pg_owed {
 
 enum { BELAYI_PG_UNKNOWN = -1, BELAYI_PG_QUEUE_MOST = 1024, BELAYI_PG_QUEUE_BYTES = 1 << 20 };
 
+/* Which server answers: its system, its timeline, and since when it has not crashed. Zeros: not known. */
+typedef struct belayi_pg_server {
+    uint64_t system, timeline, since_us;
+} belayi_pg_server;
+
+/* What names the open transaction, and what is needed to learn it: see outcome.c. */
+typedef struct belayi_pg_identity {
+    belayi_pg_server server;
+    uint64_t number;     /* of the open transaction; 0: not known */
+    bool wrote_nothing;  /* it has none: behind its last statement the server said so */
+    bool read_only;      /* it began so */
+    bool server_asked;   /* once a connection */
+    unsigned name;       /* of the prepared question for the number; 0: none */
+    unsigned generation; /* in which it was prepared */
+} belayi_pg_identity;
+
 typedef struct belayi_pg_conn {
     belay_conn base;
     PGconn *pg; /* NULL: not open */
@@ -88,6 +104,8 @@ typedef struct belayi_pg_conn {
     unsigned *garbage;   /* names that nobody uses any more */
     size_t garbage_count, garbage_room;
 
+    belayi_pg_identity identity;
+
     belay_error late; /* of a statement that was left half-way: the next call tells it */
 
     char *scratch; /* for parameters */
@@ -104,6 +122,7 @@ void belayi_pg_close(belay_conn *conn);
 void belayi_pg_disown(belay_conn *conn);
 void *belayi_pg_native(belay_conn *conn);
 belay_transaction_status belayi_pg_status(belay_conn *conn);
+bool belayi_pg_hung_up(belay_conn *conn);
 belay_code belayi_pg_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
 
 /* At least `size` bytes, until the next call of this. NULL without memory. */
@@ -145,6 +164,9 @@ belay_code belayi_pg_command_back(belayi_pg_conn *conn, const char *text, belay_
 /* The same behind what is queued, and for that too. */
 belay_code belayi_pg_command_behind(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error);
 
+/* Flies one query with what is owed, and gives the result that has its rows, which the caller clears. */
+belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **out_result, belay_error *error);
+
 /* Sends what is owed, now. */
 belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error);
 
@@ -185,6 +207,26 @@ belay_code belayi_pg_savepoint(belay_conn *conn, unsigned number, belay_error *e
 belay_code belayi_pg_release(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
 
+/* ---- What became of a commit: outcome.c ------------------------------------------------------------- */
+
+/* A flight takes off between transactions: forgets the last one's number, and asks along, once a connection, what is
+   needed to learn the next one's. */
+belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error);
+
+/* Asks along for the number of the transaction, behind a statement that writes, when it isn't known. What libpq said
+   of queueing that. `may_deallocate`: the statement may make the server forget what was prepared. */
+int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate);
+
+/* A result was read that nobody else takes: perhaps it is an answer to these. */
+void belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result);
+
+/* Whether it is certain, whatever COMMIT came to, that there is nothing to be kept. */
+bool belayi_pg_keeps_nothing(const belayi_pg_conn *conn);
+
+bool belayi_pg_identify(belay_conn *conn, belay_token *out_token);
+belay_code belayi_pg_outcome(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome,
+                             belay_error *error);
+
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 
 typedef struct belayi_pg_parameters belayi_pg_parameters;
@@ -193,6 +235,7 @@ typedef struct belayi_pg_statement {
     belay_statement base;
     char *text;
     unsigned parameters;
+    bool is_other;       /* no SELECT, INSERT, UPDATE or DELETE: it may do anything */
     unsigned name;       /* 0: not prepared */
     unsigned generation; /* of the schema, when it was prepared */
     Oid *types;          /* that it was prepared with; 0: the server's guess */

@@ -50,6 +50,7 @@ belay_code belayi_pg_prepare(belay_conn *base, const belayi_sql *sql, belay_stat
     /* What a SELECT does besides, the server itself refuses where only reading is allowed. */
     s->base = (belay_statement){base, sql->kind != BELAYI_SQL_SELECT, 0};
     s->parameters = sql->parameters;
+    s->is_other = sql->kind == BELAYI_SQL_OTHER;
     *out_statement = &s->base;
     return BELAY_OK;
 }
@@ -140,7 +141,10 @@ static belay_code send(belayi_pg_statement *s, size_t n, const belay_value *valu
     belay_code code = belayi_pg_take_off(conn, error);
     if (code == BELAY_OK)
         code = belayi_pg_add_run(s, n, values, parameters, error);
-    return code == BELAY_OK ? belayi_pg_launch(conn, 1, error) : code;
+    if (code != BELAY_OK)
+        return code;
+    int queued = s->base.writes ? belayi_pg_identity_ask(conn, s->is_other) : 1;
+    return belayi_pg_launch(conn, queued, error);
 }
 
 /* The first result: a row, or all there is. */
@@ -254,7 +258,11 @@ static belay_code end_run(belayi_pg_statement *s, belay_error *error)
         code = belayi_pg_receive(conn, &more, error);
         PQclear(more);
     } while (code == BELAY_OK && more);
-    return code == BELAY_OK ? belayi_pg_land(conn, error) : code;
+    if (code == BELAY_OK)
+        code = belayi_pg_land(conn, error);
+    if (code != BELAY_OK && belayi_pg_is_stale(error))
+        conn->generation++; /* what rode behind the statement was */
+    return code;
 }
 
 static void forget_run(belayi_pg_statement *s)
