@@ -90,9 +90,10 @@ def a_side_that_commits_less_often_or_more_often_voids_the_case(harness, folder)
 
 def what_a_failed_side_said_is_told(harness, folder):
     one = side(harness, folder, "a")
-    pathlib.Path(one.command[1]).write_text("echo the library x is not installed >&2\nexit 1\n")
+    script = pathlib.Path(one.command[1])
+    script.write_text(script.read_text() + "echo the library x is not installed >&2\nexit 1\n")
     assert "a ended with status 1: the library x is not installed" in refusal(harness, folder, one)
-    pathlib.Path(one.command[1]).write_text("exit 0\n")
+    script.write_text("exit 0\n")
     assert "a ended with status 0: no message" in refusal(harness, folder, one)
 
 
