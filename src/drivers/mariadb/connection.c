@@ -223,6 +223,8 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     if (conn->lost || !conn->db)
         return BELAY_TRANSACTION_LOST;
+    if (conn->prepared)
+        return BELAY_TRANSACTION_OPEN; /* until it is told its fate, there is nothing else that it takes */
     bool open = belayi_mariadb_flag(conn);
     if ((conn->doubt || conn->lent || conn->adopted) && !conn->reading) {
         bool told = ask_status(conn, &open);
