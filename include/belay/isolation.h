@@ -77,9 +77,9 @@ BELAY_API const char *belay_anomaly_advice(belay_anomaly);
 #define BELAY_VERDICTS(X)                                                                                              \
     X(UNDECIDED, "undecided", "it could not be found out")                                                             \
     X(ALLOWED, "allowed", "it happened")                                                                               \
-    X(PREVENTED, "prevented", "nobody waited and nobody failed: old versions of the rows were read")                   \
+    X(PREVENTED, "prevented", "nobody waited and nobody failed: only what is committed was read")                   \
     X(PREVENTED_BY_WAITING, "waits", "a session waited for another one's end: keep units short")                       \
-    X(PREVENTED_BY_ERROR, "error", "a unit got an error, and succeeded when it was run again: give it .retries")       \
+    X(PREVENTED_BY_ERROR, "error", "a unit got an error, and succeeded when run again: give it .retries")       \
     X(LEVEL_REFUSED, "refused", "the engine does not offer the level, and Belay gives no weaker one")
 
 typedef enum belay_verdict {
