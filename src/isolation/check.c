@@ -115,7 +115,7 @@ static void judge(const belayi_script *script, const belayi_performance *p, bela
 /* False: a step was slow, so that it is not known what was seen. */
 static bool try_cell(check *c, const belayi_script *script, belay_level level, belay_isolation_cell *cell)
 {
-    belayi_performance p;
+    belayi_performance p = {.slow = false};
     belay_error error = {.code = BELAY_OK};
     *cell = (belay_isolation_cell){.verdict = BELAY_UNDECIDED};
     if (belayi_site_lay(&c->site, &error)) {

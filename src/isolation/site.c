@@ -81,9 +81,7 @@ bool belayi_site_make(belayi_site *p, const char *url, belay_error *error)
     if (belayi_file_is_meant(url)) {
         made = belayi_file_make(url, p->path, p->url, error);
         p->kind = made ? BELAYI_FILE : BELAYI_NO_SITE;
-    } else if (strlen(url) < sizeof p->url) {
-        strcpy(p->url, url);
-    } else {
+    } else if (snprintf(p->url, sizeof p->url, "%s", url) >= (int)sizeof p->url) {
         made = false;
         belayi_report(error, BELAY_MISUSE, "the URL is too long");
     }
@@ -117,7 +115,7 @@ bool belayi_site_remove(belayi_site *p, belay_error *error)
         (void)belay_int_of(p->s, p->dialect->let_go, p->name);
     char path[BELAYI_PATH];
     bool file = p->kind == BELAYI_FILE;
-    strcpy(path, p->path);
+    memcpy(path, p->path, sizeof path);
     close_session(p);
     return file ? belayi_file_remove(path, error) : removed;
 }
