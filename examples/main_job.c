@@ -7,10 +7,10 @@
  * and why; in the end it adds everything up a second time, and says so and exits
  * with 1 when a sum does not agree.
  *
- *     main_job CSVFILE DBFILE
+ *     main_job CSVFILE URL        or the path of an SQLite file instead of a URL
  *
- * DBFILE is made when it is missing; the tables users, category and expense in
- * it are replaced.
+ * A file is made when it is missing; the tables users, category and expense in
+ * the database are replaced.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -344,13 +344,15 @@ static void run(belay_session *s, const char *path)
     load_report_done(&report);
 }
 
-/* The URL of a file: "sqlite:" and the path, with what means something in a URL percent-encoded. */
-static char *file_url(const char *path)
+/* What is no URL is the path of a file: "sqlite:" and the path, with what means something in a URL percent-encoded. */
+static char *make_url(const char *path)
 {
     char *url = malloc(sizeof "sqlite:" + 3 * strlen(path)), *to = url;
 
     if (!url)
         return NULL;
+    if (strncmp(path, "sqlite:", 7) == 0 || strstr(path, "://"))
+        return strcpy(url, path);
     to += sprintf(to, "sqlite:");
     for (; *path; path++)
         to += sprintf(to, strchr("%?#&", *path) ? "%%%02X" : "%c", (unsigned char)*path);
@@ -360,10 +362,10 @@ static char *file_url(const char *path)
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        fprintf(stderr, "usage: %s CSVFILE DBFILE\n", argv[0]);
+        fprintf(stderr, "usage: %s CSVFILE URL\n", argv[0]);
         return 2;
     }
-    char *url = file_url(argv[2]);
+    char *url = make_url(argv[2]);
     belay_db *db = belay_open(url, NULL);
     belay_session *s = belay_session_open(db);
 

@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 """servers.py - throwaway PostgreSQL and MariaDB servers for tests and benchmarks.
 
-  servers.py run [--only postgresql|mariadb] -- COMMAND...
+  servers.py run [--only postgresql|mariadb] [--set NAME=VALUE]... -- COMMAND...
       Starts them, runs COMMAND with their URLs in its environment, stops them
-      whatever happened, and ends with COMMAND's exit code.
+      whatever happened, and ends with COMMAND's exit code. --set gives a server
+      a further setting, and needs --only.
   servers.py start [--only ...]
       Starts them, prints NAME='value' lines (for eval in a shell, shlex in
       Python), and leaves them running. BELAY_TEST_SERVERS names their folder.
   servers.py stop FOLDER
       Stops the servers that `start` left in FOLDER and removes it.
+  servers.py kill FOLDER NAME
+      Kills one of them with SIGKILL, and all its children: its pid is in
+      FOLDER/NAME/pid. What it had made durable is what it finds when it is
+  servers.py revive FOLDER NAME
+      started again, on the same data and port. (It outlives a `run` that is
+      itself killed.)
 
 The names: BELAY_TEST_POSTGRESQL and BELAY_TEST_MARIADB over loopback, and the
 same with _SOCKET at the end over a unix socket.
@@ -23,6 +30,7 @@ With `run` they die with this script, even when it is killed.
 import argparse
 import ctypes
 import glob
+import json
 import os
 import pathlib
 import pwd
@@ -64,19 +72,58 @@ class Server:
 
     name = user = stop_signal = None
 
-    def __init__(self, parent, follow):
+    def __init__(self, parent, follow, settings=()):
         self.folder = parent / self.name
         self.data = self.folder / "data"
         self.log = self.folder / "log"
-        self.port = free_port()
+        self.port = int((self.folder / "port").read_text()) if (self.folder / "port").exists() else free_port()
         self.follow = follow
+        self.settings = settings
         self.process = None
         self.who = {}
-        self.folder.mkdir()
         if os.geteuid() == 0:
             account = pwd.getpwnam(self.user)
             self.who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
+
+    def start(self):
+        """Makes its folder and its data, and starts it."""
+        self.folder.mkdir()
+        if self.who:
+            os.chown(self.folder, self.who["user"], self.who["group"])
+        (self.folder / "port").write_text(str(self.port))
+        self.create()
+        command = self.command() + [f"--{setting}" for setting in self.settings]
+        (self.folder / "command").write_text(json.dumps([str(word) for word in command]))
+        self.revive()
+        self.fill()
+
+    def revive(self):
+        """Starts it again, where it is not running. Waits until it takes connections."""
+        self.spawn(*json.loads((self.folder / "command").read_text()))
+        self.wait_until_ready()
+
+    def kill(self, alone=False):
+        """SIGKILL, to its children as well unless `alone`. Waits until all are gone: until then the data is theirs."""
+        pid = int((self.folder / "pid").read_text())
+        if not is_server(pid, self.folder):
+            return
+        os.kill(pid, signal.SIGSTOP)  # so that it has no more children than these
+        family = children(pid)
+        os.kill(pid, signal.SIGKILL)
+        for child, born in family:
+            if not alone and start_time(child) == born:
+                os.kill(child, signal.SIGKILL)
+        if self.process:
+            self.process.wait(STOP_SECONDS)
+        limit = time.monotonic() + STOP_SECONDS
+        # Its parent, who may be a `run`, has buried it too: else PostgreSQL takes it for alive.
+        while pathlib.Path(f"/proc/{pid}").exists() or any(start_time(child) == born for child, born in family):
+            if time.monotonic() > limit:
+                raise SystemExit(f"servers.py: {self.name} was killed, and is still there")
+            time.sleep(0.01)
+
+    def fill(self):
+        """What is made once, when it runs."""
 
     def call(self, *command):
         done = subprocess.run([str(word) for word in command], cwd=self.folder, stdin=subprocess.DEVNULL,
@@ -94,6 +141,10 @@ class Server:
                 start_new_session=True, preexec_fn=die_with_parent if self.follow else None, **self.who)
         (self.folder / "pid").write_text(str(self.process.pid))
 
+    def client(self, *words):
+        """The command of its own client, which runs SQL on the database."""
+        raise NotImplementedError
+
     def wait_until_ready(self):
         limit = time.monotonic() + START_SECONDS
         while not self.ready():
@@ -105,16 +156,24 @@ class Server:
 class PostgreSQL(Server):
     name, user, stop_signal = "postgresql", "postgres", signal.SIGINT  # a fast shutdown: sessions are ended
 
-    def start(self):
+    def create(self):
         self.call(program("initdb"), "-D", self.data, "-U", "belay", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.call(program("pg_resetwal"), "--epoch=7", "-D", self.data)  # transactions have numbers of 64 bits
+
+    def command(self):
         settings = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder,
             "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": 120,
             "max_prepared_transactions": 20, "deadlock_timeout": "100ms", "log_min_messages": "warning",
         }
-        self.spawn(program("postgres"), "-D", self.data, *(f"--{key}={value}" for key, value in settings.items()))
-        self.wait_until_ready()
+        return [program("postgres"), "-D", self.data, *(f"--{key}={value}" for key, value in settings.items())]
+
+    def fill(self):
         self.call(program("createdb"), "-h", self.folder, "-p", self.port, "-U", "belay", "belay")
+
+    def client(self, *words):
+        return [program("psql"), "-h", str(self.folder), "-p", str(self.port), "-U", "belay", "-d", "belay", "-XAtq",
+                "-v", "ON_ERROR_STOP=1", *words]
 
     def ready(self):
         command = [program("pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)]
@@ -128,23 +187,27 @@ class PostgreSQL(Server):
 class MariaDB(Server):
     name, user, stop_signal = "mariadb", "mysql", signal.SIGTERM
 
-    def start(self):
+    def create(self):
         self.call(program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
                   "--auth-root-authentication-method=normal")
         hosts = ("localhost", "127.0.0.1")
         (self.folder / "init.sql").write_text("CREATE DATABASE IF NOT EXISTS belay CHARACTER SET utf8mb4;\n" + "".join(
             f"CREATE USER IF NOT EXISTS belay@'{host}';\nGRANT ALL ON *.* TO belay@'{host}' WITH GRANT OPTION;\n"
             for host in hosts))
-        self.spawn(program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.folder}/socket",
-                   f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/server.pid",
-                   f"--init-file={self.folder}/init.sql", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=1",
-                   "--skip-log-bin", "--innodb-buffer-pool-size=64M", "--max-connections=120",
-                   "--character-set-server=utf8mb4")
-        self.wait_until_ready()
+
+    def command(self):
+        return [program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.folder}/socket",
+                f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/server.pid",
+                f"--init-file={self.folder}/init.sql", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=1",
+                "--skip-log-bin", "--innodb-buffer-pool-size=64M", "--max-connections=120",
+                "--character-set-server=utf8mb4"]
+
+    def client(self, *words):
+        return [program("mariadb"), "--no-defaults", f"--socket={self.folder}/socket", "--user=belay", "belay", "-BN",
+                *words]
 
     def ready(self):
-        command = [program("mariadb"), "--no-defaults", f"--socket={self.folder}/socket", "--user=belay", "belay",
-                   "-e", "SELECT 1"]
+        command = self.client("-e", "SELECT 1")
         return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
     def urls(self):
@@ -163,8 +226,26 @@ def is_server(pid, folder):
         return False
 
 
+def children(pid):
+    """Of a process: (pid, when it began)."""
+    try:
+        pids = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [(int(child), start_time(int(child))) for child in pids]
+
+
+def start_time(pid):
+    """When it began; None when it is gone or only waits to be buried. A pid is used again, but not so soon."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
 def ended(process, pid, folder):
-    return process.poll() is not None if process else not is_server(pid, folder)
+    return process.poll() is not None if process and process.pid == pid else not is_server(pid, folder)
 
 
 def stop_one(folder, stop_signal, process):
@@ -192,7 +273,7 @@ def stop(parent, servers=()):
     shutil.rmtree(parent, ignore_errors=True)
 
 
-def start(only, follow):
+def start(only, follow, settings=()):
     """Starts the servers; their folder, themselves, their URLs. Stops them again when one fails."""
     parent = pathlib.Path(tempfile.mkdtemp(prefix="belay-servers-"))
     parent.chmod(0o755)
@@ -200,7 +281,7 @@ def start(only, follow):
     try:
         for kind in KINDS:
             if only in (None, kind.name):
-                servers.append(kind(parent, follow))
+                servers.append(kind(parent, follow, settings))
                 servers[-1].start()
                 urls.update(servers[-1].urls())
     except BaseException:
@@ -213,14 +294,18 @@ def raise_exit(number, _frame):
     raise SystemExit(128 + number)
 
 
-def run(command, only):
+def run(command, only, settings):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, raise_exit)
-    parent, servers, urls = start(only, follow=True)
+    parent, servers, urls = start(only, follow=True, settings=settings)
     child = None
     try:
         child = subprocess.Popen(command, env={**os.environ, **urls})
-        return child.wait()
+        while child.poll() is None:
+            for server in servers:
+                server.process.poll()  # buries it, should it have been killed
+            time.sleep(0.02)
+        return child.returncode
     finally:
         if child and child.poll() is None:
             child.terminate()
@@ -235,12 +320,20 @@ def main():
         one = commands.add_parser(name)
         one.add_argument("--only", choices=[kind.name for kind in KINDS])
         if name == "run":
+            one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
             one.add_argument("command", nargs=argparse.REMAINDER)
     commands.add_parser("stop").add_argument("folder", type=pathlib.Path)
+    for name in ("kill", "revive"):
+        one = commands.add_parser(name)
+        one.add_argument("folder", type=pathlib.Path)
+        one.add_argument("name", choices=[kind.name for kind in KINDS])
     arguments = parser.parse_args()
 
     if arguments.what == "stop":
         stop(arguments.folder)
+    elif arguments.what in ("kill", "revive"):
+        kind = next(kind for kind in KINDS if kind.name == arguments.name)
+        getattr(kind(arguments.folder, follow=False), arguments.what)()
     elif arguments.what == "start":
         for name, value in start(arguments.only, follow=False)[2].items():
             print(f"{name}={shlex.quote(value)}", flush=True)
@@ -248,7 +341,9 @@ def main():
         command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
         if not command:
             parser.error("run: no command")
-        sys.exit(run(command, arguments.only))
+        if arguments.set and not arguments.only:
+            parser.error("run: --set needs --only")
+        sys.exit(run(command, arguments.only, arguments.set))
 
 
 if __name__ == "__main__":

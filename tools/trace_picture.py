@@ -32,7 +32,7 @@ LOOKS = {
     "statement": ("#fff3c9", "#b8860b", "statement"),
     "control": ("#dcd3f0", "#6a51a3", "begin, savepoint, release, commit"),
     "back": ("#f6c9a8", "#b3541e", "rollback, rollback to"),
-    "wait": ("#f4a6b8", "#a61e4d", "wait, retry"),
+    "wait": ("#f4a6b8", "#a61e4d", "wait, retry, warning"),
     "hook": ("#cdeee0", "#2b8a5e", "hook"),
 }
 
@@ -151,7 +151,7 @@ def facts_of(event):
 
 def look_of(event):
     kind, code = event["kind"], event["code"]
-    if kind in ("retry", "wait"):
+    if kind in ("retry", "wait", "warning"):
         return "wait"
     if kind == "scope" and code in ("OK", "ROLLED_BACK"):
         return "kept" if code == "OK" else "undone"

@@ -29,12 +29,12 @@ static void settle(belayi_transaction *t, unsigned depth)
     for (unsigned i = t->owed_frames; i < depth; i++)
         if (has_savepoint(t, i)) {
             t->frames[i].savepoint = t->savepoints;
-            t->holders[t->savepoints - 1]++;
+            t->set[t->savepoints - 1].holders++;
         }
     for (unsigned i = t->owed_marks; i < t->mark_count; i++)
         if (!t->marks[i].dead) {
             t->marks[i].savepoint = t->savepoints;
-            t->holders[t->savepoints - 1]++;
+            t->set[t->savepoints - 1].holders++;
         }
 }
 
@@ -54,15 +54,15 @@ static belay_code set_savepoint(belayi_transaction *t, belay_error *error)
 {
     if (t->savepoints == t->savepoint_room) {
         unsigned room = t->savepoint_room ? 2 * t->savepoint_room : 8;
-        unsigned *grown = realloc(t->holders, room * sizeof *grown);
+        belayi_savepoint *grown = realloc(t->set, room * sizeof *grown);
         if (!grown)
             return belayi_report(error, BELAY_NO_MEMORY, "no memory for a savepoint");
-        t->holders = grown;
+        t->set = grown;
         t->savepoint_room = room;
     }
     belay_code code = belayi_wire_savepoint(t, t->savepoints + 1, error);
     if (code == BELAY_OK)
-        t->holders[t->savepoints++] = 0;
+        t->set[t->savepoints++] = (belayi_savepoint){0};
     return code;
 }
 
@@ -84,19 +84,47 @@ belay_code belayi_savepoint_pay(belayi_transaction *t, unsigned depth, belay_err
 void belayi_savepoint_let_go(belayi_transaction *t, unsigned number)
 {
     if (number > 0 && number <= t->savepoints)
-        t->holders[number - 1]--;
+        t->set[number - 1].holders--;
+}
+
+/* How many savepoints hold work from number `from` + 1 on. */
+static unsigned count_written(const belayi_transaction *t, unsigned from)
+{
+    unsigned count = 0;
+    for (unsigned i = from; i < t->savepoints; i++)
+        count += t->set[i].written;
+    return count;
+}
+
+void belayi_scope_count_written(belayi_transaction *t, belay_place place)
+{
+    unsigned cheap = t->conn->driver->cheap_savepoints;
+    if (cheap == 0 || t->told_costly)
+        return;
+    for (unsigned i = t->savepoints; i > 0 && t->set[i - 1].written == 0; i--) {
+        t->set[i - 1].written = 1; /* beneath one that holds work, all do */
+        t->written++;
+    }
+    if (t->written <= cheap)
+        return;
+    t->told_costly = true;
+    belayi_wire_warn(t, place, "more savepoints with work in them than the server keeps without cost");
 }
 
 belay_code belayi_savepoint_trim(belayi_transaction *t, belay_error *error)
 {
     unsigned kept = t->savepoints;
-    while (kept > 0 && t->holders[kept - 1] == 0)
+    while (kept > 0 && t->set[kept - 1].holders == 0)
         kept--;
     if (kept == t->savepoints)
         return BELAY_OK;
     belay_code code = belayi_wire_release(t, kept + 1, error);
-    if (code == BELAY_OK)
+    if (code == BELAY_OK) {
+        unsigned written = count_written(t, kept);
         t->savepoints = kept;
+        if (kept > 0)
+            t->set[kept - 1].written += written;
+    }
     t->untouched = false;
     return code;
 }
@@ -108,21 +136,32 @@ belay_code belayi_savepoint_go_back(belayi_transaction *t, unsigned number, bela
     belay_code code = belayi_wire_rollback_to(t, number, error);
     if (code != BELAY_OK)
         return code;
+    t->written -= count_written(t, number - 1);
+    t->set[number - 1].written = 0;
     t->savepoints = number;
     t->untouched = true;
     return BELAY_OK;
 }
 
-void belayi_savepoint_lose_all(belayi_transaction *t)
+void belayi_savepoint_lose_above(belayi_transaction *t, unsigned kept)
 {
     for (unsigned i = 0; i < t->depth; i++)
-        t->frames[i].savepoint = 0;
-    for (unsigned i = 0; i < t->mark_count; i++) {
-        t->marks[i].savepoint = 0;
-        t->marks[i].dead = true;
-    }
-    t->savepoints = 0;
+        if (t->frames[i].savepoint > kept)
+            t->frames[i].savepoint = 0;
+    for (unsigned i = 0; i < t->mark_count; i++)
+        if (t->marks[i].savepoint > kept) {
+            t->marks[i].savepoint = 0;
+            t->marks[i].dead = true;
+        }
+    t->savepoints = kept;
     t->untouched = false;
+}
+
+void belayi_savepoint_lose_all(belayi_transaction *t)
+{
+    belayi_savepoint_lose_above(t, 0);
+    for (unsigned i = 0; i < t->mark_count; i++) /* those that owe theirs too */
+        t->marks[i].dead = true;
 }
 
 /* ---- Marks --------------------------------------------------------------------------------------------------------
@@ -184,6 +223,7 @@ static belay_code pay_for_mark(belayi_transaction *t)
 
 belay_code belayi_mark_set(belayi_transaction *t, const char *name)
 {
+    belayi_scope_drain(t);
     if (t->phantoms > 0)
         return belayi_scope_refuse(t);
     belay_code refused = belayi_scope_refuse(t);
@@ -235,6 +275,7 @@ belay_code belayi_mark_go_back(belayi_transaction *t, const char *name, bool *ou
 {
     unsigned found = find_mark(t, name);
     *out_known = found > 0;
+    belayi_scope_drain(t);
     if (!found)
         return belayi_scope_refuse(t);
     belayi_mark_forget(t, found);
@@ -248,6 +289,7 @@ belay_code belayi_mark_release(belayi_transaction *t, const char *name, bool *ou
 {
     unsigned found = find_mark(t, name);
     *out_known = found > 0;
+    belayi_scope_drain(t);
     belay_code refused = belayi_scope_refuse(t);
     if (!found)
         return refused;

@@ -92,6 +92,17 @@ BELAYI_COLD void belayi_wire_tell_scope(belayi_transaction *t, belay_code code)
     belayi_wire_tell(t, &event);
 }
 
+BELAYI_COLD void belayi_wire_warn(belayi_transaction *t, belay_place place, const char *detail)
+{
+    belay_trace_event event = {.kind = BELAY_TRACE_WARNING,
+                               .detail = detail,
+                               .start_ns = belayi_clock_now(),
+                               .file = place.file,
+                               .function = place.function,
+                               .line = place.line};
+    belayi_wire_tell(t, &event);
+}
+
 /* ---- Calling ----------------------------------------------------------------------------------------------------- */
 
 /* A call of the driver's, told when somebody listens. */
@@ -112,7 +123,15 @@ belay_code belayi_wire_begin(belayi_transaction *t, belay_error *error)
 
 belay_code belayi_wire_commit(belayi_transaction *t, belay_error *error)
 {
-    SAY(t, COMMIT, 0, t->conn->driver->commit(t->conn, error));
+    if (!t->trace)
+        return t->conn->driver->commit(t->conn, error);
+    belay_trace_event event = {.kind = BELAY_TRACE_COMMIT, .start_ns = belayi_wire_listen(t)};
+    event.code = t->conn->driver->commit(t->conn, error);
+    if (t->conn->failed > 0)
+        return event.code; /* a statement that left with it, which tells it */
+    belayi_queue_tell(t);
+    belayi_wire_tell_call(t, &event);
+    return event.code;
 }
 
 belay_code belayi_wire_rollback(belayi_transaction *t, belay_error *error)

@@ -4,8 +4,7 @@
 
 #include "report.h"
 
-/* ---- One step, on the actor's thread ------------------------------------------------------------------------------
- */
+/* ---- One step, on the actor's thread ----------------------------------------------------------------------------- */
 
 /* Writes the table's name for each @. */
 static const char *write_statement(char *out, const char *sql, const char *table)
@@ -105,8 +104,7 @@ static void perform(belayi_actor *a, const belayi_step *step)
     }
 }
 
-/* ---- The thread ----------------------------------------------------------------------------------------------------
- */
+/* ---- The thread -------------------------------------------------------------------------------------------------- */
 
 static void *act_on_and_on(void *arg)
 {
@@ -174,8 +172,7 @@ void belayi_actor_stop(belayi_actor *a)
     *a = (belayi_actor){0};
 }
 
-/* ---- For the director ----------------------------------------------------------------------------------------------
- */
+/* ---- For the director -------------------------------------------------------------------------------------------- */
 
 bool belayi_actor_is_busy(const belayi_actor *a)
 {

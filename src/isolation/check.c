@@ -22,8 +22,7 @@ typedef struct check {
     belay_isolation_report *report;
 } check;
 
-/* ---- What was seen --------------------------------------------------------------------------------------------------
- */
+/* ---- What was seen ----------------------------------------------------------------------------------------------- */
 
 typedef struct text {
     char *out;
@@ -80,8 +79,7 @@ static bool read_what_is_left(check *c, belayi_history *h, belay_error *error)
     return error->code == BELAY_OK;
 }
 
-/* ---- A cell
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A cell ------------------------------------------------------------------------------------------------------ */
 
 static void leave_undecided(belay_isolation_cell *cell, const belay_error *error)
 {
@@ -147,8 +145,7 @@ static void fill_cell(check *c, belay_level level, belay_anomaly anomaly)
         c->options.progress(c->options.progress_arg, level, anomaly, cell);
 }
 
-/* ---- A level
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A level ----------------------------------------------------------------------------------------------------- */
 
 /* Asks what is in force when the level is asked for. */
 static belay_code ask_level(check *c, belay_level level)
@@ -198,8 +195,7 @@ static void fill_all(check *c)
             well = fill_level(c, (belay_level)level);
 }
 
-/* ---- The call
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- The call ---------------------------------------------------------------------------------------------------- */
 
 static const unsigned all_levels = (1u << BELAY_LEVEL_COUNT) - (1u << BELAY_READ_UNCOMMITTED);
 

@@ -12,8 +12,7 @@ enum {
     NS_IN_SECOND = 1000000000
 };
 
-/* ---- Watching
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Watching ---------------------------------------------------------------------------------------------------- */
 
 bool belayi_director_is_stopped(belayi_director *d)
 {
@@ -103,8 +102,7 @@ static bool drain(belayi_director *d, int64_t give_up_ns, bool to_the_end)
     return true;
 }
 
-/* ---- Playing
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Playing ----------------------------------------------------------------------------------------------------- */
 
 static bool give(belayi_director *d, const belayi_step *step)
 {
@@ -251,8 +249,7 @@ void belayi_director_play(belayi_director *d, const belayi_script *script, const
     pthread_mutex_unlock(&d->scene.mutex);
 }
 
-/* ---- Opening
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static void init_scene(belayi_scene *scene, int lock_timeout_ms)
 {

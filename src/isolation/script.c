@@ -41,8 +41,7 @@ enum { A, B, C };
 #define SET_X(who, value) WRITE(who, "UPDATE @ SET value = " #value " WHERE id = 1")
 #define SET_Y(who, value) WRITE(who, "UPDATE @ SET value = " #value " WHERE id = 2")
 
-/* ---- Judges -------------------------------------------------------------------------------------------------------
- */
+/* ---- Judges ------------------------------------------------------------------------------------------------------ */
 
 /* A writes 11 and 21, B writes 12 and 22: a mixture is of both. */
 static bool is_mixed(const belayi_history *h)
@@ -136,8 +135,7 @@ static bool both_saw_none(const belayi_history *h)
     return h->read[1] == 0 && h->read[2] == 0;
 }
 
-/* ---- Scripts ------------------------------------------------------------------------------------------------------
- */
+/* ---- Scripts ----------------------------------------------------------------------------------------------------- */
 
 static const belayi_script scripts[BELAY_ANOMALY_COUNT] = {
     [BELAY_DIRTY_WRITE] = {"",

@@ -7,8 +7,7 @@
 #include "random.h"
 #include "report.h"
 
-/* ---- Opening
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 /* Opens what the URL says with one connection: a lock that its session has stays held until it is closed. */
 static bool open_session(belayi_site *p, belay_error *error)
@@ -34,8 +33,7 @@ static void close_session(belayi_site *p)
     *p = (belayi_site){.kind = BELAYI_NO_SITE};
 }
 
-/* ---- On a server
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- On a server ------------------------------------------------------------------------------------------------- */
 
 static bool refuse_taken(const char *name, belay_error *error)
 {
@@ -70,8 +68,7 @@ static bool make_on_server(belayi_site *p, belay_error *error)
     return claim_name(p, error) && make_schema(p, error);
 }
 
-/* ---- The public functions of the room
- * --------------------------------------------------------------------------------- */
+/* ---- The public functions of the room ---------------------------------------------------------------------------- */
 
 bool belayi_site_make(belayi_site *p, const char *url, belay_error *error)
 {

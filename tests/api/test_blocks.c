@@ -230,7 +230,8 @@ static void leaving_a_block_with_an_error_pending_keeps_that_error(void **state)
         break;
     }
     assert_status(w->s, BELAY_UNIQUE);
-    assert_string_equal(belay_pending(w->s)->table, "taken");
+    assert_string_equal(belay_pending(w->s)->table,
+                        by_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
 }
 
 /* ---- Among the program's own loops ------------------------------------------------------------------- */

@@ -155,7 +155,7 @@ static void thousands_of_placeholders_in_one_statement(void **state)
 {
     enum { MANY = 5000 };
     world *w = *state;
-    char *sql = malloc(MANY * 4 + 64), *end = sql + sprintf(sql, "SELECT sum(column1) FROM (VALUES ");
+    char *sql = malloc(MANY * 4 + 80), *end = sql + sprintf(sql, "SELECT sum(a) FROM (SELECT 0 AS a UNION ALL VALUES ");
     belay_value *values = malloc(MANY * sizeof *values);
     for (int i = 0; i < MANY; i++) {
         end += sprintf(end, "%s(?)", i ? "," : "");

@@ -257,7 +257,11 @@ static void a_sandbox_takes_keys_and_leaves_none(void **state)
     assert_seen(box, "1");
     assert_rows(box, "SELECT once_key, state FROM belay_once", "a|done");
     belay_session_close(box);
-    assert_contains(rows_of(w->other, "SELECT count(*) FROM belay_once"), "ERROR");
+    const char *left = rows_of(w->other, "SELECT count(*) FROM belay_once");
+    if (database_is_mariadb(&w->d)) /* which can't make a table in a transaction: it was made outside */
+        assert_string_equal(left, "0");
+    else
+        assert_contains(left, "ERROR");
     assert_int_equal(put_once(w->s, "a", 1), 1);
 }
 

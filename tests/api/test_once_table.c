@@ -22,7 +22,8 @@ static void reopen(world *w, const belay_db_options *options)
 static bool has_table(world *w, const char *name)
 {
     char sql[128];
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM \"%s\"", name);
+    char quote = database_is_mariadb(&w->d) ? '`' : '"';
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %c%s%c", quote, name, quote);
     return strncmp(rows_of(w->other, sql), "ERROR", 5) != 0;
 }
 

@@ -63,6 +63,10 @@ static void doubles_arrive_to_the_last_bit(void **state)
     world *w = *state;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         double back = echo(w->s, numbers[i]);
+        if (isinf(numbers[i]) && database_is_mariadb(&w->d)) { /* which has no value for it */
+            assert_status(w->s, BELAY_DATA);
+            continue;
+        }
         assert_memory_equal(&back, &numbers[i], sizeof back);
     }
     assert_true(echo(w->s, -0.0) <= 0.0 && echo(w->s, -0.0) >= 0.0);
@@ -229,6 +233,7 @@ static char *letters(size_t size)
 static void a_text_of_a_megabyte_comes_back_and_one_of_a_hundred_arrives(void **state)
 {
     world *w = *state;
+    bool too_large = database_is_mariadb(&w->d); /* for its max_allowed_packet, 16 MB where nobody set it */
     char *text = letters(1 << 20);
     belay_exec(w->s, "INSERT INTO item VALUES (1, ?)", text);
     BELAY_EACH(row, w->s, "SELECT note FROM item") {
@@ -237,9 +242,11 @@ static void a_text_of_a_megabyte_comes_back_and_one_of_a_hundred_arrives(void **
     }
     free(text);
     text = letters(100 << 20);
-    assert_int_equal(belay_int_of(w->s, "SELECT length(?)", belay_text(text, 100 << 20)), 100 << 20);
+    int64_t length = belay_int_of(w->s, "SELECT length(?)", belay_text(text, 100 << 20));
     free(text);
-    assert_status(w->s, BELAY_OK);
+    assert_status(w->s, too_large ? BELAY_DATA : BELAY_OK);
+    assert_int_equal(length, too_large ? 0 : 100 << 20);
+    assert_int_equal(belay_int_of(w->s, "SELECT length(?)", "abc"), 3); /* the connection is as good as before */
 }
 
 static void a_blob_that_no_engine_takes_is_an_error_and_no_crash(void **state)

@@ -89,7 +89,8 @@ static void a_loop_over_rows_sees_them_all_whatever_nested_scopes_do_meanwhile(v
 {
     world *w = *state;
     fill(w->s);
-    for (int how = 0; how < 3; how++) {
+    /* A change of the schema would commit a scope on MariaDB: it is refused there, see test_sql_text.c. */
+    for (int how = 0; how < (database_is_mariadb(&w->d) ? 2 : 3); how++) {
         int rounds = 0, wrong = 0;
         BELAY_ATOMIC(w->s)
             BELAY_EACH(row, w->s, "SELECT id FROM item ORDER BY id") {

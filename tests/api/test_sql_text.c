@@ -172,7 +172,8 @@ static void text_that_is_no_sql_is_an_error_of_syntax(void **state)
                                       "SELECT 1 +", "SELECT (1", "\xFF\xFE",    "\\"};
     world *w = *state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        bool empty_row = !database_is_sqlite(&w->d) && strcmp(bad[i], "SELECT") == 0; /* PostgreSQL has such rows */
+        bool postgresql = !database_is_sqlite(&w->d) && !database_is_mariadb(&w->d);
+        bool empty_row = postgresql && strcmp(bad[i], "SELECT") == 0; /* PostgreSQL has such rows */
         if (belay_exec(w->s, bad[i]) != (empty_row ? BELAY_OK : BELAY_SYNTAX))
             fail_msg("%s: %s", bad[i], belay_message(w->s));
     }
@@ -291,7 +292,9 @@ static void a_literal_of_seventeen_megabytes(void **state)
     enum { SIZE = 17 * 1000 * 1000 };
     world *w = *state;
     char *sql = fill("SELECT length('", 'x', SIZE, "')");
-    assert_int_equal(belay_int_of(w->s, sql), SIZE);
+    bool too_large = database_is_mariadb(&w->d); /* for its max_allowed_packet, 16 MB where nobody set it */
+    assert_int_equal(belay_int_of(w->s, sql), too_large ? 0 : SIZE);
+    assert_status(w->s, too_large ? BELAY_DATA : BELAY_OK);
     free(sql);
     sql = fill("SELECT length('", 'x', SIZE, "");
     assert_int_equal(belay_int_of(w->s, sql), 0);

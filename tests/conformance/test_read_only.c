@@ -150,7 +150,7 @@ static void a_write_that_gives_rows_is_refused_in_a_read_only_scope(void **state
     }
     assert_status(d->s, BELAY_READ_ONLY);
     BELAY_READ(d->s) {
-        stream = belay_stream(d->s, "UPDATE item SET price = 0 RETURNING id");
+        stream = belay_stream(d->s, "DELETE FROM item RETURNING id");
     }
     assert_status(d->s, BELAY_READ_ONLY);
     assert_null(rows);

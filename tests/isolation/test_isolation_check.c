@@ -21,8 +21,7 @@ static belay_isolation_report report;
 
 static const unsigned one_level = 1u << BELAY_SERIALIZABLE;
 
-/* ---- Words
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Words ------------------------------------------------------------------------------------------------------- */
 
 static void every_anomaly_verdict_and_level_has_its_words(void **state)
 {
@@ -47,8 +46,7 @@ static void every_anomaly_verdict_and_level_has_its_words(void **state)
     assert_string_equal(belay_level_name((belay_level)-1), "?");
 }
 
-/* ---- What is refused
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- What is refused --------------------------------------------------------------------------------------------- */
 
 static void what_can_not_be_checked_is_refused(void **state)
 {
@@ -85,8 +83,7 @@ static void a_server_that_is_not_there_is_an_error_and_no_cell_is_filled(void **
         }
 }
 
-/* ---- What is left alone
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- What is left alone ------------------------------------------------------------------------------------------ */
 
 static int files_beside(const database *d)
 {
@@ -155,8 +152,7 @@ static void the_file_of_the_url_is_not_even_opened(void **state)
     database_close(&d);
 }
 
-/* ---- Stopping
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Stopping ---------------------------------------------------------------------------------------------------- */
 
 static bool stop_at_last(void *calls)
 {
@@ -180,8 +176,7 @@ static void a_check_that_is_stopped_leaves_nothing(void **state)
     assert_string_equal(report.cells[BELAY_SERIALIZABLE][BELAY_WRITE_SKEW].seen, "not tested");
 }
 
-/* ---- Levels and cells
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Levels and cells -------------------------------------------------------------------------------------------- */
 
 typedef struct told {
     int cells, decided;

@@ -49,8 +49,7 @@ static found look(const char *url, bool remove)
     return f;
 }
 
-/* ---- A check that is killed
- * -------------------------------------------------------------------------------------------- */
+/* ---- A check that is killed -------------------------------------------------------------------------------------- */
 
 typedef struct doom {
     bool near;
@@ -125,8 +124,7 @@ static void what_a_killed_check_left_is_named_and_removed_only_when_asked_to(voi
     database_close(&d);
 }
 
-/* ---- A check that runs
- * --------------------------------------------------------------------------------------------------- */
+/* ---- A check that runs ------------------------------------------------------------------------------------------- */
 
 typedef struct beside {
     const char *url;
@@ -156,8 +154,7 @@ static void a_check_that_runs_is_never_cleaned_away(void **state)
     assert_int_equal(b.found, 0);
 }
 
-/* ---- Names that look like ours
- * -------------------------------------------------------------------------------------------- */
+/* ---- Names that look like ours ----------------------------------------------------------------------------------- */
 
 static void files_with_a_name_that_is_not_exactly_of_the_form_are_never_removed(void **state)
 {
@@ -214,8 +211,7 @@ static void schemas_and_tables_with_a_name_that_is_not_exactly_of_the_form_are_n
     assert_int_equal(missing, 0);
 }
 
-/* ---- A user with few rights
- * -------------------------------------------------------------------------------------------------- */
+/* ---- A user with few rights -------------------------------------------------------------------------------------- */
 
 static const char *const few_rights_postgresql[] = {"DROP ROLE IF EXISTS belay_few", "CREATE ROLE belay_few LOGIN",
                                                     "GRANT CREATE, USAGE ON SCHEMA public TO belay_few",

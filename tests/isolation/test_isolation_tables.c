@@ -23,8 +23,7 @@ typedef char cell_word[16];
 
 static const unsigned all_levels = (1u << BELAY_LEVEL_COUNT) - (1u << BELAY_READ_UNCOMMITTED);
 
-/* ---- The files ------------------------------------------------------------------------------------------------------
- */
+/* ---- The files --------------------------------------------------------------------------------------------------- */
 
 static belay_anomaly find_anomaly(const char *name)
 {
@@ -56,8 +55,7 @@ static void read_table(const char *name, cell_word out[BELAY_LEVEL_COUNT][BELAY_
     assert_int_equal(lines, BELAY_ANOMALY_COUNT);
 }
 
-/* ---- The comparison -------------------------------------------------------------------------------------------------
- */
+/* ---- The comparison ---------------------------------------------------------------------------------------------- */
 
 static int compare(const belay_isolation_report *r, unsigned levels,
                    cell_word expected[BELAY_LEVEL_COUNT][BELAY_ANOMALY_COUNT])

@@ -25,27 +25,79 @@ static const char *find_room(void)
     return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
-/* Another test's tables may refer to each other in ways that only they know: the whole database goes. */
-static void empty_mariadb(const char *url)
+/* ---- A server's: a database of the program's own, so that programs run side by side ----------------- */
+
+static struct {
+    pid_t program; /* which made it; a child after fork leaves it alone */
+    char given[400], url[400], name[32];
+} own;
+
+static const char create_mariadb[] = "CREATE DATABASE %s CHARACTER SET utf8mb4";
+
+static bool is_mariadb(const char *url)
 {
-    char sql[160];
-    const char *host = strstr(url, "://");
+    return strncmp(url, "mariadb:", 8) == 0 || strncmp(url, "mysql:", 6) == 0;
+}
+
+/* Runs a statement with the database's name in place of its %s, on a connection of its own. */
+static bool run_on(const char *url, const char *format, const char *name)
+{
+    char sql[120];
+    belay_db *db = belay_open(url, BELAY_DB_OPTIONS(.pool_size = 1, .lock_timeout_ms = 20000));
+    belay_session *s = belay_session_open(db);
+    snprintf(sql, sizeof sql, format, name);
+    bool done = belay_exec(s, sql) == BELAY_OK;
+    if (!done)
+        print_error("%s: %s\n", sql, belay_message(s));
+    belay_session_close(s);
+    belay_close(db);
+    return done;
+}
+
+static void drop_own(void)
+{
+    if (own.program == getpid())
+        run_on(own.given, is_mariadb(own.given) ? "DROP DATABASE IF EXISTS %s" : "DROP DATABASE IF EXISTS %s (FORCE)",
+               own.name);
+}
+
+/* The given URL with another name in it. */
+static void write_own_url(void)
+{
+    const char *host = strstr(own.given, "://");
     const char *name = host ? strchr(host + 3, '/') : NULL;
     if (!name)
         fail_msg("the URL names no database");
-    int size = (int)strcspn(name + 1, "?");
-    belay_db *db = belay_open(url, NULL);
-    belay_session *s = belay_session_open(db);
-    snprintf(sql, sizeof sql, "DROP DATABASE `%.*s`", size, name + 1);
-    if (belay_exec(s, sql) == BELAY_OK) {
-        snprintf(sql, sizeof sql, "CREATE DATABASE `%.*s` CHARACTER SET utf8mb4", size, name + 1);
-        belay_exec(s, sql);
-    }
-    if (belay_status(s) != BELAY_OK)
-        fail_msg("the database can't be emptied: %s", belay_message(s));
-    belay_session_close(s);
-    belay_close(db);
+    const char *end = name + strcspn(name, "?");
+    snprintf(own.url, sizeof own.url, "%.*s/%s%s", (int)(name - own.given), own.given, own.name, end);
 }
+
+static const char *find_own(const char *given)
+{
+    if (own.program == getpid() && strcmp(own.given, given) == 0)
+        return own.url;
+    snprintf(own.given, sizeof own.given, "%s", given);
+    snprintf(own.name, sizeof own.name, "belay_%ld", (long)getpid());
+    write_own_url();
+    if (!run_on(given, is_mariadb(given) ? create_mariadb : "CREATE DATABASE %s", own.name))
+        fail_msg("the program can't have a database of its own");
+    own.program = getpid();
+    atexit(drop_own);
+    return own.url;
+}
+
+/* As a new file would be. Another test's tables may refer to each other in ways that only they know: all goes. */
+static void empty_own(void)
+{
+    bool done = is_mariadb(own.given)
+                    ? run_on(own.given, "DROP DATABASE %s", own.name) && run_on(own.given, create_mariadb, own.name)
+                    : run_on(own.url, "DROP SCHEMA public CASCADE", "") && run_on(own.url, "CREATE SCHEMA public", "");
+    if (!done)
+        fail_msg("the database can't be emptied");
+}
+
+/* How many are open: the first one of a test finds the server's database empty. */
+static int open_databases;
 
 void database_make(database *d, const char *parameters)
 {
@@ -53,9 +105,9 @@ void database_make(database *d, const char *parameters)
     memset(d, 0, sizeof *d);
     pthread_mutex_init(&d->mutex, NULL);
     if (given && *given) {
-        snprintf(d->url, sizeof d->url, "%s", given);
-        if (database_is_mariadb(d))
-            empty_mariadb(given);
+        snprintf(d->url, sizeof d->url, "%s", find_own(given));
+        if (open_databases++ == 0)
+            empty_own();
         return;
     }
     snprintf(d->directory, sizeof d->directory, "%s/belay-test-XXXXXX", find_room());
@@ -83,7 +135,12 @@ bool database_is_sqlite(const database *d)
 
 bool database_is_mariadb(const database *d)
 {
-    return strncmp(d->url, "mariadb:", 8) == 0 || strncmp(d->url, "mysql:", 6) == 0;
+    return is_mariadb(d->url);
+}
+
+const char *by_engine(const database *d, const char *sqlite, const char *postgresql, const char *mariadb)
+{
+    return database_is_sqlite(d) ? sqlite : database_is_mariadb(d) ? mariadb : postgresql;
 }
 
 /* ---- Opening and closing --------------------------------------------------------------------------------------------
@@ -109,26 +166,9 @@ belay_db_options database_options(database *d, const belay_db_options *given)
     return options;
 }
 
-/* How many are open: the first one finds the server's database empty, as a new file would be. */
-static int open_databases;
-
-static void empty_server(database *d)
-{
-    static const char *const statements[] = {"DROP SCHEMA IF EXISTS public CASCADE", "CREATE SCHEMA public", NULL};
-    if (strncmp(d->url, "postgres", 8) != 0)
-        return;
-    belay_db *db = belay_open(d->url, NULL);
-    belay_session *s = belay_session_open(db);
-    database_run(s, statements);
-    belay_session_close(s);
-    belay_close(db);
-}
-
 void database_open(database *d, const belay_db_options *given)
 {
     database_make(d, "");
-    if (open_databases++ == 0)
-        empty_server(d);
     belay_db_options options = database_options(d, given);
     d->db = belay_open(d->url, &options);
     d->s = belay_session_open(d->db);

@@ -3,8 +3,9 @@
  *
  * The URL comes from BELAY_TEST_URL, so that another engine is tested by the
  * same programs; without it every test gets an SQLite file of its own, in a
- * directory that is gone afterwards. On MariaDB the database of the URL is
- * DROPPED and made anew for each test: it must be one that nothing else uses.
+ * directory that is gone afterwards. On a server each program has a database of
+ * its own, belay_PID, beside the one that the URL names: it is made for the first
+ * test, emptied for each, and dropped in the end.
  *
  * Nothing here may be called inside a BELAY_ATOMIC block but what says so: a
  * failing assertion jumps out of it.
@@ -49,6 +50,9 @@ const char *database_log(database *);
 
 bool database_is_sqlite(const database *);
 bool database_is_mariadb(const database *);
+
+/* What is right on the engine that the test runs on. */
+const char *by_engine(const database *, const char *sqlite, const char *postgresql, const char *mariadb);
 
 /* Runs the statements, each outside any scope, up to the NULL at their end. Fails the test when one fails. */
 void database_run(belay_session *, const char *const *statements);

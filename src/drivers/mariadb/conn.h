@@ -61,6 +61,7 @@ typedef struct belayi_mariadb_conn {
     int64_t cancel_at;  /* 0: it is not cancelled */
     int64_t hang_up_at; /* 0: it is waited for without a limit */
     bool cancelled;     /* KILL QUERY was sent, and answered */
+    bool given_up;      /* no answer came in time, and the connection was given up */
     bool late_cancel;   /* it may hit the next command */
 
     /* Settings of the session, as they were sent last. */
@@ -68,6 +69,7 @@ typedef struct belayi_mariadb_conn {
     belay_level level;   /* DEFAULT: that of the database */
     bool has_snapshot;   /* innodb_snapshot_isolation is there */
     bool snapshot_on;    /* as the database has it */
+    uint64_t max_packet; /* the server closes a connection on which more comes at once; 0: not known */
     char default_level[BELAYI_MARIADB_NAME_ROOM];
     char level_variable[BELAYI_MARIADB_NAME_ROOM]; /* tx_isolation, transaction_isolation */
     belay_level own_level;                         /* of an adopted connection's transaction that we began */
@@ -119,6 +121,8 @@ bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns,
 
 /* Whether the server has closed its end, or said something that nobody asked for, which it does before closing. */
 bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn);
+/* The same of a connection that is idle; never of the program's own, on which a result of its own may lie. */
+bool belayi_mariadb_hung_up_idle(belay_conn *conn);
 
 /* ---- Commands: command.c ---------------------------------------------------------------------------- */
 
@@ -196,6 +200,9 @@ belay_step belayi_mariadb_step(belay_statement *statement, belay_value *cells, b
                                belay_error *error);
 void belayi_mariadb_finish(belay_statement *statement);
 const char *belayi_mariadb_column_name(belay_statement *statement, int column);
+
+/* Refuses what the server would not take, and close the connection for. */
+belay_code belayi_mariadb_check_packet(const belayi_mariadb_conn *conn, size_t size, belay_error *error);
 
 /* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
 belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error);

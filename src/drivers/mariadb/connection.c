@@ -54,6 +54,8 @@ static void note_variable(belayi_mariadb_conn *conn, const char *name, const cha
         snprintf(conn->level_variable, sizeof conn->level_variable, "%s", name);
         snprintf(conn->default_level, sizeof conn->default_level, "%s", value);
     }
+    if (strcmp(name, "max_allowed_packet") == 0)
+        conn->max_packet = strtoull(value, NULL, 10);
     if (strcmp(name, "innodb_snapshot_isolation") == 0) {
         conn->has_snapshot = true;
         conn->snapshot_on = strcmp(value, "ON") == 0;
@@ -63,7 +65,8 @@ static void note_variable(belayi_mariadb_conn *conn, const char *name, const cha
 static belay_code read_variables(belayi_mariadb_conn *conn, belay_error *error)
 {
     static const char text[] = "SHOW SESSION VARIABLES WHERE Variable_name IN "
-                               "('sql_mode', 'tx_isolation', 'transaction_isolation', 'innodb_snapshot_isolation')";
+                               "('sql_mode', 'tx_isolation', 'transaction_isolation', 'innodb_snapshot_isolation', "
+                               "'max_allowed_packet')";
     MYSQL_RES *rows;
     belay_code code = belayi_mariadb_ask(conn, text, &rows, error);
     if (code != BELAY_OK)

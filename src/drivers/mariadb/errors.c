@@ -281,9 +281,54 @@ static void read_names(unsigned number, const char *text, belay_error *error)
 
 /* ---- Records --------------------------------------------------------------------------------------------------- */
 
+/* Where a value that the server quotes begins; NULL: there is none. */
+static const char *find_value(unsigned number, const char *text)
+{
+    const char *found = NULL;
+    switch (number) {
+    case ER_DUP_ENTRY:
+    case ER_DUP_ENTRY_WITH_KEY_NAME:
+    case ER_DUP_UNIQUE:
+        found = strstr(text, " '"); /* "Duplicate entry 'x' for key 'PRIMARY'" */
+        break;
+    case ER_DATA_OUT_OF_RANGE:
+        found = strstr(text, " in '"); /* "BIGINT value is out of range in '(? + 1)'", with values for the ? */
+        break;
+    case ER_NO_PARTITION_FOR_GIVEN_VALUE:
+        found = strstr(text, " for value");
+        break;
+    default:
+        found = strstr(text, ": '"); /* "Incorrect integer value: 'x' for column ..." */
+        break;
+    }
+    return found;
+}
+
+/* Behind the value: the last " for key" or " for column", as the value may have such words of its own. */
+static const char *find_rest(const char *value)
+{
+    static const char *const words[] = {"' for key '", "' for column ", "' for function "};
+    const char *rest = NULL;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        for (const char *at = value; (at = strstr(at, words[i])) != NULL; at++)
+            if (!rest || at + 1 > rest)
+                rest = at + 1;
+    return rest ? rest : "";
+}
+
+/* Values are not in errors. */
+static void report_without_value(belay_code code, unsigned number, const char *text, belay_error *error)
+{
+    const char *value = code == BELAY_UNIQUE || code == BELAY_DATA ? find_value(number, text) : NULL;
+    if (value)
+        belayi_report(error, code, "%.*s%s", (int)(value - text), text, find_rest(value));
+    else
+        belayi_report(error, code, "%s", text[0] ? text : "the server gave no reason");
+}
+
 belay_code belayi_mariadb_describe(unsigned number, const char *sqlstate, const char *text, belay_error *error)
 {
-    belayi_report(error, classify(number, sqlstate, text), "%s", text[0] ? text : "the server gave no reason");
+    report_without_value(classify(number, sqlstate, text), number, text, error);
     error->native_code = (int)number;
     BELAYI_REPORT_FIELD(error->sqlstate, sqlstate);
     read_names(number, text, error);
@@ -306,12 +351,11 @@ static void consider_limits(belayi_mariadb_conn *conn, unsigned number, bool now
 {
     if (error->code == BELAY_LOCK_TIMEOUT && (nowait || conn->lock_wait_s == 0))
         error->code = BELAY_BUSY;
-    bool gave_up = conn->lost && conn->hang_up_at != 0 && number == CR_SERVER_LOST && !conn->cancel_at;
     if (number == ER_QUERY_INTERRUPTED && conn->cancelled) {
         error->code = BELAY_TIMEOUT;
         BELAYI_REPORT_FIELD(error->message, "the time limit has passed, and the statement was cancelled");
         conn->late_cancel = false;
-    } else if (gave_up) {
+    } else if (conn->given_up) {
         error->code = BELAY_TIMEOUT;
         BELAYI_REPORT_FIELD(error->message, "the time limit has passed, and the server does not answer");
     }

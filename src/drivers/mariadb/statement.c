@@ -92,6 +92,8 @@ belay_code belayi_mariadb_prepare(belay_conn *base, const belayi_sql *sql, belay
     belay_code code = belayi_mariadb_check_open(conn, error);
     if (code == BELAY_OK)
         code = belayi_mariadb_ready(conn, BELAYI_MARIADB_STATEMENT, error);
+    if (code == BELAY_OK)
+        code = belayi_mariadb_check_packet(conn, sql->size, error);
     if (code != BELAY_OK)
         return code;
     belayi_mariadb_statement *s = new_statement(conn, sql);

@@ -67,6 +67,27 @@ static void bind_value(MYSQL_BIND *bound, char moment[32], const belay_value *va
     bound->buffer_type = MYSQL_TYPE_NULL;
 }
 
+belay_code belayi_mariadb_check_packet(const belayi_mariadb_conn *conn, size_t size, belay_error *error)
+{
+    enum { HEAD = 16 }; /* the command around it */
+    if (conn->max_packet == 0 || size + HEAD < conn->max_packet)
+        return BELAY_OK;
+    belayi_report(error, BELAY_DATA, "the statement with its values has %zu bytes, and the server takes %llu", size,
+                  (unsigned long long)conn->max_packet);
+    BELAYI_REPORT_FIELD(error->hint, "the server's limit is max_allowed_packet");
+    return BELAY_DATA;
+}
+
+/* Of the values, as they are sent: a type and a length each. */
+static size_t packet_size(const belayi_mariadb_statement *s)
+{
+    enum { TYPE_AND_LENGTH = 12 };
+    size_t size = 0;
+    for (unsigned i = 0; i < s->places; i++)
+        size += s->bound[i].buffer_length + TYPE_AND_LENGTH;
+    return size;
+}
+
 belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error)
 {
     if (n != s->parameters)
@@ -79,6 +100,9 @@ belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const bela
     }
     for (unsigned i = 0; i < s->places; i++)
         bind_value(&s->bound[i], s->moments[i], &values[s->order[i]]);
+    belay_code code = belayi_mariadb_check_packet((const belayi_mariadb_conn *)s->base.conn, packet_size(s), error);
+    if (code != BELAY_OK)
+        return code;
     if (s->places > 0 && mysql_stmt_bind_param(s->native, s->bound))
         return belayi_mariadb_fail_statement(s, error);
     return BELAY_OK;

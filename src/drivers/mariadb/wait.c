@@ -56,6 +56,12 @@ bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn)
     return poll(&fd, 1, 0) != 0;
 }
 
+bool belayi_mariadb_hung_up_idle(belay_conn *base)
+{
+    const belayi_mariadb_conn *conn = (const belayi_mariadb_conn *)base;
+    return !conn->adopted && (conn->lost || !conn->db || belayi_mariadb_hung_up(conn));
+}
+
 /* What the library is told of a wait that was ended: its call fails then. */
 static int give_up(MYSQL *mysql)
 {
@@ -144,7 +150,7 @@ static int wait_for(belayi_mariadb_conn *conn, int asked)
         return ready_events(asked);
     if (cancel_at && cancel(conn) && poll_until(conn->db, asked, conn->hang_up_at))
         return ready_events(asked);
-    conn->lost = true;
+    conn->lost = conn->given_up = true;
     return give_up(conn->db);
 }
 
@@ -158,7 +164,7 @@ belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patien
         return belayi_report(error, BELAY_MISUSE, "the rows of another statement are still being read");
     if (cancels && belayi_clock_passed(deadline))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit has passed");
-    conn->cancelled = false;
+    conn->cancelled = conn->given_up = false;
     conn->cancel_at = cancels ? deadline : 0;
     conn->hang_up_at = 0;
     if (!cancels && deadline) {

@@ -93,15 +93,16 @@ static void the_largest_numbers_are_written_exactly(void **state)
 static void every_kind_has_its_name_and_other_numbers_have_a_question_mark(void **state)
 {
     (void)state;
-    enum { KINDS = BELAY_TRACE_HOOK + 1 };
+    enum { KINDS = BELAY_TRACE_OUTCOME + 1 };
     static const belay_trace_kind none[] = {(belay_trace_kind)KINDS, (belay_trace_kind)INT_MAX,
                                             (belay_trace_kind)UINT_MAX};
     belay_trace_event events[KINDS + 1];
     for (int i = 0; i <= KINDS; i++)
         events[i] = event_of((belay_trace_kind)i);
     write_events(lines_path, events, KINDS + 1);
-    assert_trace(lines_path, "[e['kind'] for e in events] == ['scope', 'begin', 'savepoint', 'statement', 'release',"
-                             " 'rollback to', 'commit', 'rollback', 'retry', 'wait', 'hook', '?']");
+    assert_trace(lines_path,
+                 "[e['kind'] for e in events] == ['scope', 'begin', 'savepoint', 'statement', 'release',"
+                 " 'rollback to', 'commit', 'rollback', 'retry', 'wait', 'hook', 'warning', 'outcome', '?']");
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         assert_string_equal(belay_trace_kind_name(none[i]), "?");
 }
@@ -273,13 +274,14 @@ static void a_slice_is_named_after_what_it_is(void **state)
         {.kind = BELAY_TRACE_ROLLBACK_TO, .number = 3},
         {.kind = BELAY_TRACE_WAIT, .detail = "lock"},
         {.kind = BELAY_TRACE_HOOK, .detail = "on commit"},
+        {.kind = BELAY_TRACE_WARNING, .detail = "much"},
         {.kind = BELAY_TRACE_RETRY},
     };
     write_events(chrome_path, events, sizeof events / sizeof events[0]);
     assert_trace(chrome_path,
                  "[e['name'] for e in events] == ['transfer (bank.c:42)', 'bank.c:43', 'transfer', 'scope',"
                  " 'SELECT * FROM t', '', 'statement', 'savepoint 2', 'rollback to 3', 'wait: lock',"
-                 " 'hook: on commit', 'retry']");
+                 " 'hook: on commit', 'warning: much', 'retry']");
 }
 
 static void of_a_long_statement_the_slice_shows_the_first_words(void **state)
