@@ -85,7 +85,8 @@ static void leave_undecided(belay_isolation_cell *cell, const belay_error *error
 {
     cell->verdict = BELAY_UNDECIDED;
     cell->code = error->code;
-    BELAYI_REPORT_FORMAT(cell->seen, "%s: %s", belay_code_name(error->code), error->message);
+    BELAYI_REPORT_FORMAT(cell->seen, "%s: %s%s%s", belay_code_name(error->code), error->message,
+                         error->statement[0] ? ", in " : "", error->statement);
 }
 
 /* Only what was done to the sessions that the anomaly is about has prevented it. */

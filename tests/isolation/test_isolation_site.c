@@ -213,20 +213,41 @@ static void schemas_and_tables_with_a_name_that_is_not_exactly_of_the_form_are_n
 
 /* ---- A user with few rights -------------------------------------------------------------------------------------- */
 
-static const char *const few_rights_postgresql[] = {"DROP ROLE IF EXISTS belay_few", "CREATE ROLE belay_few LOGIN",
-                                                    "GRANT CREATE, USAGE ON SCHEMA public TO belay_few",
-                                                    "REVOKE CREATE ON DATABASE belay FROM PUBLIC", NULL};
-static const char *const few_rights_mariadb[] = {"CREATE OR REPLACE USER belay_few@'%'",
-                                                 "CREATE OR REPLACE USER belay_few@localhost",
-                                                 "CREATE OR REPLACE USER belay_few@'127.0.0.1'",
-                                                 "GRANT ALL ON belay.* TO belay_few@'%'",
-                                                 "GRANT ALL ON belay.* TO belay_few@localhost",
-                                                 "GRANT ALL ON belay.* TO belay_few@'127.0.0.1'",
-                                                 NULL};
-static const char *const no_rights_postgresql[] = {"REVOKE ALL ON SCHEMA public FROM belay_few", "DROP ROLE belay_few",
-                                                   NULL};
-static const char *const no_rights_mariadb[] = {"DROP USER belay_few@'%'", "DROP USER belay_few@localhost",
-                                                "DROP USER belay_few@'127.0.0.1'", NULL};
+static const char *const rights_postgresql[] = {"DROP ROLE IF EXISTS belay_few", "CREATE ROLE belay_few LOGIN",
+                                                "GRANT CREATE, USAGE ON SCHEMA public TO belay_few", NULL};
+static const char *const no_rights_postgresql[] = {"DROP OWNED BY belay_few", "DROP ROLE belay_few", NULL};
+
+/* A user is one for each way to come in; a grant names the database. */
+static void run_for_each_host(belay_session *s, const char *format)
+{
+    static const char *const hosts[] = {"'%'", "localhost", "'127.0.0.1'"};
+    char text[200];
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        snprintf(text, sizeof text, format, hosts[i]);
+        const char *const statements[] = {text, NULL};
+        database_run(s, statements);
+    }
+}
+
+static void make_few(belay_session *s, bool mariadb)
+{
+    char grant[200];
+    if (!mariadb) {
+        database_run(s, rights_postgresql);
+        return;
+    }
+    run_for_each_host(s, "CREATE OR REPLACE USER belay_few@%s");
+    snprintf(grant, sizeof grant, "GRANT ALL ON `%s`.* TO belay_few@%%s", rows_of(s, "SELECT database()"));
+    run_for_each_host(s, grant);
+}
+
+static void remove_few(belay_session *s, bool mariadb)
+{
+    if (mariadb)
+        run_for_each_host(s, "DROP USER belay_few@%s");
+    else
+        database_run(s, no_rights_postgresql);
+}
 
 /* The same database, by the user with few rights. */
 static void name_few(const char *url, char *out, size_t room)
@@ -246,11 +267,11 @@ static void a_user_who_may_not_make_a_schema_gets_tables_with_names_of_their_own
     database_open(&d, NULL);
     bool mariadb = database_is_mariadb(&d);
     name_few(d.url, url, sizeof url);
-    database_run(d.s, mariadb ? few_rights_mariadb : few_rights_postgresql);
+    make_few(d.s, mariadb);
     belay_code code = belay_isolation_check(url, BELAY_ISOLATION_OPTIONS(.levels = one_level), &report);
     kill_a_check(url);
     found left = look_until_found(url), removed = look(url, true);
-    database_run(d.s, mariadb ? no_rights_mariadb : no_rights_postgresql);
+    remove_few(d.s, mariadb);
     database_close(&d);
     if (code != BELAY_OK)
         print_error("%s: %s\n", belay_code_name(code), report.error.message);

@@ -227,9 +227,9 @@ static belay_code fail_flight(belayi_pg_conn *conn, PGresult *result, belay_erro
 
 belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 {
-    while (conn->ahead > 0) {
+    while (conn->ahead > 0 || conn->syncs > 1) { /* the Sync of what went ahead too: behind it are the rows */
         PGresult *result;
-        if (!next_result(conn, &result))
+        if (!next_result(conn, &result) || (!result && conn->ahead == 0))
             return fail_flight(conn, NULL, error);
         if (!result) {
             conn->ahead--;
@@ -247,14 +247,8 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 
 belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error)
 {
-    bool between; /* the Sync of what went ahead */
-    do {
-        if (!next_result(conn, out_result))
-            return fail_flight(conn, NULL, error);
-        between = *out_result && is_sync(conn, *out_result);
-        if (between)
-            PQclear(*out_result);
-    } while (between);
+    if (!next_result(conn, out_result))
+        return fail_flight(conn, NULL, error);
     if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result)))
         return BELAY_OK;
     PGresult *failed = *out_result;
