@@ -24,7 +24,11 @@
 /* At a NUL libpq would stop in silence; other bytes that are no text the server takes for a wrong value. */
 static belay_code check_text(const belayi_sql *sql, belay_error *error)
 {
+    enum { PARAMETERS_MOST = 65535 };
     size_t bad_at;
+    if (sql->parameters > PARAMETERS_MOST)
+        return belayi_report(error, BELAY_UNSUPPORTED, "the statement has %u parameters: the server takes up to 65,535",
+                             sql->parameters);
     if (belayi_utf8_valid(sql->text, sql->size, &bad_at))
         return BELAY_OK;
     return belayi_report(error, BELAY_SYNTAX, "there is %s at byte %zu of the statement",
