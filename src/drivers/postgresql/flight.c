@@ -227,7 +227,8 @@ static belay_code fail_flight(belayi_pg_conn *conn, PGresult *result, belay_erro
 
 belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 {
-    while (conn->ahead > 0) {
+    /* Their Syncs too: as long as one comes first, libpq can't be told that the rows behind it are to come singly. */
+    while (conn->ahead > 0 || conn->syncs > 1) {
         PGresult *result;
         if (!next_result(conn, &result))
             return fail_flight(conn, NULL, error);
