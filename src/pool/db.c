@@ -285,7 +285,9 @@ belay_code belayi_db_lend(belay_db *db, const belay_limits *limits, belay_conn *
         return error->code;
     }
     belay_code code = belayi_pool_lend(&db->pool, limits, out_conn, error);
-    bool waited_in_vain = code == BELAY_TOO_MANY || code == BELAY_TIMEOUT || code == BELAY_MISUSE;
+    /* In the pool's line, that is: a server that has no place left says so with a SQLSTATE. */
+    bool in_line = code == BELAY_TOO_MANY && !error->sqlstate[0];
+    bool waited_in_vain = in_line || code == BELAY_TIMEOUT || code == BELAY_MISUSE;
     if (code != BELAY_OK && !waited_in_vain)
         remember_trouble(db, error);
     else if (code == BELAY_OK && atomic_load_explicit(&db->troubled, memory_order_relaxed))

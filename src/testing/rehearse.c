@@ -35,7 +35,7 @@ typedef struct rehearsal {
 /* Kinds of calls, as bits. */
 enum {
     COMMITS = 1 << BELAYI_CALL_COMMIT,
-    STATEMENTS = 1 << BELAYI_CALL_EXECUTE | 1 << BELAYI_CALL_START,
+    STATEMENTS = 1 << BELAYI_CALL_EXECUTE | 1 << BELAYI_CALL_START | 1 << BELAYI_CALL_QUEUE | 1 << BELAYI_CALL_DRAIN,
     CONFLICTING = COMMITS | STATEMENTS,
     LOCKING = 1 << BELAYI_CALL_BEGIN | CONFLICTING,
     EVERY_CALL = -1
@@ -112,7 +112,7 @@ static bool run_unit(rehearsal *r, const belayi_fault *fault)
 
 static const char *name_outcome(belay_outcome outcome)
 {
-    static const char *const names[] = {"not decided", "committed", "rolled back", "unknown"};
+    static const char *const names[] = {"not decided", "committed", "rolled back", "unknown", "partly rolled back"};
     return names[outcome];
 }
 

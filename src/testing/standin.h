@@ -35,7 +35,9 @@
     X(PREPARE, "prepare")                                                                                              \
     X(EXECUTE, "statement")                                                                                            \
     X(START, "statement")                                                                                              \
-    X(STEP, "row")
+    X(STEP, "row")                                                                                                     \
+    X(QUEUE, "statement")                                                                                              \
+    X(DRAIN, "queue")
 
 typedef enum belayi_call_kind {
 #define BELAYI_X(kind, name) BELAYI_CALL_##kind,

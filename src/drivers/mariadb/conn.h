@@ -100,7 +100,8 @@ belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *er
 /* What the deadline means for a command. */
 typedef enum belayi_mariadb_patience {
     BELAYI_MARIADB_STATEMENT, /* the statement is cancelled at the deadline */
-    BELAYI_MARIADB_CONTROL    /* it is never cancelled, and given up with its connection long after the deadline */
+    BELAYI_MARIADB_CONTROL,   /* it is never cancelled, and given up with its connection long after the deadline */
+    BELAYI_MARIADB_BACK       /* the same, and given up some time also where there is no deadline */
 } belayi_mariadb_patience;
 
 /* Makes ready for a command: its limits begin anew. Fails when the connection was lost or is in use. */

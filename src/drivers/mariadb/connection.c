@@ -206,7 +206,7 @@ static bool ask_status(belayi_mariadb_conn *conn, bool *out_open)
 {
     belay_error ignored;
     MYSQL_RES *rows;
-    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, &ignored) != BELAY_OK ||
+    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &ignored) != BELAY_OK ||
         belayi_mariadb_ask(conn, "SELECT @@in_transaction OR NOT @@autocommit, @@sql_mode", &rows, &ignored) !=
             BELAY_OK)
         return false;

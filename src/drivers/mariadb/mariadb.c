@@ -26,7 +26,7 @@ enum {
 const belay_driver belayi_driver_mariadb = {
     .abi = BELAY_DRIVER_ABI,
     .name = "mariadb",
-    .capabilities = 0,
+    .capabilities = BELAY_CAN_STAND_ALONE,
     .levels = ALL_LEVELS,
     .epoch_seconds = "UNIX_TIMESTAMP()",
     .insert_new = "INSERT IGNORE INTO",

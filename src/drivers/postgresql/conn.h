@@ -97,6 +97,9 @@ typedef struct belayi_pg_conn {
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
     int lock_now;     /* in force */
+    /* How long the transaction may idle, in milliseconds; 0: as the session has it; BELAYI_PG_UNKNOWN. */
+    int idle_now;
+    bool idle_set; /* in this transaction */
 
     /* Prepared statements. */
     unsigned names;      /* given so far: belay_1, belay_2, ... */
@@ -174,6 +177,15 @@ belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error);
 static inline void belayi_pg_owe_nothing(belayi_pg_conn *conn)
 {
     conn->owed = (belayi_pg_owed){0};
+}
+
+/* What was set in the transaction may have been undone, or not been set. */
+static inline void belayi_pg_doubt_limits(belayi_pg_conn *conn)
+{
+    if (conn->lock_now != conn->lock_session)
+        conn->lock_now = BELAYI_PG_UNKNOWN;
+    if (conn->idle_set)
+        conn->idle_now = BELAYI_PG_UNKNOWN;
 }
 
 /* Queues a statement's name to be forgotten by the server. */

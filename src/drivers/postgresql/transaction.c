@@ -168,7 +168,6 @@ belay_code belayi_pg_rollback_to(belay_conn *base, unsigned number, belay_error 
     belayi_pg_owe_nothing(conn); /* savepoints above it, and the release of some, go with it */
     snprintf(text, sizeof text, "ROLLBACK TO belay_%u", number);
     belay_code code = belayi_pg_command_back(conn, text, error);
-    if (conn->lock_now != conn->lock_session)
-        conn->lock_now = BELAYI_PG_UNKNOWN; /* what was set since is undone */
+    belayi_pg_doubt_limits(conn);
     return code;
 }
