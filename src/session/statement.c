@@ -176,14 +176,16 @@ static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call,
 }
 
 /* Whether the statement is to run without a BEGIN. The last rows of a stream may fail when nobody reads them any more:
-   then there must be a COMMIT that fails. */
+   then there must be a COMMIT that fails. And what a write returns may fail to be read, for want of memory, when it has
+   been committed with the write: then nothing could be undone. */
 static bool stands_alone(const belayi_call *call, const belayi_running *running)
 {
     belayi_sql_kind kind = running->cached->sql.kind;
     if (kind == BELAYI_SQL_OTHER || kind == BELAYI_SQL_IMPLICIT_COMMIT)
         return true; /* many of these can't run inside a transaction */
     uint32_t capabilities = belayi_running_statement(running)->conn->driver->capabilities;
-    return (capabilities & BELAY_CAN_STAND_ALONE) && call->use != BELAYI_USE_STREAM;
+    bool returns = call->use == BELAYI_USE_ROWS && running->cached->statement->writes;
+    return (capabilities & BELAY_CAN_STAND_ALONE) && call->use != BELAYI_USE_STREAM && !returns;
 }
 
 /* A unit of one statement need not be more than that statement needs. */
