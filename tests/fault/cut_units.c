@@ -161,22 +161,26 @@ unit_run cut_unit(cut_rig *r, unit_form form, int retries, const proxy_fault *fa
 
 /* ---- What must be true ----------------------------------------------------------------------------------- */
 
-/* Sessions other than the one that asks. */
+/* Sessions of this database other than the one that asks. */
 static int64_t count_sessions(const cut_rig *r)
 {
-    return r->postgresql ? belay_int_of(r->d.s, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client "
-                                                "backend' AND pid <> pg_backend_pid()")
-                         : belay_int_of(r->d.s, "SELECT count(*) FROM information_schema.processlist WHERE id <> "
-                                                "connection_id() AND user = 'belay'");
+    return belay_int_of(
+        r->d.s,
+        r->postgresql
+            ? "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            : "SELECT count(*) FROM information_schema.processlist WHERE db = "
+              "database() AND id <> connection_id()");
 }
 
-/* InnoDB's list is made anew only every 100 ms. What is locked there is known at once. */
 static int64_t count_transactions(const cut_rig *r)
 {
-    return r->postgresql ? belay_int_of(r->d.s, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client "
-                                                "backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL")
-                         : belay_int_of(r->d.s, "SELECT count(*) FROM information_schema.innodb_trx WHERE "
-                                                "trx_mysql_thread_id <> connection_id()");
+    return belay_int_of(r->d.s, r->postgresql
+                                    ? "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                                      "pid <> pg_backend_pid() AND backend_type = 'client backend' AND xact_start IS "
+                                      "NOT NULL"
+                                    : "SELECT count(*) FROM information_schema.innodb_trx t JOIN "
+                                      "information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = "
+                                      "database() AND p.id <> connection_id()");
 }
 
 /* Waits, at most half a minute, until the server has ended the sessions that have no link any more. */
@@ -192,6 +196,7 @@ static void wait_for_server(const cut_rig *r, const char *what)
     fail_msg("%s: %d sessions are left at the server, and %u links", what, (int)sessions, proxy_links(r->p));
 }
 
+/* InnoDB's list is made anew only every 100 ms: it is not looked at each time. */
 static void check_no_transaction(const cut_rig *r, const char *what)
 {
     int64_t left = 1;

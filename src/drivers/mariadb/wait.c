@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "report.h"
+#include "standard.h"
 
 #include <ma_pvio.h> /* needs mysql.h before it */
 
@@ -120,6 +121,7 @@ bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns,
     if (!mysql)
         return false;
     set_options(mysql, shared);
+    belayi_standard_fill();
     int asked = mysql_real_connect_start(&connected, mysql, shared->host, shared->user, shared->password,
                                          shared->database, shared->port, shared->socket, CLIENT_FOUND_ROWS);
     while (asked)
