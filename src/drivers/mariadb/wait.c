@@ -66,7 +66,11 @@ bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn)
     if (has_read_ahead(conn->db))
         return true;
     struct pollfd fd = {.fd = mysql_get_socket(conn->db), .events = POLLIN};
-    return poll(&fd, 1, 0) != 0;
+    int ready;
+    do
+        ready = poll(&fd, 1, 0);
+    while (ready < 0 && errno == EINTR);
+    return ready != 0;
 }
 
 bool belayi_mariadb_hung_up_idle(belay_conn *base)
