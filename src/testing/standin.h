@@ -34,6 +34,7 @@
     X(EXECUTE, "statement")                                                                                            \
     X(START, "statement")                                                                                              \
     X(STEP, "row")                                                                                                     \
+    X(EACH, "rows")                                                                                                    \
     X(QUEUE, "statement")                                                                                              \
     X(DRAIN, "queue")
 
