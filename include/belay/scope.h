@@ -267,6 +267,18 @@ BELAY_API belay_code belay_undo_at(belay_session *, belay_place);
  * again.
  */
 
+/*
+ * When the answer to a COMMIT is lost and the unit has no key, PostgreSQL (from 15
+ * on) is asked by the number of its transaction, on another connection, within the
+ * time limit and for at most 30 s: a unit that committed has the status BELAY_OK,
+ * one that was rolled back BELAY_CONNECTION, and may be run again by .retries.
+ * BELAY_IN_DOUBT remains, with a message that says why, where another server
+ * answers, or the same one after a crash or a failover, where none does, and for
+ * what has no number that could be known before COMMIT left: one statement outside
+ * any scope, a scope with .pipeline that sends it with its first statements, and
+ * queries alone. A read-only unit is not in doubt: it has kept nothing.
+ */
+
 /* Whether the last outermost scope was skipped, as its key had committed before. False for NULL. */
 BELAY_API bool belay_already_done(const belay_session *);
 

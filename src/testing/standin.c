@@ -85,10 +85,12 @@ static bool is_loss(const passage *p)
     return p->fault == BELAY_CONNECTION || p->fault == BELAY_IN_DOUBT;
 }
 
-/* Whether the real transaction goes with the call. */
+/* Whether the real transaction goes with the call. What is prepared stays so when its client is lost. */
 static bool ends_transaction(const passage *p)
 {
-    return !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
+    bool prepared = p->call.kind == BELAYI_CALL_FINISH_PREPARED ||
+                    (p->call.kind == BELAYI_CALL_PREPARE_TRANSACTION && p->fault == BELAY_IN_DOUBT);
+    return !prepared && !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
 }
 
 static belay_code tell(const passage *p, belay_error *error)
@@ -199,6 +201,24 @@ static belay_code stand_in_commit(belay_conn *conn, belay_error *error)
     if (is_loss(&p) && !p.lost)
         error->outcome = BELAY_WORK_UNKNOWN;
     return code;
+}
+
+/* Nor is it then known whether the transaction was prepared. */
+static belay_code stand_in_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_PREPARE_TRANSACTION);
+    belay_code code = goes_through(&p) ? p.standin->real->prepare_transaction(conn, gid, error) : BELAY_OK;
+    code = leave(&p, code, error);
+    if (is_loss(&p) && !p.lost)
+        error->outcome = BELAY_WORK_UNKNOWN;
+    return code;
+}
+
+static belay_code stand_in_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_FINISH_PREPARED);
+    belay_code code = goes_through(&p) ? p.standin->real->finish_prepared(conn, gid, commit, error) : BELAY_OK;
+    return leave(&p, code, error);
 }
 
 static belay_code stand_in_check_deferred(belay_conn *conn, belay_error *error)
@@ -373,6 +393,10 @@ static void replace_slots(belay_driver *driver)
     driver->savepoint = stand_in_savepoint;
     driver->release = stand_in_release;
     driver->rollback_to = stand_in_rollback_to;
+    if (driver->prepare_transaction) {
+        driver->prepare_transaction = stand_in_prepare_transaction;
+        driver->finish_prepared = stand_in_finish_prepared;
+    }
     driver->prepare = stand_in_prepare;
     driver->finalize = stand_in_finalize;
     driver->execute = stand_in_execute;

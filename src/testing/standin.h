@@ -25,6 +25,8 @@
     X(BEGIN, "begin")                                                                                                  \
     X(CHECK_DEFERRED, "check deferred")                                                                                \
     X(COMMIT, "commit")                                                                                                \
+    X(PREPARE_TRANSACTION, "prepare transaction")                                                                      \
+    X(FINISH_PREPARED, "finish prepared")                                                                              \
     X(ROLLBACK, "rollback")                                                                                            \
     X(OUTCOME, "outcome")                                                                                              \
     X(SAVEPOINT, "savepoint")                                                                                          \

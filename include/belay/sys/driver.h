@@ -15,7 +15,7 @@
  *   - it returns BELAY_OK and leaves *error untouched, or returns a code and has
  *     filled *error (which may be full of anything before): start with
  *     an assignment of zeros;
- *   - error->outcome stays BELAY_WORK_OPEN, but for commit: see there;
+ *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there;
  *   - it obeys conn->limits, and gives BELAY_TIMEOUT or BELAY_LOCK_TIMEOUT when
  *     one has passed.
  */
@@ -49,6 +49,9 @@ enum {
 typedef struct belay_limits {
     int64_t deadline_ns;  /* on the monotonic clock; 0: none */
     int64_t lock_wait_ns; /* for one lock; 0: refuse at once; negative: no limit */
+    int64_t idle_ns; /* how long the transaction may be open between two calls; 0: no limit. The caller looks at it at
+                        its next call; the driver may let the server end the transaction meanwhile, where that costs no
+                        trip, and never sooner */
 } belay_limits;
 
 typedef struct belay_driver belay_driver;
@@ -102,6 +105,7 @@ typedef struct belay_begin_options {
     belay_level isolation; /* already checked to be one that `levels` names, or BELAY_ISOLATION_DEFAULT */
     bool read_only;
     bool deferrable;
+    const char *gid; /* the name under which it is to be prepared: letters, digits and _, at most 60. NULL: never */
 } belay_begin_options;
 
 /* What the engine itself says of a connection. */
@@ -190,8 +194,9 @@ struct belay_driver {
        is open. After a failure `status` tells. */
     belay_code (*check_deferred)(belay_conn *conn, belay_error *error);
 
-    /* Rolls back. BELAY_OK when there is nothing left to roll back. Never obeys a deadline. After a failure the
-       connection is closed by the caller. */
+    /* Rolls back. BELAY_OK when there is nothing left to roll back, and when the connection is lost, as the engine does
+       it then. Never obeys a deadline. After a failure the connection is closed by the caller. With the outcome
+       BELAY_WORK_PARTLY it was rolled back, but not all that was written is undone. */
     belay_code (*rollback)(belay_conn *conn, belay_error *error);
 
     /* What became of a commit whose outcome is unknown can be asked on another connection: these two, or NULL and NULL
@@ -205,7 +210,7 @@ struct belay_driver {
     /* Savepoints have numbers, from 1: the n-th that is set now. The driver makes names of them. */
     belay_code (*savepoint)(belay_conn *conn, unsigned number, belay_error *error);
     belay_code (*release)(belay_conn *conn, unsigned number, belay_error *error);
-    /* Goes back to the savepoint and keeps it. Never obeys a deadline. */
+    /* Goes back to the savepoint and keeps it. Never obeys a deadline. BELAY_WORK_PARTLY as for rollback. */
     belay_code (*rollback_to)(belay_conn *conn, unsigned number, belay_error *error);
 
     /* -- statements ------------------------------------------------------------------------------ */
@@ -253,6 +258,21 @@ struct belay_driver {
        not done, conn->failed tells which it was, and `status` how the transaction stands, as after `execute`. The queue
        is empty afterwards, whatever came. */
     belay_code (*drain)(belay_conn *conn, belay_error *error);
+
+    /* -- two-phase commit: all four or none ------------------------------------------------------ */
+
+    /* Whether a transaction can be prepared here, by the server's settings: BELAY_OK, or BELAY_UNSUPPORTED with what to
+       change. Status is NONE. */
+    belay_code (*can_prepare)(belay_conn *conn, belay_error *error);
+    /* Prepares the open transaction, which began with that gid. Then only finish_prepared may be called on the
+       connection, or close. After a failure `status` tells; with the outcome BELAY_WORK_UNKNOWN it may be prepared. */
+    belay_code (*prepare_transaction)(belay_conn *conn, const char *gid, belay_error *error);
+    /* Commits or rolls back what is prepared; never obeys a deadline. From another connection than the one that
+       prepared, status is NONE. BELAY_NOT_FOUND: there is none of that name, or its own connection still has it. */
+    belay_code (*finish_prepared)(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+    /* Tells the names of all that is prepared in this database. Status is NONE. */
+    belay_code (*list_prepared)(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                belay_error *error);
 };
 
 BELAYI_END_C
