@@ -94,7 +94,10 @@ typedef struct belayi_pg_conn {
     size_t queue_bytes;                               /* of their values */
     unsigned queue_names;                             /* `names`, when it took off */
 
-    int64_t trip_ns; /* the shortest that was measured; 0: none */
+    /* Many rows: see each.c. */
+    int64_t trip_ns;        /* the shortest trip that was measured; 0: none */
+    unsigned each_names[3]; /* of its prepared commands; 0: none */
+    unsigned each_generation;
 
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */

@@ -17,6 +17,7 @@
  * other types than the statement was prepared for, is tried alone.
  * Tests: tests/api/test_many.c.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -33,8 +34,10 @@ enum {
     HEALING_US = 25          /* besides, when it heals itself */
 };
 
-static const char set_text[] = "SAVEPOINT belay_each", back_text[] = "ROLLBACK TO belay_each",
-                  keep_text[] = "RELEASE belay_each";
+typedef enum each_command { SET, BACK, KEEP } each_command;
+
+static const char *const texts[] = {
+    [SET] = "SAVEPOINT belay_each", [BACK] = "ROLLBACK TO belay_each", [KEEP] = "RELEASE belay_each"};
 
 typedef struct each_run {
     belayi_pg_statement *s;
@@ -108,9 +111,39 @@ static void count_rows(each_run *r, size_t count)
 /* ---- Sending ------------------------------------------------------------------------------------------------------
  */
 
-static belay_code add(each_run *r, const char *text, belay_error *error)
+static void write_name(unsigned number, char out[32])
 {
-    return belayi_pg_note_queued(r->conn, belayi_pg_queue_text(r->conn, text), error);
+    snprintf(out, 32, "belay_%u", number);
+}
+
+/* The commands are sent for every row: a trip that prepares them is soon made up for. */
+static belay_code prepare_commands(belayi_pg_conn *conn, belay_error *error)
+{
+    char name[32];
+    if (conn->each_names[SET] > 0 && conn->each_generation == conn->generation)
+        return BELAY_OK;
+    belay_code code = belayi_pg_take_off(conn, error);
+    for (int i = SET; i <= KEEP && code == BELAY_OK; i++) {
+        if (conn->each_names[i] > 0)
+            belayi_pg_discard(conn, conn->each_names[i]);
+        conn->each_names[i] = ++conn->names;
+        write_name(conn->each_names[i], name);
+        code = belayi_pg_note_ahead(conn, PQsendPrepare(conn->pg, name, texts[i], 0, NULL), error);
+    }
+    conn->each_generation = conn->generation;
+    if (code == BELAY_OK)
+        code = belayi_pg_launch(conn, 1, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_read_ahead(conn, error);
+    return code == BELAY_OK ? belayi_pg_land(conn, error) : code;
+}
+
+static belay_code add(each_run *r, each_command command, belay_error *error)
+{
+    char name[32];
+    write_name(r->conn->each_names[command], name);
+    int queued = PQsendQueryPrepared(r->conn->pg, name, 0, NULL, NULL, NULL, 0);
+    return belayi_pg_note_queued(r->conn, queued, error);
 }
 
 /* False for a row that can't be sent with the others. */
@@ -197,11 +230,11 @@ static belay_code send_segment(each_run *r, size_t from, size_t count, belay_err
 {
     belay_code code = belayi_pg_take_off(r->conn, error);
     if (code == BELAY_OK && (r->aborted || !r->set))
-        code = add(r, r->aborted ? back_text : set_text, error);
+        code = add(r, r->aborted ? BACK : SET, error);
     for (size_t i = 0; i < count && code == BELAY_OK; i++)
         code = add_row(r, from + i, error);
     if (code == BELAY_OK)
-        code = add(r, keep_text, error);
+        code = add(r, KEEP, error);
     return code == BELAY_OK ? belayi_pg_launch(r->conn, 1, error) : code;
 }
 
@@ -247,16 +280,16 @@ static belay_code fly_segment(each_run *r, size_t from, size_t count, size_t *ou
 /* Sends a row with what repairs what the one before it has left, and a Sync. */
 static belay_code send_healing(each_run *r, size_t row, belay_error *error)
 {
-    belay_code code = r->set ? BELAY_OK : add(r, set_text, error);
+    belay_code code = r->set ? BELAY_OK : add(r, SET, error);
     r->set = true;
     if (code == BELAY_OK)
-        code = add(r, back_text, error);
+        code = add(r, BACK, error);
     if (code == BELAY_OK)
         code = add_row(r, row, error);
     if (code == BELAY_OK)
-        code = add(r, keep_text, error);
+        code = add(r, KEEP, error);
     if (code == BELAY_OK)
-        code = add(r, set_text, error);
+        code = add(r, SET, error);
     return code == BELAY_OK ? belayi_pg_add_sync(r->conn, error) : code;
 }
 
@@ -309,9 +342,9 @@ static belay_code heal(each_run *r, size_t from, size_t count, belay_error *erro
     r->conn->base.round_trips++;
     code = exchange(r, from, count, sets, error);
     if (code == BELAY_OK)
-        code = add(r, back_text, error);
+        code = add(r, BACK, error);
     if (code == BELAY_OK)
-        code = add(r, keep_text, error);
+        code = add(r, KEEP, error);
     if (code == BELAY_OK)
         code = belayi_pg_add_sync(r->conn, error);
     r->set = r->aborted = false;
@@ -348,9 +381,9 @@ static belay_code clear_savepoint(each_run *r, belay_error *error)
     char ignored[32];
     belay_code code = BELAY_OK;
     if (r->aborted)
-        code = belayi_pg_command_back(r->conn, back_text, error);
+        code = belayi_pg_command_back(r->conn, texts[BACK], error);
     if (code == BELAY_OK && r->set)
-        code = belayi_pg_command(r->conn, keep_text, ignored, error);
+        code = belayi_pg_command(r->conn, texts[KEEP], ignored, error);
     r->set = r->aborted = false;
     return code;
 }
@@ -362,7 +395,7 @@ static belay_code run_alone(each_run *r, size_t row, belay_error *error)
     belay_error why;
     belay_code code = r->set ? clear_savepoint(r, error) : BELAY_OK;
     if (code == BELAY_OK)
-        code = belayi_pg_command(r->conn, set_text, ignored, error);
+        code = belayi_pg_command(r->conn, texts[SET], ignored, error);
     if (code != BELAY_OK)
         return code;
     r->set = true;
@@ -409,7 +442,7 @@ static belay_code measure_trip(each_run *r, belay_error *error)
     if (r->conn->trip_ns != 0 && r->each->rows < MANY)
         return BELAY_OK;
     int64_t since = belayi_clock_now();
-    belay_code code = belayi_pg_command(r->conn, set_text, ignored, error);
+    belay_code code = belayi_pg_command(r->conn, texts[SET], ignored, error);
     int64_t took = belayi_clock_now() - since;
     r->set = code == BELAY_OK;
     if (r->conn->trip_ns == 0 || took < r->conn->trip_ns)
@@ -426,6 +459,8 @@ belay_code belayi_pg_execute_each(belay_statement *statement, const belay_each *
                   .effect = effect,
                   .length = SHORTEST};
     belay_code code = belayi_pg_settle(r.conn, error);
+    if (code == BELAY_OK)
+        code = prepare_commands(r.conn, error);
     if (code == BELAY_OK)
         code = measure_trip(&r, error);
     for (size_t row = 0, done; row < each->rows && code == BELAY_OK; row += done) {
