@@ -320,6 +320,8 @@ static belay_code exchange(each_run *r, size_t from, size_t count, bool sets, be
     size_t sent = 0, read = 0, bytes = 0;
     belay_code code = BELAY_OK;
     while (code == BELAY_OK && read < count) {
+        if (r->conn->cancelled) /* too late for a row to fail by it; and no row is begun any more */
+            return belayi_report(error, BELAY_TIMEOUT, "the time limit has passed between two of the rows");
         while (code == BELAY_OK && sent < count && sent - read < UNDER_WAY && bytes < BYTES_AT_MOST) {
             bytes += bytes_of(r, from + sent);
             code = send_healing(r, from + sent++, error);
@@ -339,7 +341,7 @@ static belay_code heal(each_run *r, size_t from, size_t count, belay_error *erro
     belay_code code = belayi_pg_take_off(r->conn, error);
     if (code != BELAY_OK)
         return code;
-    r->conn->base.round_trips++;
+    r->conn->base.round_trips++; /* one: all others lie within each other */
     code = exchange(r, from, count, sets, error);
     if (code == BELAY_OK)
         code = add(r, BACK, error);
