@@ -73,7 +73,7 @@ typedef struct belay_db_options {
  *   mariadb://USER:PASSWORD@HOST:PORT/DATABASE
  *                            a server of MariaDB, 10.5 or later, where this build has its driver;
  *                            mysql:// is the same. A URL without a user is refused; port 3306
- * The drivers of the two servers are not finished: docs/servers.md says what they lack.
+ * docs/servers.md tells what differs on the two servers.
  *
  * Parameters of SQLite follow a question mark and are separated by &:
  *   mode=ro | rw | rwc       read only; must exist; made when missing (default rwc)

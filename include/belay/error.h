@@ -68,7 +68,8 @@ typedef enum belay_outcome {
     BELAY_WORK_OPEN,        /* not decided yet: a scope around it is still open */
     BELAY_WORK_COMMITTED,   /* it is there */
     BELAY_WORK_ROLLED_BACK, /* nothing of it is there */
-    BELAY_WORK_UNKNOWN      /* the connection was lost, or the disk failed, while it was being committed */
+    BELAY_WORK_UNKNOWN,     /* the connection was lost, or the disk failed, while it was being committed */
+    BELAY_WORK_PARTLY /* it was rolled back, but for what it wrote to tables that know no transactions (MariaDB) */
 } belay_outcome;
 
 /*

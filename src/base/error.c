@@ -53,5 +53,5 @@ bool belay_code_covers(belay_code which, belay_code code)
 bool belay_retryable(const belay_error *error)
 {
     return error && find_fact(error->code)->retry && error->outcome != BELAY_WORK_UNKNOWN &&
-           error->outcome != BELAY_WORK_COMMITTED;
+           error->outcome != BELAY_WORK_COMMITTED && error->outcome != BELAY_WORK_PARTLY;
 }

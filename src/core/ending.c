@@ -157,11 +157,17 @@ static bool send_commit(belayi_transaction *t)
     return false;
 }
 
-/* Rolls back at the engine. A connection that can't even do that is not sound any more. */
-static bool send_rollback(belayi_transaction *t)
+/* Rolls back at the engine. A connection that can't even do that is not sound any more; when it was lost, the engine
+   rolls back without being told. */
+static bool send_rollback(belayi_transaction *t, belay_error *error)
 {
-    belay_error error;
-    return belayi_wire_rollback(t, &error) == BELAY_OK;
+    if (belayi_wire_rollback(t, error) == BELAY_OK) {
+        error->code = BELAY_OK;
+        return true;
+    }
+    if (t->conn->driver->status(t->conn) == BELAY_TRANSACTION_LOST)
+        error->code = BELAY_OK;
+    return false;
 }
 
 static void give_back(belayi_transaction *t, bool sound)
@@ -212,8 +218,9 @@ static bool is_still_its_own(belayi_transaction *t, const belayi_frame *frame, b
     return false;
 }
 
-/* Commits or rolls back; true when the work is kept. */
-static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out_sound)
+/* Commits or rolls back; true when the work is kept. *undoing is why it could not be rolled back, or of code BELAY_OK.
+ */
+static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out_sound, belay_error *undoing)
 {
     if (t->prepared)
         return keeps(t, reason);
@@ -226,7 +233,7 @@ static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out
     if (kept && t->phase == BELAYI_PHASE_OPEN)
         kept = send_commit(t);
     if (!kept && t->phase == BELAYI_PHASE_OPEN)
-        *out_sound = send_rollback(t);
+        *out_sound = send_rollback(t, undoing);
     return kept;
 }
 
@@ -235,10 +242,25 @@ static belay_outcome not_kept(const belayi_transaction *t)
 {
     if (t->pending.outcome == BELAY_WORK_UNKNOWN)
         return BELAY_WORK_UNKNOWN;
+    if (t->incomplete)
+        return BELAY_WORK_PARTLY;
     return t->foreign_failed && t->phase == BELAYI_PHASE_OPEN ? BELAY_WORK_OPEN : BELAY_WORK_ROLLED_BACK;
 }
 
-static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_end reason, bool kept)
+/* The work could not be rolled back as it should: behind the error that was first, or the only one. */
+static void tell_undoing(belayi_transaction *t, belayi_end reason, const belay_error *undoing)
+{
+    bool first = t->pending.code == BELAY_OK || t->pending.code == BELAY_ROLLED_BACK;
+    if (!first) {
+        belayi_scope_note_undoing(t, undoing);
+    } else if (reason != BELAYI_END_DROP) {
+        t->incomplete |= undoing->outcome == BELAY_WORK_PARTLY;
+        belayi_scope_record(t, undoing);
+    }
+}
+
+static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_end reason, bool kept,
+                     const belay_error *undoing)
 {
     if (kept) {
         t->pending.outcome = t->foreign && !t->sandboxed ? BELAY_WORK_OPEN : BELAY_WORK_COMMITTED;
@@ -255,6 +277,8 @@ static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_en
             belayi_scope_record(t, &t->pending);
         }
     }
+    if (undoing->code != BELAY_OK)
+        tell_undoing(t, reason, undoing);
     t->pending.outcome = not_kept(t);
 }
 
@@ -298,14 +322,16 @@ belay_code belayi_scope_prepare(belayi_transaction *t)
 BELAYI_COLD static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
 {
     bool sound = true;
+    belay_error undoing;
+    undoing.code = BELAY_OK;
     if (keeps(t, reason) && !t->reviewed)
         check_before_commit(t);
-    bool kept = finish_at_engine(t, reason, &sound);
+    bool kept = finish_at_engine(t, reason, &sound, &undoing);
     belayi_frame *frame = belayi_transaction_top(t);
     belayi_savepoint_lose_all(t);
     belayi_mark_forget(t, 0);
     give_back(t, sound);
-    conclude(t, frame, reason, kept);
+    conclude(t, frame, reason, kept, &undoing);
     belayi_scope_pop(t, t->pending.code);
     t->phase = BELAYI_PHASE_IDLE;
     t->last_call_ns = 0;

@@ -61,6 +61,9 @@ belay_code belayi_savepoint_go_back(belayi_transaction *, unsigned number, belay
 /* Going back failed with *error: what is there is not what the program thinks, and nothing can go on. */
 belay_code belayi_scope_lose(belayi_transaction *, const belay_error *error);
 
+/* Undoing failed with *error, after the error that is pending, which keeps its code and text: it goes behind them. */
+void belayi_scope_note_undoing(belayi_transaction *, const belay_error *error);
+
 /* Forgets marks down to `count`. Nothing is sent. */
 void belayi_mark_forget(belayi_transaction *, unsigned count);
 

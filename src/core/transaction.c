@@ -83,7 +83,7 @@ void belayi_scope_record(belayi_transaction *t, const belay_error *error)
     if (error != &t->pending)
         t->pending = *error;
     t->pending.attempt = t->attempt;
-    if (t->pending.outcome != BELAY_WORK_UNKNOWN)
+    if (t->pending.outcome != BELAY_WORK_UNKNOWN && t->pending.outcome != BELAY_WORK_PARTLY)
         t->pending.outcome = BELAY_WORK_OPEN;
     if (!t->pending.file[0])
         belayi_report_place(&t->pending, top->place);
@@ -143,10 +143,23 @@ void belayi_scope_doubt(belayi_transaction *t, belay_error *error)
     belayi_scope_tell_doubt(error);
 }
 
+void belayi_scope_note_undoing(belayi_transaction *t, const belay_error *error)
+{
+    char first[sizeof t->pending.detail];
+    t->incomplete |= error->outcome == BELAY_WORK_PARTLY;
+    memcpy(first, t->pending.detail, sizeof first);
+    BELAYI_REPORT_FORMAT(t->pending.detail, "%s%sundoing it failed: %s", first, first[0] ? "; " : "", error->message);
+}
+
 belay_code belayi_scope_lose(belayi_transaction *t, const belay_error *error)
 {
-    if (!belayi_transaction_has_error(t))
+    if (belayi_transaction_has_error(t)) {
+        belayi_scope_note_undoing(t, error);
+    } else {
+        t->incomplete |= error->outcome == BELAY_WORK_PARTLY;
         belayi_scope_record(t, error);
+        t->pending.outcome = BELAY_WORK_OPEN;
+    }
     belay_transaction_status status = t->conn->driver->status(t->conn);
     if (status == BELAY_TRANSACTION_NONE || status == BELAY_TRANSACTION_LOST)
         belayi_scope_engine_ended(t);
@@ -170,7 +183,8 @@ bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *ca
     if (belayi_transaction_state(t) != BELAYI_SCOPE_HURT || !belay_code_covers(which, t->pending.code))
         return false;
     *caught = t->pending;
-    if (caught->outcome != BELAY_WORK_UNKNOWN)    /* of a transaction of its own, inside this one */
+    bool of_its_own = caught->outcome == BELAY_WORK_UNKNOWN || caught->outcome == BELAY_WORK_PARTLY;
+    if (!of_its_own)                              /* not of a transaction of its own, inside this one */
         caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
     belayi_transaction_clear(t);
     belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
@@ -249,7 +263,7 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->twice = spec->twice;
     t->watched = spec->eager;
     t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
-    t->told_costly = t->named = t->reviewed = t->prepared = false;
+    t->told_costly = t->named = t->reviewed = t->prepared = t->incomplete = false;
     t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
@@ -323,7 +337,8 @@ BELAYI_COLD static belay_code end_idle(belayi_transaction *t)
         doom(t);
         return t->pending.code;
     }
-    belayi_wire_rollback(t, &error);
+    if (belayi_wire_rollback(t, &error) != BELAY_OK)
+        belayi_scope_note_undoing(t, &error);
     belayi_scope_engine_ended(t);
     return t->pending.code;
 }

@@ -172,6 +172,7 @@ typedef struct belayi_transaction {
     bool lent;    /* the engine's own handle is, or was: nothing is queued any more */
     bool watched; /* the program could end it, and begin another, unseen: the outermost scope has a savepoint too */
     bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
+    bool incomplete;     /* not all that was undone is undone at the engine */
     bool twice, refused; /* the commit is to be refused once; it was */
     bool reviewed;       /* what speaks against the commit was looked at */
     bool prepared;       /* and the engine was told by somebody else to keep the work, or will be */

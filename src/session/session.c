@@ -266,7 +266,7 @@ BELAYI_COLD static void end_unit(belay_session *s)
     if (t->hooks.count == 0)
         return;
     belayi_hooks hooks = belayi_hooks_take(&t->hooks);
-    bool decided = s->status.outcome == BELAY_WORK_COMMITTED || s->status.outcome == BELAY_WORK_ROLLED_BACK;
+    bool decided = s->status.outcome != BELAY_WORK_UNKNOWN && s->status.outcome != BELAY_WORK_OPEN;
     bool inside = t->foreign && !t->sandboxed && !t->foreign_failed;
     if (!decided)
         belayi_hooks_done(&hooks);

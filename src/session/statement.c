@@ -276,7 +276,7 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
 static bool is_ordinary(const belay_session *s)
 {
     return !belayi_code_ends_transaction(s->status.code) && s->status.outcome != BELAY_WORK_UNKNOWN &&
-           s->foreign_end.code == BELAY_OK;
+           s->status.outcome != BELAY_WORK_PARTLY && s->foreign_end.code == BELAY_OK;
 }
 
 /* Ends the scope of the statement's own, if it has one. What a belay_try's ended with is caught, where it can be. */

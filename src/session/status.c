@@ -145,13 +145,15 @@ static const char *say_outcome(const belay_error *e, bool ended)
         return "nothing of the unit was kept";
     case BELAY_WORK_UNKNOWN:
         return "it is not known whether the unit was kept";
+    case BELAY_WORK_PARTLY:
+        return "it was rolled back, but for what it wrote to tables that know no transactions";
     }
     return "";
 }
 
 static const char *say_retry(const belay_error *e)
 {
-    if (e->outcome == BELAY_WORK_UNKNOWN)
+    if (e->outcome == BELAY_WORK_UNKNOWN || e->outcome == BELAY_WORK_PARTLY)
         return "do not run it again before you have looked";
     return belay_retryable(e) ? "running it again may help" : "running it again would fail the same way";
 }

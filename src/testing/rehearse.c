@@ -112,7 +112,7 @@ static bool run_unit(rehearsal *r, const belayi_fault *fault)
 
 static const char *name_outcome(belay_outcome outcome)
 {
-    static const char *const names[] = {"not decided", "committed", "rolled back", "unknown"};
+    static const char *const names[] = {"not decided", "committed", "rolled back", "unknown", "partly rolled back"};
     return names[outcome];
 }
 

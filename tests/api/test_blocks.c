@@ -231,7 +231,7 @@ static void leaving_a_block_with_an_error_pending_keeps_that_error(void **state)
     }
     assert_status(w->s, BELAY_UNIQUE);
     assert_string_equal(belay_pending(w->s)->table,
-                        by_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
+                        on_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
 }
 
 /* ---- Among the program's own loops ------------------------------------------------------------------- */

@@ -79,7 +79,7 @@ static void caught_is_never_null_and_stays_until_the_next_error_is_caught(void *
     assert_code(belay_caught(w->s)->code, BELAY_UNIQUE);
     assert_int_equal(belay_caught(w->s)->outcome, BELAY_WORK_ROLLED_BACK);
     assert_string_equal(belay_caught(w->s)->table,
-                        by_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
+                        on_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
     BELAY_ATOMIC(w->s) {
         BELAY_ATOMIC(w->s)
             belay_fail(w->s, BELAY_STALE, "too old");

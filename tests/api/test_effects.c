@@ -166,7 +166,7 @@ static void returning_gives_the_rows_and_the_statement_runs_to_its_end(void **st
         BELAY_EACH(row, w->s, "UPDATE item SET note = 'z' RETURNING note")
             assert_string_equal(belay_str(row, 0), "z");
     assert_status(w->s, database_is_mariadb(&w->d) ? BELAY_SYNTAX : BELAY_OK); /* MariaDB has no UPDATE ... RETURNING */
-    assert_rows(w->other, "SELECT id, note FROM item", by_engine(&w->d, "1|z", "1|z", "1|a"));
+    assert_rows(w->other, "SELECT id, note FROM item", on_engine(&w->d, "1|z", "1|z", "1|a"));
 }
 
 /* ---- Schema changes in scopes -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ static const char *endless_read(const world *w)
     static const char recursive[] =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     /* MariaDB stops recursion after a thousand rounds. */
-    return by_engine(&w->d, recursive, recursive, "SELECT count(*) FROM seq_1_to_1000000000 a, seq_1_to_1000000000 b");
+    return on_engine(&w->d, recursive, recursive, "SELECT count(*) FROM seq_1_to_1000000000 a, seq_1_to_1000000000 b");
 }
 
 static const char endless_write[] =
@@ -70,7 +70,7 @@ static void queries_streams_and_tries_are_interrupted_too(void **state)
 {
     world *w = *state;
     static const char recursive[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
-    const char *slow_rows = by_engine(&w->d, recursive, recursive, "SELECT seq FROM seq_1_to_1000000000000");
+    const char *slow_rows = on_engine(&w->d, recursive, recursive, "SELECT seq FROM seq_1_to_1000000000000");
     BELAY_ATOMIC_WITH(w->s, .timeout_ms = 30)
         assert_null(belay_query(w->s, endless_read(w)));
     assert_status(w->s, BELAY_TIMEOUT);

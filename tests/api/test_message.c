@@ -22,7 +22,7 @@ static void a_message_says_what_where_what_became_and_what_helps(void **state)
     }
     const char *message = belay_message(w->s);
     assert_contains(message, "UNIQUE");
-    assert_contains(message, by_engine(&w->d, "taken.id", "taken_pkey", "key 'PRIMARY'"));
+    assert_contains(message, on_engine(&w->d, "taken.id", "taken_pkey", "key 'PRIMARY'"));
     assert_contains(message, "INSERT INTO taken VALUES (?)");
     assert_contains(message, place);
     assert_contains(message, __func__);
@@ -172,7 +172,7 @@ static void a_record_is_copied_by_assignment_and_valid_for_ever(void **state)
 {
     world *w = *state;
     int number = database_is_sqlite(&w->d) ? 1555 : database_is_mariadb(&w->d) ? 1062 : 0;
-    const char *state_code = by_engine(&w->d, "", "23505", "23000");
+    const char *state_code = on_engine(&w->d, "", "23505", "23000");
     bool named = !database_is_mariadb(&w->d); /* which tells the key only */
     clash(w->s);
     belay_error kept = *belay_pending(w->s);
@@ -197,8 +197,8 @@ static void a_field_that_is_not_known_is_empty(void **state)
     assert_string_equal(error->function, "");
     assert_int_equal(error->line, 0);
     assert_string_equal(error->scope, "");
-    assert_string_equal(error->constraint, by_engine(&w->d, "", "taken_pkey", "PRIMARY"));
-    assert_string_equal(error->sqlstate, by_engine(&w->d, "", "23505", "23000"));
+    assert_string_equal(error->constraint, on_engine(&w->d, "", "taken_pkey", "PRIMARY"));
+    assert_string_equal(error->sqlstate, on_engine(&w->d, "", "23505", "23000"));
 }
 
 static void values_are_never_put_into_an_error(void **state)
@@ -209,7 +209,7 @@ static void values_are_never_put_into_an_error(void **state)
         "INSERT INTO secret(n) SELECT ?",   "SELECT ? FROM nowhere",
         "INSERT INTO item(id) VALUES (?)",  "no SQL ?"};
     world *w = *state;
-    belay_exec(w->s, by_engine(&w->d, "CREATE TABLE secret(a TEXT UNIQUE, b TEXT CHECK (length(b) < 3), n INT) STRICT",
+    belay_exec(w->s, on_engine(&w->d, "CREATE TABLE secret(a TEXT UNIQUE, b TEXT CHECK (length(b) < 3), n INT) STRICT",
                                "CREATE TABLE secret(a TEXT UNIQUE, b TEXT CHECK (length(b) < 3), n INT)",
                                "CREATE TABLE secret(a VARCHAR(20) UNIQUE, b TEXT CHECK (length(b) < 3), n INT)"));
     belay_exec(w->s, "INSERT INTO secret(a) VALUES ('hunter2')");

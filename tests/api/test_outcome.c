@@ -190,7 +190,7 @@ static void raise_raises_an_error_again_as_it_was(void **state)
     const belay_error *error = belay_pending(w->s);
     assert_code(error->code, BELAY_UNIQUE);
     assert_int_equal(error->line, line);
-    assert_string_equal(error->table, by_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
+    assert_string_equal(error->table, on_engine(&w->d, "taken", "taken", "")); /* MariaDB names the key only */
     assert_string_equal(error->scope, "inner");
     assert_int_equal(error->outcome, BELAY_WORK_ROLLED_BACK);
     assert_stored(w, "");

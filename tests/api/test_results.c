@@ -138,7 +138,7 @@ static void a_hundred_thousand_rows(void **state)
     world *w = *state;
     static const char recursive[] =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i, 'row ' || i FROM n";
-    const char *sql = by_engine(&w->d, recursive, recursive, "SELECT seq, concat('row ', seq) FROM seq_1_to_100000");
+    const char *sql = on_engine(&w->d, recursive, recursive, "SELECT seq, concat('row ', seq) FROM seq_1_to_100000");
     int64_t sum = 0, streamed = 0;
     BELAY_EACH(row, w->s, sql)
         sum += belay_int(row, 0) + (int64_t)belay_size(row, 1);

@@ -99,6 +99,7 @@ static void count_answer(const belay_error *status, bool there, tally *counts)
     case BELAY_WORK_UNKNOWN:
         counts->unknown++;
         break;
+    case BELAY_WORK_PARTLY:
     case BELAY_WORK_OPEN:
         fail_msg("the unit has no outcome");
     }

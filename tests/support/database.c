@@ -138,7 +138,7 @@ bool database_is_mariadb(const database *d)
     return is_mariadb(d->url);
 }
 
-const char *by_engine(const database *d, const char *sqlite, const char *postgresql, const char *mariadb)
+const char *on_engine(const database *d, const char *sqlite, const char *postgresql, const char *mariadb)
 {
     return database_is_sqlite(d) ? sqlite : database_is_mariadb(d) ? mariadb : postgresql;
 }

@@ -52,7 +52,7 @@ bool database_is_sqlite(const database *);
 bool database_is_mariadb(const database *);
 
 /* What is right on the engine that the test runs on. */
-const char *by_engine(const database *, const char *sqlite, const char *postgresql, const char *mariadb);
+const char *on_engine(const database *, const char *sqlite, const char *postgresql, const char *mariadb);
 
 /* Runs the statements, each outside any scope, up to the NULL at their end. Fails the test when one fails. */
 void database_run(belay_session *, const char *const *statements);

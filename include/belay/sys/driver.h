@@ -15,7 +15,7 @@
  *   - it returns BELAY_OK and leaves *error untouched, or returns a code and has
  *     filled *error (which may be full of anything before): start with
  *     an assignment of zeros;
- *   - error->outcome stays BELAY_WORK_OPEN, but for commit: see there;
+ *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there;
  *   - it obeys conn->limits, and gives BELAY_TIMEOUT or BELAY_LOCK_TIMEOUT when
  *     one has passed.
  */
@@ -184,8 +184,9 @@ struct belay_driver {
        is open. After a failure `status` tells. */
     belay_code (*check_deferred)(belay_conn *conn, belay_error *error);
 
-    /* Rolls back. BELAY_OK when there is nothing left to roll back. Never obeys a deadline. After a failure the
-       connection is closed by the caller. */
+    /* Rolls back. BELAY_OK when there is nothing left to roll back, and when the connection is lost, as the engine does
+       it then. Never obeys a deadline. After a failure the connection is closed by the caller. With the outcome
+       BELAY_WORK_PARTLY it was rolled back, but not all that was written is undone. */
     belay_code (*rollback)(belay_conn *conn, belay_error *error);
 
     /* What became of a commit whose outcome is unknown can be asked on another connection: these two, or NULL and NULL
@@ -199,7 +200,7 @@ struct belay_driver {
     /* Savepoints have numbers, from 1: the n-th that is set now. The driver makes names of them. */
     belay_code (*savepoint)(belay_conn *conn, unsigned number, belay_error *error);
     belay_code (*release)(belay_conn *conn, unsigned number, belay_error *error);
-    /* Goes back to the savepoint and keeps it. Never obeys a deadline. */
+    /* Goes back to the savepoint and keeps it. Never obeys a deadline. BELAY_WORK_PARTLY as for rollback. */
     belay_code (*rollback_to)(belay_conn *conn, unsigned number, belay_error *error);
 
     /* -- statements ------------------------------------------------------------------------------ */

@@ -127,6 +127,7 @@ static belay_code check_complete(belayi_mariadb_conn *conn, belay_error *error)
     belayi_report(error, BELAY_UNSUPPORTED,
                   "not all was rolled back: a table that knows no transactions was written to");
     error->native_code = ER_WARNING_NOT_COMPLETE_ROLLBACK;
+    error->outcome = BELAY_WORK_PARTLY;
     BELAYI_REPORT_FIELD(error->hint, "use tables of InnoDB: ALTER TABLE ... ENGINE = InnoDB");
     return BELAY_UNSUPPORTED;
 }
@@ -136,7 +137,7 @@ belay_code belayi_mariadb_rollback(belay_conn *base, belay_error *error)
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     belay_transaction_status status = belayi_mariadb_status(base);
     if (status == BELAY_TRANSACTION_LOST)
-        return belayi_report(error, BELAY_CONNECTION, "the connection was lost before it could roll back");
+        return BELAY_OK; /* the server rolls back what it loses sight of */
     if (status == BELAY_TRANSACTION_NONE) {
         belayi_mariadb_note_end(conn);
         return BELAY_OK;

@@ -205,7 +205,7 @@ static void a_connection_that_comes_back_after_the_close_is_closed(void **state)
     assert_int_equal(fake.open_connections, 0);
 }
 
-static void a_rollback_that_fails_closes_the_connection(void **state)
+static void a_rollback_that_fails_is_told_and_closes_the_connection_which_undoes_it(void **state)
 {
     (void)state;
     belay_db *db = open_db(NULL);
@@ -213,7 +213,8 @@ static void a_rollback_that_fails_closes_the_connection(void **state)
     belay_begin(s, NULL);
     belay_exec(s, "CREATE TABLE t (a)");
     fake_arm(&fake, 1, FAKE_ERROR, false);
-    assert_int_equal(belay_rollback(s), BELAY_OK);
+    assert_int_equal(belay_rollback(s), BELAY_IO);
+    assert_int_equal(belay_pending(s)->outcome, BELAY_WORK_ROLLED_BACK);
     assert_int_equal(fake.open_connections, 0);
     assert_int_equal(belay_exec(s, "CREATE TABLE t (a)"), BELAY_OK);
     assert_int_equal(belay_session_close(s), BELAY_OK);
@@ -426,7 +427,7 @@ int main(void)
         TEST(a_connection_that_grew_too_old_while_it_was_idle_is_not_lent_again),
         TEST(connections_that_were_hung_up_while_idle_are_never_lent),
         TEST(a_connection_that_comes_back_after_the_close_is_closed),
-        TEST(a_rollback_that_fails_closes_the_connection),
+        TEST(a_rollback_that_fails_is_told_and_closes_the_connection_which_undoes_it),
         TEST(closing_the_idle_ones_leaves_the_lent_one),
         TEST(a_driver_that_stands_in_gets_every_connection_idle_lent_and_to_come),
         TEST(borrowers_are_served_in_the_order_they_came),

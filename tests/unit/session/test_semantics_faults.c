@@ -197,6 +197,126 @@ static void the_error_of_the_unit_wins_over_a_rollback_that_failed(void **state)
     assert_int_equal(times("open"), 1);
 }
 
+/* Rolls back all but what tables that know no transactions have. */
+static belay_code (*real_rollback)(belay_conn *, belay_error *);
+static belay_code (*real_rollback_to)(belay_conn *, unsigned, belay_error *);
+
+static belay_code tell_rest(belay_code code, belay_error *error)
+{
+    if (code != BELAY_OK)
+        return code;
+    *error = (belay_error){.code = BELAY_UNSUPPORTED, .outcome = BELAY_WORK_PARTLY, .message = "some of it is left"};
+    return error->code;
+}
+
+static belay_code roll_back_partly(belay_conn *conn, belay_error *error)
+{
+    return tell_rest(real_rollback(conn, error), error);
+}
+
+static belay_code go_back_partly(belay_conn *conn, unsigned number, belay_error *error)
+{
+    return tell_rest(real_rollback_to(conn, number, error), error);
+}
+
+static void undo_partly(bool on)
+{
+    real_rollback = on ? the.fake.driver.rollback : real_rollback;
+    real_rollback_to = on ? the.fake.driver.rollback_to : real_rollback_to;
+    the.fake.driver.rollback = on ? roll_back_partly : real_rollback;
+    the.fake.driver.rollback_to = on ? go_back_partly : real_rollback_to;
+}
+
+static void a_rollback_that_is_not_complete_is_the_error_of_a_unit_without_one(void **state)
+{
+    (void)state;
+    undo_partly(true);
+    belay_begin(the.s, NULL);
+    put(2);
+    belay_code code = belay_rollback(the.s);
+    belay_error ended = *belay_pending(the.s);
+    BELAY_ATOMIC_WITH(the.s, .retries = 3) {
+        put(3);
+        belay_undo(the.s);
+    }
+    belay_error undone = *belay_pending(the.s);
+    undo_partly(false);
+    assert_code(code, BELAY_UNSUPPORTED);
+    assert_int_equal(ended.outcome, BELAY_WORK_PARTLY);
+    assert_string_equal(ended.message, "some of it is left");
+    assert_false(belay_retryable(&ended));
+    assert_code(undone.code, BELAY_UNSUPPORTED);
+    assert_int_equal(undone.outcome, BELAY_WORK_PARTLY);
+    assert_int_equal(undone.attempt, 1);
+    assert_next_unit_works();
+}
+
+static void a_rollback_that_is_not_complete_is_told_behind_the_error_of_the_unit(void **state)
+{
+    (void)state;
+    undo_partly(true);
+    belay_begin(the.s, NULL);
+    put(2);
+    put(1);
+    belay_code code = belay_rollback(the.s);
+    belay_error ended = *belay_pending(the.s);
+    undo_partly(false);
+    assert_code(code, BELAY_UNIQUE);
+    assert_int_equal(ended.outcome, BELAY_WORK_PARTLY);
+    assert_non_null(strstr(ended.detail, "some of it is left"));
+    assert_false(belay_retryable(&ended));
+    assert_next_unit_works();
+}
+
+static void a_savepoint_that_was_not_gone_back_to_completely_ends_the_unit(void **state)
+{
+    (void)state;
+    for (int on_purpose = 0; on_purpose < 2; on_purpose++) {
+        undo_partly(true);
+        belay_begin(the.s, NULL);
+        put(2);
+        belay_begin(the.s, NULL);
+        put(on_purpose ? 3 : 1);
+        belay_code inner = belay_rollback(the.s);
+        bool caught = belay_catch(the.s, BELAY_ANY);
+        belay_code after = put(4);
+        belay_code outer = belay_commit(the.s);
+        belay_error ended = *belay_pending(the.s);
+        undo_partly(false);
+        assert_code(inner, on_purpose ? BELAY_UNSUPPORTED : BELAY_UNIQUE);
+        assert_false(caught); /* what was to be undone is still there */
+        assert_code(after, inner);
+        assert_code(outer, inner);
+        assert_int_equal(ended.outcome, BELAY_WORK_PARTLY);
+        assert_non_null(strstr(on_purpose ? ended.message : ended.detail, "some of it is left"));
+        assert_stored("1");
+    }
+    assert_next_unit_works();
+}
+
+static int compensations;
+
+static int compensate(belay_session *s, void *arg)
+{
+    (void)s;
+    (void)arg;
+    compensations++;
+    return 0;
+}
+
+static void hooks_for_a_rollback_run_also_after_one_that_was_not_complete(void **state)
+{
+    (void)state;
+    compensations = 0;
+    undo_partly(true);
+    belay_begin(the.s, NULL);
+    put(2);
+    belay_on_rollback(the.s, compensate, NULL, NULL);
+    belay_rollback(the.s);
+    undo_partly(false);
+    assert_int_equal(compensations, 1);
+}
+
 static void closing_a_session_in_the_middle_of_scopes_sends_one_rollback(void **state)
 {
     (void)state;
@@ -226,6 +346,10 @@ int main(void)
         on_faulty(after_a_commit_that_failed_nothing_is_open_and_ending_it_again_is_misuse),
         on_faulty(a_connection_that_is_lost_after_its_commit_is_closed_and_the_unit_is_committed),
         on_faulty(the_error_of_the_unit_wins_over_a_rollback_that_failed),
+        on_faulty(a_rollback_that_is_not_complete_is_the_error_of_a_unit_without_one),
+        on_faulty(a_rollback_that_is_not_complete_is_told_behind_the_error_of_the_unit),
+        on_faulty(a_savepoint_that_was_not_gone_back_to_completely_ends_the_unit),
+        on_faulty(hooks_for_a_rollback_run_also_after_one_that_was_not_complete),
         on_faulty(closing_a_session_in_the_middle_of_scopes_sends_one_rollback),
     };
     unsetenv("BELAY_TEST_URL"); /* the fake wraps SQLite */
