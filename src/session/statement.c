@@ -239,7 +239,7 @@ static void put_back(belayi_running *running)
 }
 
 /* With no scope open, one statement is a unit. */
-static belay_code open_unit(belay_session *s, const belayi_call *call)
+belay_code belayi_statement_open_unit(belay_session *s, const belayi_call *call)
 {
     belay_error error;
     belayi_scope_spec spec;
@@ -258,7 +258,7 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
 {
     belayi_transaction *t = &s->transaction;
     if (t->depth == 0) {
-        belay_code code = open_unit(s, call);
+        belay_code code = belayi_statement_open_unit(s, call);
         running->own_scope = t->depth > 0;
         return code;
     }
@@ -345,7 +345,7 @@ static belay_code queue_exec(belay_session *s, const belayi_call *call, belayi_r
     return code;
 }
 
-static belay_code run_exec(belay_session *s, const belayi_call *call)
+belay_code belayi_statement_run(belay_session *s, const belayi_call *call)
 {
     belayi_running running;
     belay_code code = belayi_statement_open(s, call, &running);
@@ -363,7 +363,7 @@ belay_code belay_exec_at(belay_session *s, belay_place place, const char *sql, s
 {
     if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
-    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, BELAYI_USE_NOTHING});
+    belay_code code = belayi_statement_run(s, &(belayi_call){sql, n, values, place, BELAYI_USE_NOTHING});
     belayi_session_leave(s);
     return code;
 }
@@ -377,7 +377,7 @@ belay_code belay_try_at(belay_session *s, belay_place place, const char *sql, si
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
-    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, BELAYI_USE_TRY});
+    belay_code code = belayi_statement_run(s, &(belayi_call){sql, n, values, place, BELAYI_USE_TRY});
     belayi_session_leave(s);
     return code;
 }

@@ -90,7 +90,7 @@ void belayi_pg_finalize(belay_statement *statement)
 /* ---- Fly ------------------------------------------------------------------------------------------------ */
 
 /* Whether what the server has can be used for these values. */
-static bool is_prepared(const belayi_pg_statement *s, size_t n, const belay_value *values)
+bool belayi_pg_is_prepared(const belayi_pg_statement *s, size_t n, const belay_value *values)
 {
     const belayi_pg_conn *conn = (const belayi_pg_conn *)s->base.conn;
     if (s->name == 0 || s->generation != conn->generation)
@@ -125,7 +125,7 @@ belay_code belayi_pg_add_run(belayi_pg_statement *s, size_t n, const belay_value
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
     char name[32];
-    belay_code code = is_prepared(s, n, values) ? BELAY_OK : send_prepare(s, n, values, error);
+    belay_code code = belayi_pg_is_prepared(s, n, values) ? BELAY_OK : send_prepare(s, n, values, error);
     if (code != BELAY_OK)
         return code;
     write_name(s->name, name);
