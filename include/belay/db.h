@@ -49,6 +49,8 @@ typedef struct belay_db_options {
                                needed. Up to 63 letters, digits and _, the first no digit */
     int once_keep_days;     /* how long a key is kept, by the engine's clock; default 30; -1: for ever. Older ones are
                                deleted now and then, when a unit with .once begins */
+    const char *decision_log; /* the URL of the database that holds the decisions of units over two databases; NULL:
+                                 none. See belay/two_phase.h */
 } belay_db_options;
 
 #ifndef __cplusplus

@@ -246,11 +246,11 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->twice = spec->twice;
     t->watched = spec->eager;
     t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
-    t->told_costly = t->named = false;
+    t->told_costly = t->named = t->reviewed = t->prepared = false;
     t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
-        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
+        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable, .gid = spec->gid};
     t->owed_frames = t->owed_marks = 0;
     t->hooks.failed = 0;
 }

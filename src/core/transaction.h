@@ -70,6 +70,7 @@ typedef struct belayi_scope_spec {
     bool sandboxed;    /* and ends as if that were its own transaction: constraints are checked, and it is committed */
     bool eager;        /* nothing is owed in it: the program may write where the library can't see it */
     bool pipeline;     /* statements in it, and in the scopes inside, may be queued */
+    const char *gid;   /* outermost: the name under which it is to be prepared; NULL: it is not */
     bool twice;        /* outermost: where it would commit, it fails as if another transaction were in its way */
     int64_t deadline_ns;  /* 0: none */
     int64_t lock_wait_ns; /* negative: no limit */
@@ -171,6 +172,8 @@ typedef struct belayi_transaction {
     bool watched; /* the program could end it, and begin another, unseen: the outermost scope has a savepoint too */
     bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
     bool twice, refused; /* the commit is to be refused once; it was */
+    bool reviewed;       /* what speaks against the commit was looked at */
+    bool prepared;       /* and the engine was told by somebody else to keep the work, or will be */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
     bool told_costly;    /* that there are more savepoints with work in them than the engine keeps without cost */
@@ -249,6 +252,21 @@ belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, be
  * belayi_hooks_take and calls belayi_transaction_clear.
  */
 belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
+
+/*
+ * For an outermost scope that ends together with another's: whether anything of
+ * its own speaks against its commit. Hooks before the commit run, limits are
+ * looked at. BELAY_OK, or as belayi_scope_refuse.
+ */
+belay_code belayi_scope_review(belayi_transaction *);
+
+/*
+ * After that: prepares the transaction, if one has begun. What was prepared is
+ * told its fate by the caller, here or on another connection; belayi_scope_end then
+ * says nothing to the engine any more, and goes by whether an error is pending.
+ */
+belay_code belayi_scope_prepare(belayi_transaction *);
+belay_code belayi_wire_finish_prepared(belayi_transaction *, bool commit, belay_error *error);
 
 /* Forgets the pending error, and how the last transaction ended. */
 void belayi_transaction_clear(belayi_transaction *);

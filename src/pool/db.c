@@ -64,6 +64,15 @@ static belay_code keep_once_table(belay_db *db, belay_error *error)
     return BELAY_OK;
 }
 
+/* The URL is needed when the program's own text of it may be gone. */
+static belay_code keep_decision_log(belay_db *db, belay_error *error)
+{
+    const char *url = db->options.decision_log;
+    db->decision_log = url ? strdup(url) : NULL;
+    return url && !db->decision_log ? belayi_report(error, BELAY_NO_MEMORY, "no memory for a database handle")
+                                    : BELAY_OK;
+}
+
 /* ---- Opening
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -131,6 +140,8 @@ static belay_db *new_db(const belay_db_options *options)
     db->generation = belayi_fork_generation();
     if (read_options(&db->options, options, &db->refusal) == BELAY_OK)
         keep_once_table(db, &db->refusal);
+    if (db->refusal.code == BELAY_OK)
+        keep_decision_log(db, &db->refusal);
     find_trace(db);
     return db;
 }
@@ -218,6 +229,8 @@ static void free_db(belay_db *db)
     }
     free(db->shared);
     free(db->stand_in);
+    free(db->decision_log);
+    belay_close(db->decisions);
     leave_trace(db);
     pthread_mutex_destroy(&db->mutex);
     free(db);

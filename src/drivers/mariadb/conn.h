@@ -52,6 +52,8 @@ typedef struct belayi_mariadb_conn {
     bool adopted;                             /* the program's: its settings are left alone, and calls on it block */
     bool lent;                                /* to the program: it may have changed what it likes */
     bool began;                               /* a transaction that this driver began, as far as it was told */
+    const char *xa;                           /* the name of the XA transaction that is open; NULL: none is */
+    bool prepared;                            /* it was prepared here */
     bool doubt;                               /* an error may have ended the transaction: the server must be asked */
     bool lost;                                /* of no use any more */
     unsigned ended_by;                        /* the server's error that put the transaction in doubt; 0: none */
@@ -98,7 +100,8 @@ belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *er
 /* What the deadline means for a command. */
 typedef enum belayi_mariadb_patience {
     BELAYI_MARIADB_STATEMENT, /* the statement is cancelled at the deadline */
-    BELAYI_MARIADB_CONTROL    /* it is never cancelled, and given up with its connection long after the deadline */
+    BELAYI_MARIADB_CONTROL,   /* it is never cancelled, and given up with its connection long after the deadline */
+    BELAYI_MARIADB_BACK       /* the same, and given up some time also where there is no deadline */
 } belayi_mariadb_patience;
 
 /* Makes ready for a command: its limits begin anew. Fails when the connection was lost or is in use. */
@@ -153,6 +156,25 @@ belay_code belayi_mariadb_set_level(belayi_mariadb_conn *conn, belay_level level
 
 /* Fails when the transaction that was begun is not open any more: nothing may run then as if it were. */
 belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *error);
+
+/* No transaction is open any more. */
+void belayi_mariadb_note_end(belayi_mariadb_conn *conn);
+
+/* Fails when the connection is of no use, before anything is sent that would be lost. */
+belay_code belayi_mariadb_check_there(belayi_mariadb_conn *conn, belay_error *error);
+
+/* ---- Prepared transactions: prepared.c -------------------------------------------------------------- */
+
+/* A transaction that is to be prepared is another kind from its beginning to its end. */
+belay_code belayi_mariadb_begin_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_commit_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_rollback_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+
+belay_code belayi_mariadb_can_prepare(belay_conn *conn, belay_error *error);
+belay_code belayi_mariadb_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+belay_code belayi_mariadb_list_prepared(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                        belay_error *error);
 
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 

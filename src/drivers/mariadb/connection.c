@@ -206,7 +206,7 @@ static bool ask_status(belayi_mariadb_conn *conn, bool *out_open)
 {
     belay_error ignored;
     MYSQL_RES *rows;
-    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, &ignored) != BELAY_OK ||
+    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &ignored) != BELAY_OK ||
         belayi_mariadb_ask(conn, "SELECT @@in_transaction OR NOT @@autocommit, @@sql_mode", &rows, &ignored) !=
             BELAY_OK)
         return false;
@@ -223,6 +223,8 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     if (conn->lost || !conn->db)
         return BELAY_TRANSACTION_LOST;
+    if (conn->prepared)
+        return BELAY_TRANSACTION_OPEN; /* until it is told its fate, there is nothing else that it takes */
     bool open = belayi_mariadb_flag(conn);
     if ((conn->doubt || conn->lent || conn->adopted) && !conn->reading) {
         bool told = ask_status(conn, &open);

@@ -13,9 +13,10 @@
 #include "conn.h"
 #include "report.h"
 
-static void note_end(belayi_mariadb_conn *conn)
+void belayi_mariadb_note_end(belayi_mariadb_conn *conn)
 {
-    conn->began = conn->lent = conn->doubt = false;
+    conn->began = conn->lent = conn->doubt = conn->prepared = false;
+    conn->xa = NULL;
     conn->ended_by = 0;
     conn->own_level = BELAY_ISOLATION_DEFAULT;
 }
@@ -45,7 +46,7 @@ belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *err
 /* ---- Begin ---------------------------------------------------------------------------------------------------------
  */
 
-static belay_code check_there(belayi_mariadb_conn *conn, belay_error *error)
+belay_code belayi_mariadb_check_there(belayi_mariadb_conn *conn, belay_error *error)
 {
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
     if (code != BELAY_OK || conn->adopted || !belayi_mariadb_hung_up(conn))
@@ -59,16 +60,19 @@ belay_code belayi_mariadb_begin(belay_conn *base, const belay_begin_options *opt
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     if (belayi_clock_passed(base->limits.deadline_ns))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the transaction could begin");
-    note_end(conn);
-    belay_code code = check_there(conn, error);
+    belayi_mariadb_note_end(conn);
+    belay_code code = belayi_mariadb_check_there(conn, error);
     if (code == BELAY_OK)
         code = belayi_mariadb_limit_locks(conn, error);
     if (code == BELAY_OK)
         code = belayi_mariadb_set_level(conn, options->isolation, error);
-    if (code == BELAY_OK)
+    if (code == BELAY_OK && options->gid)
+        code = belayi_mariadb_begin_xa(conn, options->gid, error);
+    else if (code == BELAY_OK)
         code =
             belayi_mariadb_run(conn, options->read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION", error);
     conn->began = code == BELAY_OK;
+    conn->xa = conn->began ? options->gid : NULL;
     return code;
 }
 
@@ -83,13 +87,16 @@ belay_code belayi_mariadb_commit(belay_conn *base, belay_error *error)
                              "the time limit had passed before the transaction could be committed");
     belay_code code = belayi_mariadb_check_open(conn, error);
     if (code == BELAY_OK)
-        code = check_there(conn, error);
+        code = belayi_mariadb_check_there(conn, error);
     if (code != BELAY_OK)
         return code;
-    if (belayi_mariadb_query(conn, "COMMIT", 6) != 0)
-        return belayi_mariadb_fail(conn, BELAYI_MARIADB_COMMITTING, error);
-    note_end(conn);
-    return BELAY_OK;
+    if (conn->xa)
+        code = belayi_mariadb_commit_xa(conn, conn->xa, error);
+    else if (belayi_mariadb_query(conn, "COMMIT", 6) != 0)
+        code = belayi_mariadb_fail(conn, BELAYI_MARIADB_COMMITTING, error);
+    if (code == BELAY_OK)
+        belayi_mariadb_note_end(conn);
+    return code;
 }
 
 /* There are no deferred constraints. */
@@ -129,15 +136,16 @@ belay_code belayi_mariadb_rollback(belay_conn *base, belay_error *error)
     if (status == BELAY_TRANSACTION_LOST)
         return belayi_report(error, BELAY_CONNECTION, "the connection was lost before it could roll back");
     if (status == BELAY_TRANSACTION_NONE) {
-        note_end(conn);
+        belayi_mariadb_note_end(conn);
         return BELAY_OK;
     }
-    belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
+    belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, error);
     if (code == BELAY_OK)
-        code = belayi_mariadb_run(conn, "ROLLBACK", error);
+        code =
+            conn->xa ? belayi_mariadb_rollback_xa(conn, conn->xa, error) : belayi_mariadb_run(conn, "ROLLBACK", error);
     if (code != BELAY_OK)
         return code;
-    note_end(conn);
+    belayi_mariadb_note_end(conn);
     return check_complete(conn, error);
 }
 

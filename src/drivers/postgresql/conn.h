@@ -227,6 +227,17 @@ bool belayi_pg_identify(belay_conn *conn, belay_token *out_token);
 belay_code belayi_pg_outcome(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome,
                              belay_error *error);
 
+/* The server has answered with `tag` where it should have kept the work, which means that it did not. */
+belay_code belayi_pg_report_not_kept(const char *tag, belay_error *error);
+
+/* ---- Prepared transactions: prepared.c --------------------------------------------------------------- */
+
+belay_code belayi_pg_can_prepare(belay_conn *conn, belay_error *error);
+belay_code belayi_pg_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_pg_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+belay_code belayi_pg_list_prepared(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                   belay_error *error);
+
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 
 typedef struct belayi_pg_parameters belayi_pg_parameters;
