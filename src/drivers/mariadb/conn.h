@@ -68,6 +68,7 @@ typedef struct belayi_mariadb_conn {
 
     /* Settings of the session, as they were sent last. */
     int64_t lock_wait_s; /* -1: not known */
+    int64_t idle_s;      /* of a transaction, in seconds; 0: as the session had it */
     belay_level level;   /* DEFAULT: that of the database */
     bool has_snapshot;   /* innodb_snapshot_isolation is there */
     bool snapshot_on;    /* as the database has it */
@@ -94,6 +95,9 @@ belay_code belayi_mariadb_renew_rules(belayi_mariadb_conn *conn, belay_error *er
 
 /* Sees to it that the limit for one lock is in force. Sends nothing when it is. */
 belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *error);
+
+/* The same for how long a transaction may idle: at the limit the server hangs up. */
+belay_code belayi_mariadb_limit_idling(belayi_mariadb_conn *conn, belay_error *error);
 
 /* ---- Waiting: wait.c ------------------------------------------------------------------------------ */
 

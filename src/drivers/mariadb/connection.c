@@ -104,6 +104,24 @@ belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *er
     return code;
 }
 
+belay_code belayi_mariadb_limit_idling(belayi_mariadb_conn *conn, belay_error *error)
+{
+    enum { LONGEST = 31536000 };
+    const int64_t second = INT64_C(1000) * BELAYI_NS_PER_MS;
+    char text[64] = "SET SESSION idle_transaction_timeout = DEFAULT";
+    int64_t ns = conn->base.limits.idle_ns, seconds = ns / second + (ns % second > 0);
+    if (seconds > LONGEST)
+        seconds = LONGEST;
+    if (conn->adopted || conn->idle_s == seconds)
+        return BELAY_OK;
+    if (seconds > 0)
+        snprintf(text, sizeof text, "SET SESSION idle_transaction_timeout = %lld", (long long)seconds);
+    belay_code code = belayi_mariadb_run(conn, text, error);
+    if (code == BELAY_OK)
+        conn->idle_s = seconds;
+    return code;
+}
+
 /* Moments are in UTC, values that don't fit are refused, a key of 0 is stored as it is, messages can be read, and
  * COMMIT does nothing else. */
 static belay_code configure(belayi_mariadb_conn *conn, belay_error *error)

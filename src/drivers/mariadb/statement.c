@@ -141,6 +141,8 @@ static belay_code enter(belayi_mariadb_statement *s, belay_error *error)
         code = belayi_mariadb_ready(conn, BELAYI_MARIADB_STATEMENT, error);
     if (code == BELAY_OK && !s->nowait)
         code = belayi_mariadb_limit_locks(conn, error);
+    if (code == BELAY_OK && conn->began)
+        code = belayi_mariadb_limit_idling(conn, error);
     /* Outside a transaction the level of the last one must not go on. */
     if (code == BELAY_OK && !conn->began && !conn->adopted)
         code = belayi_mariadb_set_level(conn, BELAY_ISOLATION_DEFAULT, error);

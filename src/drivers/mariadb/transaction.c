@@ -65,6 +65,8 @@ belay_code belayi_mariadb_begin(belay_conn *base, const belay_begin_options *opt
     if (code == BELAY_OK)
         code = belayi_mariadb_limit_locks(conn, error);
     if (code == BELAY_OK)
+        code = belayi_mariadb_limit_idling(conn, error);
+    if (code == BELAY_OK)
         code = belayi_mariadb_set_level(conn, options->isolation, error);
     if (code == BELAY_OK && options->gid)
         code = belayi_mariadb_begin_xa(conn, options->gid, error);
