@@ -24,10 +24,10 @@
 enum { MESSAGES_MAX = 200, CUTS_MIN = 1000 };
 
 /* Whether there must be a way to know what became of a COMMIT that left without an answer: a key, or the number of the
-   transaction, which PostgreSQL can be asked about. A lone statement need not have learned it in time. */
+   transaction, which PostgreSQL can be asked about. A lone statement, or a unit of one flight, has not learned it. */
 static bool finds_out(const cut_rig *r, const unit_run *u)
 {
-    return u->form == UNIT_KEY || (r->postgresql && u->form != UNIT_LONE);
+    return u->form == UNIT_KEY || (r->postgresql && u->form != UNIT_LONE && u->form != UNIT_PIPELINE);
 }
 
 /* Where it can't be found out, a COMMIT that left is never called rolled back, and never run again. Where it can, or
