@@ -95,7 +95,7 @@ typedef struct belay_each {
     size_t rows, columns;
     const belay_value *values; /* row by row */
     /* A row failed with *error, and nothing of it is left. False: to give up, and fail with that error. Called in the
-       order of the rows, while others may be under way: it must not use the connection. */
+       order of the rows, while others may be under way, and the connection is in use. */
     bool (*rejected)(void *arg, size_t row, belay_error *error);
     void *arg;
 } belay_each;
