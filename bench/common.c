@@ -1,5 +1,5 @@
 /*
- * common.c - arguments, data, clock and report of the C sides. See common.h.
+ * common.c - arguments, data, clients, clock and report of the C sides. See common.h.
  */
 #include "common.h"
 
@@ -7,14 +7,18 @@
 #include <string.h>
 #include <time.h>
 
-const char *const bench_pragmas[] = {"journal_mode", "synchronous",        "foreign_keys", "page_size", "cache_size",
-                                     "locking_mode", "wal_autocheckpoint", "temp_store",   "mmap_size", NULL};
-
 _Noreturn void bench_die(const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s\n", what, why);
     exit(1);
 }
+
+bool bench_is(const bench *b, const char *mode)
+{
+    return strcmp(b->mode, mode) == 0;
+}
+
+/* ---- Data ------------------------------------------------------------------------------------------------ */
 
 static void *allocate(size_t n, size_t size)
 {
@@ -24,34 +28,59 @@ static void *allocate(size_t n, size_t size)
     return p;
 }
 
+/* A bad row is the last of each `bad_every`, and has the name of the first of them. */
 static void make_items(bench *b)
 {
     b->items = allocate(b->count, sizeof *b->items);
     for (size_t i = 0; i < b->count; i++) {
-        snprintf(b->items[i].name, sizeof b->items[i].name, "item-%07zu", i);
+        bool bad = b->bad_every > 0 && i % b->bad_every == b->bad_every - 1;
+        snprintf(b->items[i].name, sizeof b->items[i].name, "item-%07zu", bad ? i - (b->bad_every - 1) : i);
         b->items[i].amount = (int64_t)(i * 7919 % 100003);
     }
 }
 
+/* The part of client number `client` begins here. */
+static size_t part_begins(const bench *b, size_t client)
+{
+    return client * b->count / b->clients;
+}
+
+/* Each client has accounts of its own: none waits for the lock of another. */
 static void make_transfers(bench *b)
 {
+    size_t accounts = BENCH_ACCOUNTS / b->clients;
     b->transfers = allocate(b->count, sizeof *b->transfers);
-    for (size_t i = 0; i < b->count; i++) {
-        size_t from = i * 17 % BENCH_ACCOUNTS, to = (i * 31 + 7) % BENCH_ACCOUNTS;
-        if (to == from)
-            to = (to + 1) % BENCH_ACCOUNTS;
-        b->transfers[i] = (bench_transfer){(int64_t)from + 1, (int64_t)to + 1, (int64_t)(i % 9) + 1};
+    for (size_t client = 0; client < b->clients; client++) {
+        size_t begin = part_begins(b, client), end = part_begins(b, client + 1), base = client * accounts + 1;
+        for (size_t i = 0; begin + i < end; i++) {
+            size_t from = i * 17 % accounts, to = (i * 31 + 7) % accounts;
+            if (to == from)
+                to = (to + 1) % accounts;
+            b->transfers[begin + i] =
+                (bench_transfer){(int64_t)(base + from), (int64_t)(base + to), (int64_t)(i % 9) + 1};
+        }
     }
 }
 
+/* ---- Arguments ------------------------------------------------------------------------------------------- */
+
 static void usage(const char *program)
 {
-    fprintf(stderr, "usage: %s --mode MODE --database FILE --count N [--schema SQL] [--dump FILE] [--cache-kib N]\n",
+    fprintf(stderr,
+            "usage: %s --mode MODE --database FILE|URL --count N [--clients N] [--bad-every N] [--ask NAME=SQL]...\n"
+            "       [--trips 1] [--schema SQL] [--dump FILE] [--cache-kib N]\n",
             program);
     exit(2);
 }
 
-static void read_argument(bench *b, const char *name, const char *value, const char *program)
+static void add_ask(bench *b, char *ask)
+{
+    if (b->ask_count == BENCH_ASKS || !strchr(ask, '='))
+        bench_die("--ask", "too many, or not of the form NAME=SQL");
+    b->asks[b->ask_count++] = ask;
+}
+
+static void read_argument(bench *b, const char *name, char *value, const char *program)
 {
     if (!strcmp(name, "--mode"))
         b->mode = value;
@@ -61,24 +90,32 @@ static void read_argument(bench *b, const char *name, const char *value, const c
         b->schema = value;
     else if (!strcmp(name, "--dump"))
         b->dump = value;
+    else if (!strcmp(name, "--ask"))
+        add_ask(b, value);
     else if (!strcmp(name, "--count"))
         b->count = strtoul(value, NULL, 10);
+    else if (!strcmp(name, "--clients"))
+        b->clients = strtoul(value, NULL, 10);
+    else if (!strcmp(name, "--bad-every"))
+        b->bad_every = strtoul(value, NULL, 10);
     else if (!strcmp(name, "--cache-kib"))
         b->cache_kib = (int)strtol(value, NULL, 10);
+    else if (!strcmp(name, "--trips"))
+        b->trips = strtol(value, NULL, 10) != 0;
     else
         usage(program);
 }
 
 void bench_init(bench *b, int argc, char **argv)
 {
-    *b = (bench){.cache_kib = 2000, .comma = ""};
+    *b = (bench){.cache_kib = 2000, .clients = 1};
     for (int i = 1; i + 1 < argc; i += 2)
         read_argument(b, argv[i], argv[i + 1], argv[0]);
-    if (argc % 2 == 0 || !b->mode || !b->database || !b->count)
+    if (argc % 2 == 0 || !b->mode || !b->database || !b->clients || b->count < b->clients || b->clients > 100)
         usage(argv[0]);
-    if (!strcmp(b->mode, "transfer"))
+    if (!strncmp(b->mode, "transfer", strlen("transfer")))
         make_transfers(b);
-    else if (strcmp(b->mode, "empty") != 0)
+    else if (strncmp(b->mode, "empty", strlen("empty")) != 0)
         make_items(b);
 }
 
@@ -88,6 +125,52 @@ void bench_done(bench *b)
     free(b->transfers);
 }
 
+/* ---- Clients --------------------------------------------------------------------------------------------- */
+
+typedef struct job {
+    bench_client client;
+    void (*run)(bench_client *);
+    pthread_t thread;
+} job;
+
+static void *run_job(void *arg)
+{
+    job *j = arg;
+    j->run(&j->client);
+    return NULL;
+}
+
+void bench_run(bench *b, void (*client)(bench_client *))
+{
+    job *jobs = allocate(b->clients, sizeof *jobs);
+    if (pthread_barrier_init(&b->barrier, NULL, (unsigned)b->clients) != 0)
+        bench_die("pthread_barrier_init", "no barrier");
+    for (size_t i = 0; i < b->clients; i++) {
+        size_t begin = part_begins(b, i);
+        jobs[i].run = client;
+        jobs[i].client = (bench_client){.run = b,
+                                        .items = b->items ? b->items + begin : NULL,
+                                        .transfers = b->transfers ? b->transfers + begin : NULL,
+                                        .count = part_begins(b, i + 1) - begin,
+                                        .number = i};
+        if (i > 0 && pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]) != 0)
+            bench_die("pthread_create", "no thread");
+    }
+    client(&jobs[0].client);
+    for (size_t i = 1; i < b->clients; i++)
+        pthread_join(jobs[i].thread, NULL);
+    pthread_barrier_destroy(&b->barrier);
+    free(jobs);
+}
+
+void bench_meet(bench_client *c)
+{
+    if (c->run->clients > 1)
+        pthread_barrier_wait(&c->run->barrier);
+}
+
+/* ---- Clock ----------------------------------------------------------------------------------------------- */
+
 static double seconds(clockid_t clock)
 {
     struct timespec now;
@@ -95,38 +178,54 @@ static double seconds(clockid_t clock)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-void bench_start(bench *b)
+void bench_start(bench_client *c)
 {
-    b->cpu = -seconds(CLOCK_PROCESS_CPUTIME_ID);
-    b->wall = -seconds(CLOCK_MONOTONIC);
+    bench *b = c->run;
+    bench_meet(c);
+    if (c->number == 0) {
+        b->running = true;
+        b->cpu = -seconds(CLOCK_PROCESS_CPUTIME_ID);
+        b->wall = -seconds(CLOCK_MONOTONIC);
+    }
+    bench_meet(c);
 }
 
-void bench_stop(bench *b)
+void bench_stop(bench_client *c)
 {
-    b->wall += seconds(CLOCK_MONOTONIC);
-    b->cpu += seconds(CLOCK_PROCESS_CPUTIME_ID);
+    bench *b = c->run;
+    __atomic_fetch_add(&b->rejected, c->rejected, __ATOMIC_RELAXED);
+    bench_meet(c);
+    if (c->number == 0) {
+        b->wall += seconds(CLOCK_MONOTONIC);
+        b->cpu += seconds(CLOCK_PROCESS_CPUTIME_ID);
+        b->running = false;
+    }
+    bench_meet(c);
 }
 
-void bench_report_begin(bench *b, const char *side)
+/* ---- Report ---------------------------------------------------------------------------------------------- */
+
+static void report_settings(bench *b, bench_answer answer, void *connection)
 {
+    for (size_t i = 0; i < b->ask_count; i++) {
+        char text[512] = "", name[64];
+        const char *sql = strchr(b->asks[i], '=') + 1;
+        snprintf(name, sizeof name, "%.*s", (int)(sql - 1 - b->asks[i]), b->asks[i]);
+        answer(connection, sql, text, sizeof text);
+        printf("%s\"%s\": \"%s\"", i ? ", " : "", name, text);
+    }
+}
+
+void bench_report(bench_client *c, const char *side, bench_answer answer, void *connection)
+{
+    bench *b = c->run;
     double n = (double)b->count;
-    printf("{\"side\": \"%s\", \"mode\": \"%s\", \"count\": %zu, \"seconds_per_op\": %.12f, "
-           "\"cpu_seconds_per_op\": %.12f, \"settings\": {",
-           side, b->mode, b->count, b->wall / n, b->cpu / n);
-}
-
-void bench_report_setting(bench *b, const char *name, const char *value)
-{
-    if (value)
-        printf("%s\"%s\": \"%s\"", b->comma, name, value);
-    else
-        printf("%s\"%s\": null", b->comma, name);
-    b->comma = ", ";
-}
-
-void bench_report_end(bench *b)
-{
-    (void)b;
+    if (c->number > 0)
+        return;
+    printf("{\"side\": \"%s\", \"mode\": \"%s\", \"count\": %zu, \"rejected\": %zu, \"seconds_per_op\": %.12f, "
+           "\"cpu_seconds_per_op\": %.12f, \"trips_per_op\": %.6f, \"settings\": {",
+           side, b->mode, b->count, b->rejected, b->wall / n, b->cpu / n, (double)b->trips_seen / n);
+    report_settings(b, answer, connection);
     printf("}}\n");
 }
 

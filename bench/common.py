@@ -1,52 +1,97 @@
-"""What both Python sides of a benchmark share: arguments, data, clock, and the line they print.
+"""What both Python sides of a benchmark share: arguments, data, clients, clock, and the line they print.
 
-The same data in the same order as common.c, and the same line of JSON. Knows no library; run.py compares what each
-side left behind. A side whose library is missing ends with the exit status MISSING.
+The same data in the same order as common.c, and the same line of JSON. Knows no library; harness.py compares what each
+side left behind. Several clients are several processes, which serves Python best: threads would wait for one another.
 """
 
 import argparse
 import contextlib
+import importlib
 import json
+import multiprocessing
 import sys
 import time
+import urllib.parse
 
-MISSING = 77
 ACCOUNTS = 1000
-
-PRAGMAS = ("journal_mode", "synchronous", "foreign_keys", "page_size", "cache_size", "locking_mode",
-           "wal_autocheckpoint", "temp_store", "mmap_size")
-SQLITE = "SELECT sqlite_version() || ' ' || sqlite_source_id()"
+MEETING_SECONDS = 60
 ITEMS = "SELECT id, name, amount FROM item ORDER BY id"
+PACKAGES = {"sqlalchemy": "python3-sqlalchemy", "django": "python3-django", "psycopg2": "python3-psycopg2",
+            "MySQLdb": "python3-mysqldb"}
 
 
 def arguments(modes):
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", choices=modes, required=True)
-    parser.add_argument("--database", required=True, help="a file that run.py has made, or :memory:")
+    parser.add_argument("--database", required=True, help="a file that is there, :memory:, or the URL of a server")
     parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--clients", type=int, default=1)
+    parser.add_argument("--bad-every", type=int, default=0, help="one row in so many has the name of an earlier row")
+    parser.add_argument("--ask", action="append", default=[], help="NAME=SQL: a setting to ask one's connection for")
     parser.add_argument("--schema", help="run first: a database in memory starts empty")
     parser.add_argument("--dump", help="the rows of item are written to this file at the end")
     parser.add_argument("--cache-kib", type=int, default=2000)
-    return parser.parse_args()
+    options = parser.parse_args()
+    driver_of(options.database)
+    return options
 
 
-def missing(package):
-    print(json.dumps({"missing": package}))
-    sys.exit(MISSING)
+def need(name):
+    """Imports a library, or ends with the name of the package that has it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        sys.exit("the Python library %s is not installed: apt-get install %s (tools/deps.sh bench)" % (
+            name, PACKAGES[name]))
 
 
-def items(count):
-    return [("item-%07d" % i, i * 7919 % 100003) for i in range(count)]
+# ---- Data ----------------------------------------------------------------------------------------
+
+def items(count, bad_every):
+    """A bad row is the last of each bad_every, and has the name of the first of them."""
+    return [("item-%07d" % (i - (bad_every - 1) if bad_every and i % bad_every == bad_every - 1 else i),
+             i * 7919 % 100003) for i in range(count)]
 
 
-def transfers(count):
-    result = []
-    for i in range(count):
-        source, target = i * 17 % ACCOUNTS, (i * 31 + 7) % ACCOUNTS
+def transfers(count, client, clients):
+    """Each client has accounts of its own: none waits for the lock of another."""
+    result, accounts = [], ACCOUNTS // clients
+    base = client * accounts + 1
+    for i in range(part(count, client + 1, clients) - part(count, client, clients)):
+        source, target = i * 17 % accounts, (i * 31 + 7) % accounts
         if target == source:
-            target = (target + 1) % ACCOUNTS
-        result.append((source + 1, target + 1, i % 9 + 1))
+            target = (target + 1) % accounts
+        result.append((base + source, base + target, i % 9 + 1))
     return result
+
+
+def part(count, client, clients):
+    """Where the part of a client begins."""
+    return client * count // clients
+
+
+# ---- Databases -----------------------------------------------------------------------------------
+
+def engine_of(database):
+    """sqlite, postgresql or mariadb."""
+    return database.split("://")[0] if "://" in database else "sqlite"
+
+
+def server_of(database):
+    """The parts of a server's URL: user, name, host, port, socket; those that are not given are ''."""
+    url = urllib.parse.urlsplit(database)
+    query = dict(urllib.parse.parse_qsl(url.query))
+    return {"user": url.username or "", "name": url.path[1:], "host": query.get("host", url.hostname or ""),
+            "port": str(url.port or query.get("port", "")), "socket": query.get("socket", "")}
+
+
+def driver_of(database):
+    """What reaches a server from Python, for the label of the side; ends when it is not there."""
+    engine = engine_of(database)
+    if engine == "sqlite":
+        return "sqlite3"
+    name = {"postgresql": "psycopg2", "mariadb": "MySQLdb"}[engine]
+    return "%s %s" % (name, need(name).__version__.split()[0])
 
 
 def set_pragmas(connection, cache_kib):
@@ -59,30 +104,79 @@ def set_pragmas(connection, cache_kib):
     cursor.close()
 
 
-class Work:
-    """Seconds around the work, and around nothing else."""
+# ---- Clients -------------------------------------------------------------------------------------
 
-    wall = cpu = 0.0
+class Client:
+    """One client: its part of the work, and what came of it."""
+
+    def __init__(self, options, number=0, barrier=None):
+        self.number, self.barrier = number, barrier
+        self.begin = self.end = self.cpu = 0.0
+        self.rejected = 0
+        self.settings = {}
+        self.options = options
+        if options.mode.startswith("transfer"):
+            self.data = transfers(options.count, number, options.clients)
+        else:
+            self.data = items(options.count, options.bad_every)
+
+    def meet(self):
+        if self.barrier:
+            self.barrier.wait(MEETING_SECONDS)
 
     @contextlib.contextmanager
     def measured(self):
-        cpu, wall = time.process_time(), time.monotonic()
+        """Seconds around the work, and around nothing else."""
+        self.meet()
+        cpu, self.begin = time.process_time(), time.monotonic()
         yield
-        self.wall, self.cpu = time.monotonic() - wall, time.process_time() - cpu
+        self.end, self.cpu = time.monotonic(), time.process_time() - cpu
+
+    def ask(self, fetch):
+        """fetch(sql) gives the first row, or None."""
+        for name, sql in (ask.split("=", 1) for ask in self.options.ask):
+            row = fetch(sql)
+            self.settings[name] = "" if row is None else str(row[0])
 
 
-def first(fetch, sql):
-    row = fetch(sql)
-    return None if row is None else str(row[0])
+def run_process(work, client, pipe):
+    work(client)
+    pipe.send((client.begin, client.end, client.cpu, client.rejected, client.settings))
 
 
-def report(options, side, work, fetch):
-    """Prints the line; fetch(sql) gives the first row, or None."""
-    settings = {name: first(fetch, "PRAGMA " + name) for name in PRAGMAS}
-    settings["sqlite"] = first(fetch, SQLITE)
-    print(json.dumps({"side": side, "mode": options.mode, "count": options.count,
-                      "seconds_per_op": work.wall / options.count, "cpu_seconds_per_op": work.cpu / options.count,
-                      "settings": settings}))
+def run_processes(options, work):
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(options.clients)
+    jobs = []
+    for number in range(options.clients):
+        ours, theirs = fork.Pipe(duplex=False)
+        client = Client(options, number, barrier)
+        process = fork.Process(target=run_process, args=(work, client, theirs))
+        process.start()
+        theirs.close()
+        jobs.append((client, process, ours))
+    for client, process, ours in jobs:
+        try:
+            client.begin, client.end, client.cpu, client.rejected, client.settings = ours.recv()
+        except EOFError:
+            sys.exit("a client failed")
+        process.join()
+    return [client for client, _, _ in jobs]
+
+
+def run(options, side, work):
+    """Calls work(client) for each client, in a process of its own when there are several, and prints the line."""
+    if options.clients == 1:
+        clients = [Client(options)]
+        work(clients[0])
+    else:
+        clients = run_processes(options, work)
+    wall = max(client.end for client in clients) - min(client.begin for client in clients)
+    print(json.dumps({
+        "side": "%s, %s" % (side, driver_of(options.database)), "mode": options.mode, "count": options.count,
+        "rejected": sum(client.rejected for client in clients), "seconds_per_op": wall / options.count,
+        "cpu_seconds_per_op": sum(client.cpu for client in clients) / options.count, "trips_per_op": 0,
+        "settings": clients[0].settings}))
 
 
 def dump(options, rows):

@@ -1,36 +1,23 @@
 """Runs the sides of a case alternately, checks that they did the same work, and computes the ratios.
 
-A side is a process that prints one line of JSON. A case is a list of sides that leave the same rows. Each round runs
-every side once, in an order that turns round from one round to the next, so that a drift of the machine hits all of
-them alike; a ratio is taken within a round, and the median over the rounds is what counts. Knows nothing of what the
-sides are: run.py says that.
+A side is a process that prints one line of JSON. A case is a list of sides that leave the same rows in a store. Each
+round runs every side once, in an order that turns round from one round to the next, so that a drift of the machine hits
+all of them alike; a ratio is taken within a round, and the median over the rounds is what counts. Knows neither what
+the sides are (cases_*.py say that) nor what the rows are kept in (stores.py).
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
 import random
-import sqlite3
 import statistics
 import subprocess
 import time
 
-MISSING = 77  # the exit status of a side whose library is not installed
-ACCOUNTS = 1000
 SIDE_LIMIT = 120  # seconds that one process may take
 
-TABLES = {
-    "plain": "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount INTEGER NOT NULL)",
-    "unique": "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, amount INTEGER NOT NULL)",
-    "account": "CREATE TABLE account(id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
-}
-CONTENT = {
-    "plain": "SELECT id, name, amount FROM item ORDER BY id",
-    "unique": "SELECT id, name, amount FROM item ORDER BY id",
-    "account": "SELECT id, balance FROM account ORDER BY id",
-}
+WALL, CPU, TRIPS = "seconds_per_op", "cpu_seconds_per_op", "trips_per_op"
 
 
 class Unsound(Exception):
@@ -43,37 +30,40 @@ class Side:
     label: str
     command: list
     mode: str
+    counted: bool = True  # whether the store's count of the work must fit
 
 
 @dataclasses.dataclass
 class Comparison:
-    """`over` divided by `under`; an absolute figure in seconds when `under` is None."""
+    """`over` divided by `under`; an absolute figure when `under` is None."""
     label: str
     over: str
     under: str = None
     at_most: float = None
     at_least: float = None
-    clock: str = "seconds_per_op"
-    raw: tuple = None  # the same ratio with raw sqlite3 in Belay's place: (over, under)
+    clock: str = WALL
+    raw: tuple = None  # the same ratio with the raw interface in Belay's place: (over, under)
 
 
 @dataclasses.dataclass
 class Case:
     title: str
-    table: str  # a key of TABLES, or None
-    memory: bool
+    store: object  # of stores.py
+    table: str  # a table of the store's, or None
     sides: list
     comparisons: list
     count: int
     rounds: int
     enough: int  # rounds below which there is no verdict
+    clients: int = 1
+    bad_every: int = 0  # one row in so many is refused
+    options: tuple = ()  # more arguments for each side
 
 
 @dataclasses.dataclass
 class Settings:
     cache_kib: int
     pin: list  # what goes before each command, such as taskset -c 1
-    directory: pathlib.Path
     deadline: float
 
 
@@ -82,88 +72,53 @@ class Runner:
 
     def __init__(self, case, settings):
         self.case, self.settings = case, settings
-        self.missing = {}  # key of a side -> package
-        self.content = None  # (rows, checksum), the same for all sides
-        self.pragmas = None
+        self.left = None  # (rows, checksum, rejected), the same for all sides
+        self.in_force = None  # the settings, the same for all sides
         self.versions = {}
 
     def run(self, side):
-        database = self.make_database()
-        dump = self.settings.directory / "dump.txt"
+        case = self.case
         command = self.settings.pin + side.command + [
-            "--mode", side.mode, "--database", str(database), "--count", str(self.case.count),
-            "--cache-kib", str(self.settings.cache_kib)]
-        if self.case.memory and self.case.table:
-            command += ["--schema", TABLES[self.case.table], "--dump", str(dump)]
-        record = self.call(side, command)
-        if record:
-            self.compare(side, record, database, dump)
-        self.remove_database()
+            "--mode", side.mode, "--count", str(case.count), "--clients", str(case.clients),
+            "--bad-every", str(case.bad_every), "--cache-kib", str(self.settings.cache_kib), *case.options,
+            *(word for ask in case.store.asks.items() for word in ("--ask", "%s=%s" % ask))]
+        try:
+            command += case.store.make(case)
+            before = case.store.counts()
+            record = self.call(side, command)
+            if side.counted:
+                self.check_counts(side, before, case.store.counts())
+            self.compare(side, record, case.store.content(case))
+        finally:
+            case.store.clean()
         return record
 
-    def call(self, side, command):
+    @staticmethod
+    def call(side, command):
         done = subprocess.run(command, capture_output=True, text=True, timeout=SIDE_LIMIT, check=False)
-        if done.returncode == MISSING:
-            self.missing[side.key] = json.loads(done.stdout)["missing"]
-            return None
-        if done.returncode != 0:
+        if done.returncode != 0 or not done.stdout:
             why = done.stderr.strip()[-2000:] or "no message"
             raise Unsound("%s ended with status %d: %s" % (side.label, done.returncode, why))
         return json.loads(done.stdout.splitlines()[-1])
 
-    def path(self):
-        return self.settings.directory / "bench.db"
+    def check_counts(self, side, before, after):
+        """As many transactions, or savepoints, as the case is about; the rest is connecting and warming up."""
+        for name, (least, most) in self.case.store.expected(self.case).items():
+            seen = after[name] - before[name]
+            if not least <= seen <= most:
+                raise Unsound("%s: the server saw %d %s, not %d to %g" % (side.label, seen, name, least, most))
 
-    def remove_database(self):
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            pathlib.Path(str(self.path()) + suffix).unlink(missing_ok=True)
-
-    def make_database(self):
-        if self.case.memory:
-            return ":memory:"
-        self.remove_database()
-        db = sqlite3.connect(self.path())
-        db.execute("PRAGMA journal_mode = WAL")
-        with db:
-            if self.case.table:
-                db.execute(TABLES[self.case.table])
-            if self.case.table == "account":
-                db.executemany("INSERT INTO account VALUES (?, 1000000)", [(i + 1,) for i in range(ACCOUNTS)])
-        db.close()
-        return self.path()
-
-    def compare(self, side, record, database, dump):
-        """Every run of every side must leave the same rows, under the same pragmas."""
-        pragmas = record["settings"]
-        if self.pragmas not in (None, pragmas):
-            wrong = {k: (self.pragmas[k], v) for k, v in pragmas.items() if self.pragmas[k] != v}
-            raise Unsound("%s ran under other pragmas (first side, this side): %s" % (side.label, wrong))
-        self.pragmas = pragmas
+    def compare(self, side, record, content):
+        """Every run of every side must leave the same rows, have the same ones refused, under the same settings."""
+        in_force = record["settings"]
+        if self.in_force not in (None, in_force):
+            wrong = {k: (self.in_force.get(k), v) for k, v in in_force.items() if self.in_force.get(k) != v}
+            raise Unsound("%s ran under other settings (first side, this side): %s" % (side.label, wrong))
+        left = (*content, record["rejected"])
+        if self.left not in (None, left):
+            raise Unsound("%s left other rows: %s instead of %s" % (side.label, left, self.left))
+        self.in_force, self.left = in_force, left
         self.versions[side.key] = record["side"]
-        if not self.case.table:
-            return
-        content = read_dump(dump) if self.case.memory else read_content(database, CONTENT[self.case.table])
-        if self.content not in (None, content):
-            raise Unsound("%s left other rows: %s instead of %s" % (side.label, content, self.content))
-        self.content = content
-
-
-def read_content(database, sql):
-    """The number of rows, and a checksum over them in order."""
-    db = sqlite3.connect(database)
-    rows = ["|".join(map(str, row)) for row in db.execute(sql)]
-    db.close()
-    return len(rows), checksum("".join(row + "\n" for row in rows))
-
-
-def read_dump(path):
-    text = path.read_text(encoding="utf-8")
-    path.unlink()
-    return text.count("\n"), checksum(text)
-
-
-def checksum(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def interval(values):
@@ -186,13 +141,9 @@ def verdict(comparison, middle, low, high, enough):
     return ("met" if met else "MISSED") + ("" if clear else "?")
 
 
-def evaluate(case, comparison, rounds, missing):
+def evaluate(case, comparison, rounds):
     """One line of the table of ratios."""
     result = dataclasses.asdict(comparison)
-    for key in (comparison.over, comparison.under):
-        if key in missing:
-            result["verdict"] = "not measured: the Python package %s is not installed" % missing[key]
-            return result
     values = [ratio(comparison, one) for one in rounds]
     if not values:
         result["verdict"] = "not measured: no time was left"
@@ -216,18 +167,18 @@ def run_case(case, settings):
     """All rounds of a case; stops early, after a whole round, when the time is up."""
     runner = Runner(case, settings)
     rounds = []
+    begun = time.monotonic()
     for number in range(case.rounds):
         if time.monotonic() > settings.deadline:
             break
         order = case.sides if number % 2 == 0 else case.sides[::-1]
-        records = {side.key: runner.run(side) for side in order if side.key not in runner.missing}
-        rounds.append({key: record for key, record in records.items() if record})
+        rounds.append({side.key: runner.run(side) for side in order})
     return {
-        "title": case.title, "table": case.table, "memory": case.memory, "count": case.count,
-        "rounds_wanted": case.rounds, "rounds": rounds, "missing": runner.missing, "content": runner.content,
-        "pragmas": runner.pragmas, "versions": runner.versions,
+        "title": case.title, "table": case.table, "count": case.count, "clients": case.clients,
+        "bad_every": case.bad_every, "rounds_wanted": case.rounds, "rounds": rounds, "left": runner.left,
+        "settings": runner.in_force, "versions": runner.versions, "seconds": time.monotonic() - begun,
         "sides": [summary(side, rounds, runner) for side in case.sides],
-        "comparisons": [evaluate(case, comparison, rounds, runner.missing) for comparison in case.comparisons],
+        "comparisons": [evaluate(case, comparison, rounds) for comparison in case.comparisons],
     }
 
 
@@ -240,13 +191,10 @@ def failed_case(case, error):
 def summary(side, rounds, runner):
     """One line of the table of absolute figures."""
     result = {"key": side.key, "label": side.label, "version": runner.versions.get(side.key)}
-    wall = [one[side.key]["seconds_per_op"] for one in rounds if side.key in one]
+    wall = [one[side.key][WALL] for one in rounds]
     if wall:
-        cpu = [one[side.key]["cpu_seconds_per_op"] for one in rounds if side.key in one]
         result.update(median=statistics.median(wall), least=min(wall), most=max(wall),
-                      cpu=statistics.median(cpu))
-    elif side.key in runner.missing:
-        result["missing"] = runner.missing[side.key]
+                      cpu=statistics.median(one[side.key][CPU] for one in rounds))
     return result
 
 

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Django 3.2's ORM as its documentation recommends: atomic() blocks around Model.objects.
 
-The pragmas are set in the connection_created signal. DEBUG is off, so that Django keeps no log of its queries.
+On SQLite the pragmas are set in the connection_created signal. On MariaDB the isolation level is the server's own, as
+on every other side; Django's default would be a weaker one. The servers' drivers, psycopg2 and MySQLdb, send texts and
+prepare nothing. DEBUG is off, so that Django keeps no log of its queries.
 
 Modes: create    atomic() and objects.create() a row, all in one atomic()
        transfer  atomic() around two filter().update() with F(): each durable
@@ -9,20 +11,28 @@ Modes: create    atomic() and objects.create() a row, all in one atomic()
 
 import common
 
-try:
-    import django
-    from django.conf import settings
-except ImportError:
-    common.missing("django")
+django = common.need("django")
+
+from django.conf import settings  # noqa: E402 - django is there
 
 OPTIONS = common.arguments(("create", "transfer"))
 
-settings.configure(
-    DEBUG=False, INSTALLED_APPS=[], USE_TZ=True,
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": OPTIONS.database}})
+
+def database():
+    engine = common.engine_of(OPTIONS.database)
+    if engine == "sqlite":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": OPTIONS.database}
+    server = common.server_of(OPTIONS.database)
+    name, more = {"postgresql": ("postgresql", {}),
+                  "mariadb": ("mysql", {"isolation_level": None, "charset": "utf8mb4"})}[engine]
+    return {"ENGINE": "django.db.backends." + name, "NAME": server["name"], "USER": server["user"],
+            "HOST": server["socket"] or server["host"], "PORT": server["port"], "OPTIONS": more}
+
+
+settings.configure(DEBUG=False, INSTALLED_APPS=[], USE_TZ=True, DATABASES={"default": database()})
 django.setup()
 
-from django.db import connection, models, transaction  # noqa: E402 - needs the settings
+from django.db import IntegrityError, connection, models, transaction  # noqa: E402 - needs the settings
 from django.db.backends.signals import connection_created  # noqa: E402
 
 
@@ -48,23 +58,41 @@ class Account(models.Model):
 
 
 def on_connection(sender, connection, **_rest):
-    common.set_pragmas(connection.connection, OPTIONS.cache_kib)
+    if connection.vendor == "sqlite":
+        common.set_pragmas(connection.connection, OPTIONS.cache_kib)
 
 
-def run_create(data, work):
-    with work.measured():
-        with transaction.atomic():
-            for name, amount in data:
-                with transaction.atomic():
-                    Item.objects.create(name=name, amount=amount)
-
-
-def run_transfer(data, work):
-    with work.measured():
-        for source, target, amount in data:
+def create(client, data):
+    for name, amount in data:
+        try:
             with transaction.atomic():
-                Account.objects.filter(id=source).update(balance=models.F("balance") - amount)
-                Account.objects.filter(id=target).update(balance=models.F("balance") + amount)
+                Item.objects.create(name=name, amount=amount)
+        except IntegrityError:
+            client.rejected += 1
+
+
+def run_create(client):
+    with transaction.atomic():
+        create(client, client.data[:1])
+        transaction.set_rollback(True)
+    with client.measured():
+        with transaction.atomic():
+            create(client, client.data)
+
+
+def move(source, target, amount):
+    Account.objects.filter(id=source).update(balance=models.F("balance") - amount)
+    Account.objects.filter(id=target).update(balance=models.F("balance") + amount)
+
+
+def run_transfer(client):
+    with transaction.atomic():
+        move(*client.data[0])
+        transaction.set_rollback(True)
+    with client.measured():
+        for transfer in client.data:
+            with transaction.atomic():
+                move(*transfer)
 
 
 def fetch(sql):
@@ -79,19 +107,19 @@ def fetch_all(sql):
         return cursor.fetchall()
 
 
-def main():
+def work(client):
     connection_created.connect(on_connection)
     connection.ensure_connection()
     if OPTIONS.schema:
-        fetch(OPTIONS.schema)
-    work = common.Work()
+        with connection.cursor() as cursor:
+            cursor.execute(OPTIONS.schema)
     if OPTIONS.mode == "transfer":
-        run_transfer(common.transfers(OPTIONS.count), work)
+        run_transfer(client)
     else:
-        run_create(common.items(OPTIONS.count), work)
-    common.report(OPTIONS, "django " + django.get_version(), work, fetch)
+        run_create(client)
+    client.ask(fetch)
     common.dump(OPTIONS, fetch_all)
 
 
 if __name__ == "__main__":
-    main()
+    common.run(OPTIONS, "django " + django.get_version(), work)

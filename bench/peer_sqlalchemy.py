@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """SQLAlchemy 1.4 as its documentation recommends, in the 2.0 style.
 
-The two event hooks are those of the manual's page on SQLite ("Serializable isolation / Savepoints / Transactional
-DDL"): without them Python's driver breaks savepoints. A file gets a QueuePool, which keeps the connection open between
-transactions; 1.4's own default would open the file anew each time.
+On SQLite the two event hooks are those of the manual's page on it ("Serializable isolation / Savepoints /
+Transactional DDL"): without them Python's driver breaks savepoints. A file gets a QueuePool, which keeps the connection
+open between transactions; 1.4's own default would open the file anew each time. The servers need none of that; their
+drivers, psycopg2 and MySQLdb, send texts and prepare nothing.
 
 Modes: core              begin_nested() and insert() a row, all in one transaction
        session           Session.begin_nested() and add() a row, all in one transaction; its end flushes
@@ -13,11 +14,9 @@ Modes: core              begin_nested() and insert() a row, all in one transacti
 
 import common
 
-try:
-    import sqlalchemy as sa
-    from sqlalchemy import orm, pool
-except ImportError:
-    common.missing("sqlalchemy")
+sa = common.need("sqlalchemy")
+
+from sqlalchemy import orm, pool  # noqa: E402 - sqlalchemy is there
 
 Base = orm.declarative_base()
 
@@ -35,7 +34,7 @@ class Account(Base):
     balance = sa.Column(sa.Integer, nullable=False)
 
 
-def make_engine(options):
+def make_sqlite_engine(options):
     if options.database == ":memory:":
         engine = sa.create_engine("sqlite://", future=True)
     else:
@@ -53,69 +52,114 @@ def make_engine(options):
     return engine
 
 
-def run_core(engine, data, work):
+def make_engine(options):
+    engine = common.engine_of(options.database)
+    if engine == "sqlite":
+        return make_sqlite_engine(options)
+    if engine == "postgresql":
+        return sa.create_engine(options.database, future=True)
+    server = common.server_of(options.database)
+    query = {"charset": "utf8mb4"}
+    if server["socket"]:
+        query["unix_socket"] = server["socket"]
+    return sa.create_engine(future=True, url=sa.engine.URL.create(
+        "mariadb+mysqldb", username=server["user"], host=server["host"], port=int(server["port"] or 0) or None,
+        database=server["name"], query=query))
+
+
+# ---- Core ----------------------------------------------------------------------------------------
+
+def insert_core(connection, item, client, data):
+    for name, amount in data:
+        try:
+            with connection.begin_nested():
+                connection.execute(item.insert(), {"name": name, "amount": amount})
+        except sa.exc.IntegrityError:
+            client.rejected += 1
+
+
+def run_core(engine, client):
     item = Item.__table__
     with engine.connect() as connection:
-        with work.measured():
+        with connection.begin() as warming:
+            insert_core(connection, item, client, client.data[:1])
+            warming.rollback()
+        with client.measured():
             with connection.begin():
-                for name, amount in data:
-                    with connection.begin_nested():
-                        connection.execute(item.insert(), {"name": name, "amount": amount})
+                insert_core(connection, item, client, client.data)
 
 
-def run_session(engine, data, work):
-    with orm.Session(engine, future=True) as session:
-        session.connection()  # connects now, outside the measured time
-        with work.measured():
-            for name, amount in data:
-                with session.begin_nested():
-                    session.add(Item(name=name, amount=amount))
-            session.commit()
-
-
-def run_transfer_core(engine, data, work):
+def run_transfer_core(engine, client):
     account = Account.__table__
     take = account.update().where(account.c.id == sa.bindparam("key")).values(
         balance=account.c.balance - sa.bindparam("sum"))
     give = account.update().where(account.c.id == sa.bindparam("key")).values(
         balance=account.c.balance + sa.bindparam("sum"))
+
+    def send(connection, source, target, amount):
+        connection.execute(take, {"key": source, "sum": amount})
+        connection.execute(give, {"key": target, "sum": amount})
+
     with engine.connect() as connection:
-        with work.measured():
-            for source, target, amount in data:
+        with connection.begin() as warming:
+            send(connection, *client.data[0])
+            warming.rollback()
+        with client.measured():
+            for transfer in client.data:
                 with connection.begin():
-                    connection.execute(take, {"key": source, "sum": amount})
-                    connection.execute(give, {"key": target, "sum": amount})
+                    send(connection, *transfer)
 
 
-def run_transfer_session(engine, data, work):
+# ---- Session -------------------------------------------------------------------------------------
+
+def insert_session(session, client, data):
+    for name, amount in data:
+        try:
+            with session.begin_nested():
+                session.add(Item(name=name, amount=amount))
+        except sa.exc.IntegrityError:
+            client.rejected += 1
+
+
+def run_session(engine, client):
     with orm.Session(engine, future=True) as session:
-        session.connection()
+        insert_session(session, client, client.data[:1])
         session.rollback()
-        with work.measured():
-            for source, target, amount in data:
+        with client.measured():
+            insert_session(session, client, client.data)
+            session.commit()
+
+
+def run_transfer_session(engine, client):
+    def send(session, source, target, amount):
+        session.get(Account, source).balance -= amount
+        session.get(Account, target).balance += amount
+
+    with orm.Session(engine, future=True) as session:
+        send(session, *client.data[0])
+        session.flush()
+        session.rollback()
+        with client.measured():
+            for transfer in client.data:
                 with session.begin():
-                    session.get(Account, source).balance -= amount
-                    session.get(Account, target).balance += amount
+                    send(session, *transfer)
 
 
 RUNS = {"core": run_core, "session": run_session, "transfer-core": run_transfer_core,
         "transfer-session": run_transfer_session}
+OPTIONS = common.arguments(tuple(RUNS))
 
 
-def main():
-    options = common.arguments(tuple(RUNS))
-    engine = make_engine(options)
-    if options.schema:
+def work(client):
+    engine = make_engine(OPTIONS)
+    if OPTIONS.schema:
         with engine.begin() as connection:
-            connection.exec_driver_sql(options.schema)
-    make_data = common.transfers if options.mode.startswith("transfer") else common.items
-    work = common.Work()
-    RUNS[options.mode](engine, make_data(options.count), work)
+            connection.exec_driver_sql(OPTIONS.schema)
+    RUNS[OPTIONS.mode](engine, client)
     with engine.connect() as connection:
-        common.report(options, "sqlalchemy " + sa.__version__, work,
-                      lambda sql: connection.exec_driver_sql(sql).first())
-        common.dump(options, connection.exec_driver_sql)
+        client.ask(lambda sql: connection.exec_driver_sql(sql).first())
+        common.dump(OPTIONS, connection.exec_driver_sql)
 
 
 if __name__ == "__main__":
-    main()
+    common.run(OPTIONS, "sqlalchemy " + sa.__version__, work)

@@ -1,5 +1,7 @@
 """Prints the results of harness.py as text."""
 
+from harness import TRIPS
+
 
 def time_text(seconds):
     if seconds < 1e-6:
@@ -9,8 +11,12 @@ def time_text(seconds):
 
 def figure(comparison, value):
     if comparison["under"] is None:
-        return time_text(value)
+        return absolute_text(comparison, value)
     return "%.1f" % value if value >= 20 else "%.3f" % value
+
+
+def absolute_text(comparison, value):
+    return "%.2f" % value if comparison["clock"] == TRIPS else time_text(value)
 
 
 def target(comparison):
@@ -22,18 +28,15 @@ def target(comparison):
 
 
 def figure_of_target(comparison, value):
-    return time_text(value) if comparison["under"] is None else "%g" % value
+    return absolute_text(comparison, value) if comparison["under"] is None else "%g" % value
 
 
 def print_side(side):
-    label = side["label"] + (" (%s)" % side["version"] if side["version"] and " " in side["version"] else "")
     if "median" in side:
-        print("  %-46s %10s  %10s  %10s  %10s" % (label, time_text(side["median"]), time_text(side["least"]),
+        print("  %-46s %10s  %10s  %10s  %10s" % (side["label"], time_text(side["median"]), time_text(side["least"]),
                                                 time_text(side["most"]), time_text(side["cpu"])))
-    elif "missing" in side:
-        print("  %-46s NOT MEASURED: the Python package %s is not installed" % (label, side["missing"]))
     else:
-        print("  %-46s NOT MEASURED: no time was left" % label)
+        print("  %-46s NOT MEASURED: no time was left" % side["label"])
 
 
 def print_comparison(comparison):
@@ -47,25 +50,28 @@ def print_comparison(comparison):
         comparison["verdict"])).rstrip())
 
 
-def print_case(case):
+def print_case(case, before):
+    """`before`: the settings of the case before, as they are not said again."""
     done, wanted = len(case["rounds"]), case["rounds_wanted"]
     rounds = "%d rounds" % done if done == wanted else "only %d of %d rounds: the time was up" % (done, wanted)
-    print("\n== %s: %d operations a run, %s" % (case["title"], case["count"], rounds))
+    print("\n== %s: %d operations a run, %s, %.0f s" % (case["title"], case["count"], rounds, case["seconds"]))
     print("  %-46s %10s  %10s  %10s  %10s" % ("time an operation", "median", "least", "most", "CPU"))
     for side in case["sides"]:
         print_side(side)
     print("  %-46s %10s  %-22s %9s  %9s" % ("ratio within a round", "median", "95 % interval", "raw", "target"))
     for comparison in case["comparisons"]:
         print_comparison(comparison)
-    if case["content"]:
-        print("  rows: %d, checksum %s, the same after every run of every side" % tuple(case["content"]))
-    if case["pragmas"]:
-        pragmas = " ".join("%s=%s" % pair for pair in case["pragmas"].items() if pair[0] != "sqlite")
-        print("  in force on every side: %s" % pragmas)
+    if case["left"] and case["left"][0] is not None:
+        print("  rows: %d, checksum %s, %d refused: the same after every run of every side" % tuple(case["left"]))
+    versions = {side["version"] for side in case["sides"] if side.get("version") and " " in side["version"]}
+    if versions:
+        print("  peers: %s" % "; ".join(sorted(versions)))
+    if case["settings"] and case["settings"] != before:
+        print("  in force on every side: %s" % " ".join("%s=%s" % pair for pair in case["settings"].items()))
 
 
 def excuse(comparison):
-    """Said beside a miss where raw sqlite3, with savepoints in Belay's place, is beyond the target too."""
+    """Said beside a miss where the raw interface in Belay's place is beyond the target too."""
     raw = comparison.get("raw_median")
     if raw is None or not comparison["verdict"].startswith("MISSED"):
         return ""
@@ -89,7 +95,10 @@ def print_summary(cases):
 def print_head(head):
     print("Belay side by side on %s, %s CPUs, Linux %s, load %.2f" % (
         head["cpu"], head["cpus"], head["kernel"], head["load"][0]))
-    print("SQLite %s" % head["sqlite"])
+    if head["part"] == "sqlite":
+        print("SQLite %s" % head["sqlite"])
+    for link, seconds in head["links"].items():
+        print("%s: a round trip with SELECT 1 takes %s" % (link, time_text(seconds)))
     print("C sides: %s; library: %s" % (head["compiler"], head["library"]))
     quick = "; quick: the figures are a hint, no more" if head["quick"] else ""
     print("pinned: %s%s" % (head["pinned"] or "no", quick))

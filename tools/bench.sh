@@ -1,7 +1,29 @@
 #!/bin/sh
-# bench.sh [options of bench/run.py] - side-by-side benchmarks, in one run, on the same data.
+# bench.sh [sqlite|servers] [options of bench/run.py] - side-by-side benchmarks, in one run, on the same data.
+#
+# Without a word it runs both parts. SQLite is measured with a library that has
+# no drivers of servers; the servers are this script's own, and gone afterwards.
 set -eu
 cd "$(dirname "$0")/.."
+case ${1-} in
+sqlite | servers) parts=$1; shift ;;
+*) parts='sqlite servers' ;;
+esac
+release='--buildtype=release -Db_ndebug=true -Dtests=false -Dexamples=false -Dbench=false'
 tools/deps.sh bench
-tools/build.sh build-bench --buildtype=release -Db_ndebug=true -Dtests=false -Dexamples=false -Dpostgresql=disabled -Dmariadb=disabled
-exec /usr/bin/python3 bench/run.py --build build-bench "$@"
+
+run_sqlite() {
+    tools/build.sh build-bench $release -Dpostgresql=disabled -Dmariadb=disabled
+    /usr/bin/python3 bench/run.py --build build-bench "$@"
+}
+
+run_servers() {
+    tools/build.sh build-bench-servers $release -Dpostgresql=enabled -Dmariadb=enabled
+    tools/servers.py run -- /usr/bin/python3 bench/run.py --part servers --build build-bench-servers "$@"
+}
+
+status=0
+for part in $parts; do
+    "run_$part" "$@" || status=$?
+done
+exit "$status"

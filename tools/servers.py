@@ -158,6 +158,7 @@ class PostgreSQL(Server):
 
     def create(self):
         self.call(program("initdb"), "-D", self.data, "-U", "belay", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.call(program("pg_resetwal"), "--epoch=7", "-D", self.data)  # transactions have numbers of 64 bits
 
     def command(self):
         settings = {

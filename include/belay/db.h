@@ -34,8 +34,8 @@ typedef struct belay_db_options {
     size_t size;         /* of this struct, set by BELAY_DB_OPTIONS; 0 means the layout of the first release */
     int pool_size;       /* connections at most; default 8. In-memory databases have one, whatever is asked */
     int pool_timeout_ms; /* longest wait for a free connection, then BELAY_TOO_MANY; default 30,000; -1: no limit */
-    int pool_max_age_ms; /* a connection older than this is closed when it comes back; default: no limit. Never that
-                            of a database in memory */
+    int pool_max_age_ms; /* a connection older than this is closed when it comes back, or is not lent again; default: no
+                            limit. Never that of a database in memory */
     int statement_cache; /* prepared statements kept for each connection; default 128; -1: none */
     bool require_scope;  /* a statement outside any scope is BELAY_MISUSE instead of its own transaction */
     int timeout_ms;      /* defaults of the scopes' time limits: see belay_scope_options; */

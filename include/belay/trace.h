@@ -37,7 +37,9 @@ BELAYI_BEGIN_C
     X(RETRY, "retry")             /* the wait between two attempts; .code is why there is another */                   \
     X(WAIT, "wait")               /* a wait: .detail is "connection" (of the pool), or "lock" */                       \
     X(HOOK, "hook")               /* a hook; .detail is "before commit", "on commit" or "on rollback" */               \
-    X(WARNING, "warning")         /* nothing was called: .detail says what is worth knowing */
+    X(WARNING, "warning")         /* nothing was called: .detail says what is worth knowing */                         \
+    X(OUTCOME, "outcome")         /* a server was asked what became of a commit whose answer was lost; .detail is */   \
+                                  /* "committed", "rolled back", "open" (not decided yet), or not known */
 
 typedef enum belay_trace_kind {
 #define BELAYI_X(kind, name) BELAY_TRACE_##kind,

@@ -42,16 +42,28 @@ static void check_savepoints(const belayi_transaction *t)
     assert(t->savepoints == 0 || t->phase == BELAYI_PHASE_OPEN);
 }
 
+/* 8: what is queued is part of an open transaction in which nothing has failed. */
+static void check_queue(const belayi_transaction *t)
+{
+    if (t->queue.count == 0)
+        return;
+    assert(t->phase == BELAYI_PHASE_OPEN && t->eager == 0 && t->phantoms == 0);
+    assert(belayi_transaction_state(t) == BELAYI_SCOPE_WORKING);
+    for (unsigned i = 0; i < t->queue.count; i++)
+        assert(t->queue.entries[i].depth <= t->depth && t->queue.entries[i].savepoints <= t->savepoints);
+}
+
 void belayi_transaction_check(const belayi_transaction *t)
 {
     if (t->depth == 0) {
         assert(t->phase == BELAYI_PHASE_IDLE && t->phantoms == 0 && t->mark_count == 0 && t->savepoints == 0);
-        assert(t->conn == 0);
+        assert(t->conn == 0 && t->queue.count == 0);
         return;
     }
     check_pending(t);
     check_doom(t);
     check_savepoints(t);
+    check_queue(t);
 }
 
 #else

@@ -125,7 +125,11 @@ static void run_before_commit(belayi_transaction *t)
     t->hooks.next = 0;
     while (t->hooks.next < t->hooks.count && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING) {
         belayi_hook_entry entry = t->hooks.entries[t->hooks.next++];
-        if (entry.kind != BELAYI_HOOK_BEFORE_COMMIT || belayi_hooks_run(t, &entry, false))
+        if (entry.kind != BELAYI_HOOK_BEFORE_COMMIT)
+            continue;
+        if (belayi_scope_drain(t) != BELAY_OK)
+            return;
+        if (belayi_hooks_run(t, &entry, false))
             continue;
         belay_error error;
         belayi_report(&error, BELAY_APPLICATION, "a hook before the commit refused it");
@@ -133,17 +137,23 @@ static void run_before_commit(belayi_transaction *t)
     }
 }
 
-/* Commits at the engine. False when that failed; then the error is pending and the phase is what the engine says. */
+/* Commits at the engine, with what is queued. False when that failed; then the error is pending and the phase is what
+   the engine says. */
 static bool send_commit(belayi_transaction *t)
 {
     belay_error error;
     t->conn->limits = belayi_transaction_top(t)->limits;
-    if (belayi_wire_commit(t, &error) == BELAY_OK)
+    t->conn->failed = 0;
+    if (belayi_wire_commit(t, &error) == BELAY_OK) {
+        belayi_queue_succeed(t);
         return true;
+    }
     t->doubted = error.code;
-    if (error.outcome == BELAY_WORK_UNKNOWN)
+    if (error.outcome == BELAY_WORK_UNKNOWN) {
+        t->named = t->conn->driver->identify && t->conn->driver->identify(t->conn, &t->token);
         belayi_scope_tell_doubt(&error);
-    belayi_scope_fail(t, &error);
+    }
+    belayi_queue_fail(t, &error);
     return false;
 }
 
@@ -311,9 +321,18 @@ BELAYI_COLD static belay_code end_phantom(belayi_transaction *t)
     return t->pending.code;
 }
 
+/* Whether what is queued may leave with COMMIT: there is one, and no RELEASE before it. */
+static bool takes_queue_along(const belayi_transaction *t, belayi_end reason)
+{
+    return reason == BELAYI_END_COMMIT && !t->foreign && t->frames[0].savepoint == 0;
+}
+
 belay_code belayi_scope_end(belayi_transaction *t, belayi_end reason)
 {
     if (t->phantoms > 0)
         return end_phantom(t);
+    if (t->depth == 1 && takes_queue_along(t, reason))
+        return end_outermost(t, reason);
+    belayi_scope_drain(t);
     return t->depth > 1 ? end_nested(t, reason) : end_outermost(t, reason);
 }

@@ -51,6 +51,9 @@ belay_code belayi_savepoint_trim(belayi_transaction *, belay_error *error);
 /* Gives up one hold; 0 is none. Nothing is sent. */
 void belayi_savepoint_let_go(belayi_transaction *, unsigned number);
 
+/* Forgets the savepoints above the first `kept`, which were to be set and never were. */
+void belayi_savepoint_lose_above(belayi_transaction *, unsigned kept);
+
 /* Undoes what was done since; 0: nothing was. */
 belay_code belayi_savepoint_go_back(belayi_transaction *, unsigned number, belay_error *error);
 
@@ -74,5 +77,14 @@ bool belayi_hooks_run(belayi_transaction *, const belayi_hook_entry *, bool insi
 
 /* Hands back hooks from `from` on: those for a rollback run in order, the others are dropped. */
 void belayi_hooks_roll_back(belayi_transaction *, size_t from, bool inside);
+
+/* ---- The queue: queue.c ------------------------------------------------------------------------------------- */
+
+/* The driver has waited for the queue, and all of it was done, or it failed with *error: then that is pending. */
+void belayi_queue_succeed(belayi_transaction *);
+belay_code belayi_queue_fail(belayi_transaction *, belay_error *error);
+
+/* Tells the trace that all of it was done, in a flight whose trips another event has. */
+void belayi_queue_tell(belayi_transaction *);
 
 #endif

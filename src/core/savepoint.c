@@ -143,16 +143,25 @@ belay_code belayi_savepoint_go_back(belayi_transaction *t, unsigned number, bela
     return BELAY_OK;
 }
 
-void belayi_savepoint_lose_all(belayi_transaction *t)
+void belayi_savepoint_lose_above(belayi_transaction *t, unsigned kept)
 {
     for (unsigned i = 0; i < t->depth; i++)
-        t->frames[i].savepoint = 0;
-    for (unsigned i = 0; i < t->mark_count; i++) {
-        t->marks[i].savepoint = 0;
-        t->marks[i].dead = true;
-    }
-    t->savepoints = 0;
+        if (t->frames[i].savepoint > kept)
+            t->frames[i].savepoint = 0;
+    for (unsigned i = 0; i < t->mark_count; i++)
+        if (t->marks[i].savepoint > kept) {
+            t->marks[i].savepoint = 0;
+            t->marks[i].dead = true;
+        }
+    t->savepoints = kept;
     t->untouched = false;
+}
+
+void belayi_savepoint_lose_all(belayi_transaction *t)
+{
+    belayi_savepoint_lose_above(t, 0);
+    for (unsigned i = 0; i < t->mark_count; i++) /* those that owe theirs too */
+        t->marks[i].dead = true;
 }
 
 /* ---- Marks --------------------------------------------------------------------------------------------------------
@@ -214,6 +223,7 @@ static belay_code pay_for_mark(belayi_transaction *t)
 
 belay_code belayi_mark_set(belayi_transaction *t, const char *name)
 {
+    belayi_scope_drain(t);
     if (t->phantoms > 0)
         return belayi_scope_refuse(t);
     belay_code refused = belayi_scope_refuse(t);
@@ -265,6 +275,7 @@ belay_code belayi_mark_go_back(belayi_transaction *t, const char *name, bool *ou
 {
     unsigned found = find_mark(t, name);
     *out_known = found > 0;
+    belayi_scope_drain(t);
     if (!found)
         return belayi_scope_refuse(t);
     belayi_mark_forget(t, found);
@@ -278,6 +289,7 @@ belay_code belayi_mark_release(belayi_transaction *t, const char *name, bool *ou
 {
     unsigned found = find_mark(t, name);
     *out_known = found > 0;
+    belayi_scope_drain(t);
     belay_code refused = belayi_scope_refuse(t);
     if (!found)
         return refused;

@@ -34,6 +34,7 @@ void belayi_transaction_done(belayi_transaction *t)
         free(t->frames);
     free(t->marks);
     free(t->set);
+    free(t->queue.entries);
 }
 
 void belayi_transaction_clear(belayi_transaction *t)
@@ -102,6 +103,7 @@ belay_code belayi_scope_refuse(belayi_transaction *t)
 
 belay_code belayi_scope_raise(belayi_transaction *t, const belay_error *error)
 {
+    belayi_scope_drain(t); /* the first error wins */
     if (belayi_transaction_has_error(t))
         return belayi_scope_refuse(t);
     belayi_scope_record(t, error);
@@ -114,10 +116,15 @@ belay_code belayi_scope_raise(belayi_transaction *t, const belay_error *error)
 
 belay_code belayi_scope_fail(belayi_transaction *t, const belay_error *error)
 {
+    belayi_scope_drain(t); /* the first error wins */
     belay_transaction_status status = t->conn ? t->conn->driver->status(t->conn) : BELAY_TRANSACTION_NONE;
     bool over = status == BELAY_TRANSACTION_NONE || status == BELAY_TRANSACTION_LOST;
+    bool partly = error->outcome == BELAY_WORK_PARTLY;
+    t->incomplete |= partly;
     if (!belayi_transaction_has_error(t))
         belayi_scope_raise(t, error);
+    if (partly && t->pending.outcome == BELAY_WORK_PARTLY) /* it is not at its end yet */
+        t->pending.outcome = BELAY_WORK_OPEN;
     /* Under autocommit, and before BEGIN, there is no transaction that could have ended. */
     if (status == BELAY_TRANSACTION_LOST || (over && t->phase == BELAYI_PHASE_OPEN))
         belayi_scope_engine_ended(t);
@@ -167,6 +174,7 @@ belay_code belayi_scope_lose(belayi_transaction *t, const belay_error *error)
 
 belay_code belayi_scope_refuse_inner(belayi_transaction *t, const belay_error *error)
 {
+    belayi_scope_drain(t);
     if (belayi_transaction_has_error(t) || t->phantoms > 0)
         return belayi_scope_refuse(t);
     belayi_scope_record(t, error);
@@ -189,6 +197,7 @@ bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *ca
 
 belay_code belayi_scope_undo(belayi_transaction *t)
 {
+    belayi_scope_drain(t);
     if (t->phantoms > 0)
         return t->pending.code;
     belayi_frame *top = belayi_transaction_top(t);
@@ -218,6 +227,7 @@ BELAYI_COLD static bool grow_frames(belayi_transaction *t)
 /* A scope for which there is no memory: it holds the error and nothing else. */
 BELAYI_COLD static belay_code open_phantom(belayi_transaction *t)
 {
+    belayi_scope_drain(t);
     if (!belayi_transaction_has_error(t)) {
         belay_error error;
         belayi_report(&error, BELAY_NO_MEMORY, "no memory for a nested scope");
@@ -238,6 +248,7 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
         .state = BELAYI_SCOPE_WORKING,
         .form = form,
         .read_only = spec->read_only,
+        .pipeline = spec->pipeline,
         .serial = ++t->serials,
         .limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns},
         .idle_ns = spec->idle_ns,
@@ -252,7 +263,8 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
     t->watched = spec->eager;
-    t->foreign_failed = t->incomplete = t->refused = t->closing = t->took_lock = t->wrote = t->told_costly = false;
+    t->lent = t->foreign_failed = t->incomplete = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->told_costly = t->named = false;
     t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
@@ -266,6 +278,7 @@ static void apply_spec(belayi_frame *frame, const belayi_scope_spec *spec)
 {
     frame->name = spec->name;
     frame->read_only |= spec->read_only;
+    frame->pipeline |= spec->pipeline;
     frame->joined = spec->joined;
     frame->limits.deadline_ns = belayi_clock_earlier(frame->limits.deadline_ns, spec->deadline_ns);
     frame->limits.lock_wait_ns = spec->lock_wait_ns;
@@ -281,6 +294,8 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
         open_outermost(t, spec, form, place);
         return t->eager > 0 ? belayi_scope_settle(t) : BELAY_OK;
     }
+    if (spec) /* its limits are for what is done in it */
+        belayi_scope_drain(t);
     /* The scope around decides how it begins: with the pending error, called off, or working. */
     belayi_scope_refuse(t);
     belayi_scope_push(t, form, place);
@@ -400,7 +415,10 @@ belay_code belayi_scope_settle(belayi_transaction *t)
 
 belay_code belayi_scope_be_eager(belayi_transaction *t)
 {
-    belay_code code = belayi_scope_settle(t);
+    belay_code code = belayi_scope_drain(t);
+    if (code == BELAY_OK)
+        code = belayi_scope_settle(t);
+    t->lent = true;
     if (code == BELAY_OK && t->eager == 0)
         t->eager = t->depth;
     return code;

@@ -69,6 +69,7 @@ typedef struct belayi_scope_spec {
     bool foreign;      /* outermost, in a transaction of somebody else's: it is a savepoint there */
     bool sandboxed;    /* and ends as if that were its own transaction: constraints are checked, and it is committed */
     bool eager;        /* nothing is owed in it: the program may write where the library can't see it */
+    bool pipeline;     /* statements in it, and in the scopes inside, may be queued */
     bool twice;        /* outermost: where it would commit, it fails as if another transaction were in its way */
     int64_t deadline_ns;  /* 0: none */
     int64_t lock_wait_ns; /* negative: no limit */
@@ -80,6 +81,7 @@ typedef struct belayi_frame {
     belayi_form form;
     bool joined;
     bool read_only;
+    bool pipeline;      /* its statements may be queued */
     bool undone;        /* belay_undo was called in it: it is never committed */
     unsigned savepoint; /* the one that its beginning is marked by; 0: none, or owed */
     unsigned marks;     /* how many marks were set beneath it */
@@ -105,6 +107,21 @@ typedef struct belayi_savepoint {
     unsigned written; /* how many savepoints hold work in here: itself, from its first write on, and those that were
                          released into it; only counted for the trace */
 } belayi_savepoint;
+
+/* A statement that is queued: what must be known when it fails. */
+typedef struct belayi_queued {
+    const char *text; /* stays until the queue is empty: the caller sees to it */
+    belay_place place;
+    int64_t since;       /* when it was queued; 0 without a trace */
+    unsigned depth;      /* of its scope */
+    unsigned savepoints; /* how many were set, or queued, before it */
+} belayi_queued;
+
+typedef struct belayi_queue {
+    belayi_queued *entries; /* in the order of the program */
+    unsigned count, room;
+    belay_effect *effect; /* where to tell what the last one did */
+} belayi_queue;
 
 typedef enum belayi_hook_kind { BELAYI_HOOK_COMMIT, BELAYI_HOOK_ROLLBACK, BELAYI_HOOK_BEFORE_COMMIT } belayi_hook_kind;
 
@@ -143,12 +160,14 @@ typedef struct belayi_transaction {
     unsigned owed_frames, owed_marks; /* from these on, scopes and marks owe their savepoint */
     bool untouched;                   /* nothing has changed since the last savepoint was set or gone back to */
 
+    belayi_queue queue;
     belayi_hooks hooks;
     belay_begin_options begin;
     bool autocommit;
     bool closing; /* every scope is being abandoned: none is undone alone */
     bool foreign; /* the engine's transaction is somebody else's: see belayi_scope_spec */
     bool sandboxed;
+    bool lent;    /* the engine's own handle is, or was: nothing is queued any more */
     bool watched; /* the program could end it, and begin another, unseen: the outermost scope has a savepoint too */
     bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
     bool incomplete;     /* not all that was undone is undone at the engine */
@@ -157,6 +176,8 @@ typedef struct belayi_transaction {
     bool wrote;          /* a statement that writes was sent */
     bool told_costly;    /* that there are more savepoints with work in them than the engine keeps without cost */
     belay_code doubted;  /* what the commit answered, when its outcome is not known */
+    bool named;          /* that transaction can be asked about: */
+    belay_token token;
     unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
@@ -287,6 +308,23 @@ belay_code belayi_scope_fail(belayi_transaction *, const belay_error *error);
  */
 void belayi_scope_doubt(belayi_transaction *, belay_error *error);
 
+/*
+ * Instead of executing: whether a statement of the innermost scope can be queued
+ * now. belayi_scope_begin and belayi_scope_mark go before it, as before any other.
+ * It fails as a statement does that was executed; what was queued before it fails
+ * first. `what` has its text, place and moment; *effect is filled when it is known.
+ */
+bool belayi_scope_can_queue(belayi_transaction *);
+belay_code belayi_scope_queue(belayi_transaction *, belay_statement *, size_t n, const belay_value *values,
+                              const belayi_queued *what, belay_effect *effect);
+
+/*
+ * Waits for all that is queued. BELAY_OK when nothing was, or all of it was done;
+ * else the error of the first that failed is pending. Everything waits so that
+ * sends something else, looks at how things stand, or changes that.
+ */
+static inline belay_code belayi_scope_drain(belayi_transaction *);
+
 /* Raises an error that is no statement's: of the program, or of the library's rules. An earlier one wins. */
 belay_code belayi_scope_raise(belayi_transaction *, const belay_error *error);
 
@@ -344,6 +382,7 @@ void belayi_wire_tell_call(belayi_transaction *, belay_trace_event *);
  */
 
 belay_code belayi_scope_enter_slowly(belayi_transaction *);
+belay_code belayi_scope_drain_queue(belayi_transaction *);
 void belayi_wire_tell_scope(belayi_transaction *, belay_code);
 belay_code belayi_scope_send_begin(belayi_transaction *);
 belay_code belayi_scope_send_savepoint(belayi_transaction *, unsigned depth);
@@ -365,6 +404,7 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
     frame->form = form;
     frame->joined = frame->undone = false;
     frame->read_only = outer->read_only;
+    frame->pipeline = outer->pipeline;
     frame->savepoint = 0;
     frame->marks = t->mark_count;
     frame->hooks = t->hooks.count;
@@ -381,7 +421,7 @@ static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
 {
     const belayi_frame *top = &t->frames[t->depth - 1];
     return t->depth > 1 && t->eager == 0 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING &&
-           top->savepoint == 0 && t->mark_count == top->marks;
+           top->savepoint == 0 && t->mark_count == top->marks && (t->queue.count == 0 || !top->joined);
 }
 
 /* Takes the innermost scope off the stack; it has been told and has told all that there is. It ended with `code`. */
@@ -398,6 +438,11 @@ static inline void belayi_scope_pop(belayi_transaction *t, belay_code code)
         t->eager = 0;
         t->untouched = false; /* the program may have written since */
     }
+}
+
+static inline belay_code belayi_scope_drain(belayi_transaction *t)
+{
+    return t->queue.count > 0 ? belayi_scope_drain_queue(t) : BELAY_OK;
 }
 
 static inline belay_code belayi_scope_enter(belayi_transaction *t)

@@ -123,7 +123,15 @@ belay_code belayi_wire_begin(belayi_transaction *t, belay_error *error)
 
 belay_code belayi_wire_commit(belayi_transaction *t, belay_error *error)
 {
-    SAY(t, COMMIT, 0, t->conn->driver->commit(t->conn, error));
+    if (!t->trace)
+        return t->conn->driver->commit(t->conn, error);
+    belay_trace_event event = {.kind = BELAY_TRACE_COMMIT, .start_ns = belayi_wire_listen(t)};
+    event.code = t->conn->driver->commit(t->conn, error);
+    if (t->conn->failed > 0)
+        return event.code; /* a statement that left with it, which tells it */
+    belayi_queue_tell(t);
+    belayi_wire_tell_call(t, &event);
+    return event.code;
 }
 
 belay_code belayi_wire_rollback(belayi_transaction *t, belay_error *error)

@@ -103,6 +103,8 @@ static void forget(belayi_link *link, belayi_cached *cached)
 /* Makes room for one more; false when all are in use. */
 static bool make_room(belayi_link *link)
 {
+    if (link->hold)
+        return link->count < link->limit;
     for (belayi_cached *c = link->oldest; link->count >= link->limit && c;) {
         belayi_cached *newer = c->newer;
         if (!c->in_use)

@@ -31,6 +31,7 @@ typedef struct belayi_link {
     belayi_cached *newest, *oldest;           /* by their use */
     belayi_cached *hints[BELAYI_CACHE_HINTS]; /* by the address of their text: often right, always checked */
     unsigned count, limit;
+    bool hold; /* no statement is forgotten meanwhile: what is queued refers to them */
 } belayi_link;
 
 /* A statement as it is kept: its text as given, what the lexer says of it, and the driver's prepared form. */

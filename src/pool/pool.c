@@ -99,12 +99,26 @@ static belay_code wait_for_place(belayi_pool *pool, const belay_limits *limits, 
     return error->code;
 }
 
+static bool too_old(const belayi_pool *pool, const belayi_link *link)
+{
+    return pool->age_ns > 0 && belayi_clock_now() - link->opened_ns > pool->age_ns;
+}
+
+/* It may have grown old while it was idle, or the other side have closed it. */
+static bool still_good(const belayi_pool *pool, const belayi_link *link)
+{
+    const belay_driver *driver = link->conn->driver;
+    return !too_old(pool, link) && !(driver->hung_up && driver->hung_up(link->conn));
+}
+
 static belay_code get_link(belayi_pool *pool, const belay_limits *limits, belayi_link **out_link, belay_error *error)
 {
     bool closed;
-    *out_link = pop_idle(pool, &closed);
-    if (*out_link)
-        return BELAY_OK;
+    while ((*out_link = pop_idle(pool, &closed)) != NULL) {
+        if (still_good(pool, *out_link))
+            return BELAY_OK;
+        close_link(pool, *out_link);
+    }
     if (closed)
         return belayi_report(error, BELAY_MISUSE, "the database handle is closed");
     belay_code code = belayi_link_open(pool->driver, pool->shared, limits, pool->statements, out_link, error);
@@ -127,11 +141,6 @@ belay_code belayi_pool_lend(belayi_pool *pool, const belay_limits *limits, belay
     }
     *out_conn = link->conn;
     return BELAY_OK;
-}
-
-static bool too_old(const belayi_pool *pool, const belayi_link *link)
-{
-    return pool->age_ns > 0 && belayi_clock_now() - link->opened_ns > pool->age_ns;
 }
 
 /* Puts it on top of the idle ones; false when the pool is closed. */

@@ -223,7 +223,7 @@ static belay_code register_outside(belay_session *s, belayi_hook_entry entry)
 
 static belay_code register_hook(belay_session *s, belayi_hook_entry entry)
 {
-    if (!belayi_session_enter(s)) {
+    if (!belayi_session_enter_to_queue(s)) {
         free_arg(entry.free_arg, entry.arg);
         return BELAY_MISUSE;
     }

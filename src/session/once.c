@@ -6,19 +6,13 @@
 #include <belay/value.h>
 
 #include "clock.h"
+#include "doubt.h"
 #include "lexer.h"
 #include "link.h"
 #include "random.h"
 #include "report.h"
-#include "retry.h"
 
-enum {
-    KEY_MAX = BELAYI_ONCE_KEY_ROOM - 1,
-    SQL_ROOM = 1024,
-    SECONDS_A_DAY = 86400,
-    PRUNE_EVERY_S = 3600,
-    TRIES = 5 /* to find out, besides one for each connection of the pool, which may all be dead */
-};
+enum { KEY_MAX = BELAYI_ONCE_KEY_ROOM - 1, SQL_ROOM = 1024, SECONDS_A_DAY = 86400, PRUNE_EVERY_S = 3600 };
 
 belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *error)
 {
@@ -143,22 +137,6 @@ static belay_code run_prepared(belay_statement *statement, once_call *call, bela
     return code;
 }
 
-static int64_t note_start(belay_session *s)
-{
-    return s->transaction.trace ? belayi_wire_listen(&s->transaction) : 0;
-}
-
-/* Tells of a call since note_start(). */
-static void tell(belay_session *s, belay_trace_event event)
-{
-    event.scope = s->unit.spec.name;
-    event.file = s->unit.place.file;
-    event.function = s->unit.place.function;
-    event.line = s->unit.place.line;
-    if (s->transaction.trace)
-        belayi_wire_tell_call(&s->transaction, &event);
-}
-
 static belay_code run(belay_session *s, belay_conn *conn, once_call *call, belay_error *error)
 {
     char sql[SQL_ROOM];
@@ -168,14 +146,14 @@ static belay_code run(belay_session *s, belay_conn *conn, once_call *call, belay
     belay_code code = belayi_link_get(link, sql, &cached, error);
     if (code != BELAY_OK)
         return code;
-    belay_trace_event event = {.kind = BELAY_TRACE_STATEMENT, .statement = sql, .start_ns = note_start(s)};
+    belay_trace_event event = {.kind = BELAY_TRACE_STATEMENT, .statement = sql, .start_ns = belayi_doubt_note_start(s)};
     code = cached->statement ? BELAY_OK : belayi_link_prepare(link, cached, error);
     if (code == BELAY_OK)
         code = run_prepared(cached->statement, call, error);
     belayi_link_put(link, cached);
     event.code = code;
     event.rows = call->changes;
-    tell(s, event);
+    belayi_doubt_tell(s, event);
     if (code != BELAY_OK)
         BELAYI_REPORT_FIELD(error->statement, sql);
     return code;
@@ -328,17 +306,17 @@ belay_code belayi_once_claim(belay_session *s)
 static belay_code begin(belay_session *s, belay_conn *conn, belay_error *error)
 {
     belay_begin_options options = {0};
-    belay_trace_event event = {.kind = BELAY_TRACE_BEGIN, .start_ns = note_start(s)};
+    belay_trace_event event = {.kind = BELAY_TRACE_BEGIN, .start_ns = belayi_doubt_note_start(s)};
     event.code = conn->driver->begin(conn, &options, error);
-    tell(s, event);
+    belayi_doubt_tell(s, event);
     return event.code;
 }
 
 static belay_code commit(belay_session *s, belay_conn *conn, belay_error *error)
 {
-    belay_trace_event event = {.kind = BELAY_TRACE_COMMIT, .start_ns = note_start(s)};
+    belay_trace_event event = {.kind = BELAY_TRACE_COMMIT, .start_ns = belayi_doubt_note_start(s)};
     event.code = conn->driver->commit(conn, error);
-    tell(s, event);
+    belayi_doubt_tell(s, event);
     return event.code;
 }
 
@@ -359,59 +337,10 @@ static belay_code fence(belay_session *s, belay_conn *conn, bool *out_committed,
     return code;
 }
 
-static belay_code ask(belay_session *s, bool *out_committed, belay_error *error)
+belay_code belayi_once_ask(belay_session *s, belay_conn *conn, belay_outcome *out_outcome, belay_error *error)
 {
-    belay_conn *conn;
-    const belayi_scope_spec *spec = &s->unit.spec;
-    belay_limits limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns};
-    belay_code code = belayi_db_lend(s->db, &limits, &conn, error);
-    if (code != BELAY_OK)
-        return code;
-    conn->limits = limits;
-    code = fence(s, conn, out_committed, error);
-    belayi_pool_take_back(&s->db->pool, conn, conn->driver->status(conn) == BELAY_TRANSACTION_NONE);
+    bool committed = false;
+    belay_code code = fence(s, conn, &committed, error);
+    *out_outcome = committed ? BELAY_WORK_COMMITTED : BELAY_WORK_ROLLED_BACK;
     return code;
-}
-
-/* A limit that has passed stays so; whether this very COMMIT arrived does not matter. */
-static bool worth_asking_again(belay_error *error)
-{
-    error->outcome = BELAY_WORK_OPEN;
-    return belay_retryable(error) && error->code != BELAY_LOCK_TIMEOUT && error->code != BELAY_TOO_MANY;
-}
-
-static bool find_out(belay_session *s, bool *out_committed)
-{
-    belay_error error;
-    int tries = (int)s->db->pool.size + TRIES;
-    for (int i = 1; ask(s, out_committed, &error) != BELAY_OK; i++)
-        if (i == tries || !worth_asking_again(&error) || !belayi_retry_sleep(s, i))
-            return false;
-    return true;
-}
-
-/* What the commit answered is the error again. */
-static void tell_undone(belay_session *s)
-{
-    belay_error *error = &s->transaction.pending;
-    belay_code code = s->transaction.doubted;
-    error->code = code == BELAY_IN_DOUBT ? BELAY_CONNECTION : code;
-    error->outcome = BELAY_WORK_ROLLED_BACK;
-    BELAYI_REPORT_FIELD(error->message, "the commit failed, and by the key of the unit it was found out that nothing "
-                                        "of it was kept");
-    BELAYI_REPORT_FIELD(error->hint, "");
-}
-
-void belayi_once_find_out(belay_session *s)
-{
-    bool committed;
-    belay_error *pending = &s->transaction.pending;
-    if (!find_out(s, &committed)) {
-        BELAYI_REPORT_FIELD(pending->hint, "run it again under the same key: it is skipped if it was committed");
-    } else if (committed) {
-        pending->code = BELAY_OK;
-        pending->outcome = BELAY_WORK_COMMITTED;
-    } else {
-        tell_undone(s);
-    }
 }

@@ -27,7 +27,7 @@ belay_code belayi_once_check_key(const belay_scope_options *, belay_error *error
  */
 belay_code belayi_once_claim(belay_session *);
 
-/* The unit has ended with an unknown outcome, which is pending: finds it out by the key, if it can be found out. */
-void belayi_once_find_out(belay_session *);
+/* The unit has ended with an unknown outcome: asks the table, on another connection, what became of it. See doubt.h. */
+belay_code belayi_once_ask(belay_session *, belay_conn *, belay_outcome *out_outcome, belay_error *error);
 
 #endif

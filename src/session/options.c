@@ -187,6 +187,7 @@ static void fill_spec(const belay_scope_options *o, belayi_scope_spec *spec)
     spec->isolation = o->isolation;
     spec->read_only = o->read_only;
     spec->deferrable = o->deferrable;
+    spec->pipeline = o->pipeline;
     spec->joined = o->propagation == BELAY_REQUIRED;
     spec->requires_new = o->propagation == BELAY_REQUIRES_NEW;
     if (o->timeout_ms != 0)

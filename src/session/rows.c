@@ -155,7 +155,7 @@ belay_rows *belay_query_at(belay_session *s, belay_place place, const char *sql,
 {
     if (!belayi_session_enter(s))
         return NULL;
-    belayi_call call = {sql, n, values, place, false};
+    belayi_call call = {sql, n, values, place, BELAYI_USE_ROWS};
     belay_rows *rows = new_rows(s, place);
     if (rows && run_query(s, rows, &call) != BELAY_OK) {
         free_rows(rows);
@@ -189,8 +189,9 @@ static belay_code read_one(belay_session *s, belay_statement *statement, int64_t
         belayi_report(error, BELAY_NOT_FOUND, "the query gave no row");
     else if (step == BELAY_STEP_ROW && belayi_cell_to_integer(&cells[0], out_number, error))
         error->code = BELAY_OK;
-    /* An INSERT ... RETURNING must run to its end to be done. */
-    while (step == BELAY_STEP_ROW && error->code == BELAY_OK && statement->writes) {
+    /* An INSERT ... RETURNING must run to its end to be done; and what is a transaction by itself, to have no error. */
+    bool to_the_end = statement->writes || s->transaction.autocommit;
+    while (step == BELAY_STEP_ROW && error->code == BELAY_OK && to_the_end) {
         step = driver->step(statement, cells, &s->effect, error);
     }
     if (cells != few)
@@ -221,7 +222,7 @@ int64_t belay_int_of_at(belay_session *s, belay_place place, const char *sql, si
 {
     if (!belayi_session_enter(s))
         return 0;
-    int64_t number = run_int_of(s, &(belayi_call){sql, n, values, place, false});
+    int64_t number = run_int_of(s, &(belayi_call){sql, n, values, place, BELAYI_USE_ROWS});
     belayi_session_leave(s);
     return number;
 }
@@ -277,7 +278,7 @@ belay_rows *belay_stream_at(belay_session *s, belay_place place, const char *sql
     belay_rows *rows = new_rows(s, place);
     if (rows) {
         rows->sql = sql ? strdup(sql) : NULL;
-        rows->call = (belayi_call){rows->sql, n, values, place, false};
+        rows->call = (belayi_call){rows->sql, n, values, place, BELAYI_USE_STREAM};
         bool copied = rows->sql || !sql;
         if (!copied)
             raise_no_memory(s, place);

@@ -117,6 +117,8 @@ BELAYI_COLD static bool run_again(belay_session *s)
 static belay_code open_scope(belay_session *s, const belay_scope_options *options, belayi_form form,
                              const belay_place *place)
 {
+    if (options)
+        belayi_scope_drain(&s->transaction);
     belay_code code = is_working(s) ? BELAY_OK : check_standing(s, place);
     if (code != BELAY_OK)
         return code;
@@ -181,7 +183,7 @@ belayi_block belayi_block_open(belay_session *s, const belay_scope_options *opti
 {
     belay_place place = {.file = file, .function = function, .line = line};
     belayi_block block = {.session = s, .serial = 0, .stage = BELAYI_STAGE_OVER};
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return block;
     belayi_transaction *t = &s->transaction;
     bool open = !options && !s->stream && belayi_scope_takes_another(t);
@@ -305,7 +307,7 @@ static bool run_units(belay_session *s, belay_unit unit, void *arg, belay_place 
 belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scope_options *options, belay_unit unit,
                            void *arg)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
     if (!unit) {
         belay_code refused = belayi_session_misuse(s, place, "belay_atomic was called without a unit");
@@ -329,8 +331,10 @@ belay_code belay_atomic_at(belay_session *s, belay_place place, const belay_scop
 
 belay_code belay_begin_at(belay_session *s, belay_place place, const belay_scope_options *options)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
+    if (options)
+        belayi_scope_drain(&s->transaction);
     belay_error error;
     belayi_scope_spec spec = {0};
     belay_code refused = BELAY_OK;
@@ -362,7 +366,7 @@ static belay_code check_call(belay_session *s, belay_place place, const char *ca
 
 static belay_code end_call(belay_session *s, belay_place place, belayi_end reason, const char *call)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
     belay_code code = check_call(s, place, call);
     if (code == BELAY_OK) {

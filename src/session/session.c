@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "cold.h"
+#include "doubt.h"
 #include "fork.h"
-#include "once.h"
 #include "random.h"
 #include "report.h"
 #include "rows.h"
@@ -259,8 +259,8 @@ static void keep_outcome(belay_session *s)
 BELAYI_COLD static void end_unit(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
-    if (t->pending.outcome == BELAY_WORK_UNKNOWN && s->unit.once)
-        belayi_once_find_out(s);
+    if (t->pending.outcome == BELAY_WORK_UNKNOWN)
+        belayi_doubt_find_out(s);
     keep_outcome(s);
     s->hook_errors = t->hooks.failed + (s->unit.attempt > 1 ? s->hook_errors : 0); /* of all its attempts */
     if (t->hooks.count == 0)

@@ -92,9 +92,10 @@ bool belayi_session_end_slowly(belay_session *);
  * Begins a call. False when it is refused: no session, another thread is in a
  * call, a child after fork, a closed database, a hook that may not. Then the
  * call returns BELAY_MISUSE, nothing may be done and nothing left. A call of
- * another thread's that was refused is made pending here.
+ * another thread's that was refused is made pending here. What is queued stays
+ * so: for calls that may be queued, or to which it makes no difference.
  */
-static inline bool belayi_session_enter(belay_session *s)
+static inline bool belayi_session_enter_to_queue(belay_session *s)
 {
     if (!s)
         return false;
@@ -103,6 +104,15 @@ static inline bool belayi_session_enter(belay_session *s)
         return false;
     }
     return belayi_session_is_usual(s) || belayi_session_enter_slowly(s, false);
+}
+
+/* The same for all other calls: what is queued is done then, or has failed. */
+static inline bool belayi_session_enter(belay_session *s)
+{
+    if (!belayi_session_enter_to_queue(s))
+        return false;
+    belayi_scope_drain(&s->transaction);
+    return true;
 }
 
 /* The same for a call that only asks how things stand: a hook may do so everywhere. */
@@ -114,7 +124,10 @@ static inline bool belayi_session_enter_to_ask(belay_session *s)
         atomic_store(&s->overlapped, true);
         return false;
     }
-    return belayi_session_is_usual(s) || belayi_session_enter_slowly(s, true);
+    if (!belayi_session_is_usual(s) && !belayi_session_enter_slowly(s, true))
+        return false;
+    belayi_scope_drain(&s->transaction);
+    return true;
 }
 
 /* Why a call was refused. */

@@ -123,6 +123,7 @@ static belay_code find_statement(belay_session *s, const belayi_call *call, bela
     belay_error *error = &s->transaction.scratch;
     belayi_transaction *t = &s->transaction;
     running->link = belayi_link_of(t->conn);
+    running->link->hold = t->queue.count > 0;
     if (belayi_link_get(running->link, call->sql, &running->cached, error) != BELAY_OK)
         return refuse_call(s, call, error);
     const belayi_cached *cached = running->cached;
@@ -169,18 +170,37 @@ static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call,
         return BELAY_OK;
     /* At the end of an outermost scope its work may be refused, and in somebody else's transaction no ROLLBACK undoes
      * it. */
-    bool may_elide = call->is_try && (t->depth > 1 || !t->foreign);
+    bool may_elide = call->use == BELAYI_USE_TRY && (t->depth > 1 || !t->foreign);
     return belayi_scope_mark(t, may_elide && undoes_itself(running));
 }
 
+/* Whether the statement is to run without a BEGIN. The last rows of a stream may fail when nobody reads them any more:
+   then there must be a COMMIT that fails. */
+static bool stands_alone(const belayi_call *call, const belayi_running *running)
+{
+    belayi_sql_kind kind = running->cached->sql.kind;
+    if (kind == BELAYI_SQL_OTHER || kind == BELAYI_SQL_IMPLICIT_COMMIT)
+        return true; /* many of these can't run inside a transaction */
+    uint32_t capabilities = belayi_running_statement(running)->conn->driver->capabilities;
+    return (capabilities & BELAY_CAN_STAND_ALONE) && call->use != BELAYI_USE_STREAM;
+}
+
 /* A unit of one statement need not be more than that statement needs. */
-static void narrow_unit(belayi_transaction *t, const belayi_running *running)
+static void narrow_unit(belayi_transaction *t, const belayi_call *call, const belayi_running *running)
 {
     bool one_writer = belayi_running_statement(running)->conn->driver->capabilities & BELAY_HAS_ONE_WRITER;
     /* A query may call a function that writes: elsewhere there is nothing to gain by forbidding it. */
     t->begin.read_only = one_writer && !running->cached->statement->writes;
-    t->autocommit = !t->foreign && (running->cached->sql.kind == BELAYI_SQL_OTHER ||
-                                    running->cached->sql.kind == BELAYI_SQL_IMPLICIT_COMMIT);
+    t->autocommit = !t->foreign && stands_alone(call, running);
+}
+
+/* Whether it goes into the queue: its text is needed until that is empty, and a lock that is not waited for is another
+   limit than that of the statements around it. */
+static bool may_queue(belayi_transaction *t, const belayi_call *call, const belayi_running *running)
+{
+    const belayi_cached *cached = running->cached;
+    return call->use == BELAYI_USE_NOTHING && !running->own_scope && cached->kept &&
+           cached->sql.lock != BELAYI_LOCK_NOWAIT && belayi_scope_can_queue(t);
 }
 
 static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_running *running)
@@ -195,7 +215,10 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
     if (code != BELAY_OK)
         return code;
     if (alone)
-        narrow_unit(t, running);
+        narrow_unit(t, call, running);
+    running->queues = may_queue(t, call, running);
+    if (!running->queues && belayi_scope_drain(t) != BELAY_OK)
+        return t->pending.code;
     if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT)
         t->conn->limits.lock_wait_ns = 0;
     code = belayi_scope_begin(t);
@@ -239,7 +262,7 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
         return code;
     }
     belay_code refused = belayi_scope_refuse(t);
-    if (refused != BELAY_OK || !call->is_try)
+    if (refused != BELAY_OK || call->use != BELAYI_USE_TRY)
         return refused;
     running->own_scope = true;
     if (!belayi_scope_takes_another(t))
@@ -265,7 +288,7 @@ static belay_code end_own_scope(belay_session *s, const belayi_call *call, const
     if (code == BELAY_OK)
         return code;
     s->effect.changes = 0;
-    if (!call->is_try)
+    if (call->use != BELAYI_USE_TRY)
         return code;
     if (t->depth > 0) {
         belayi_scope_catch(t, BELAY_ANY, &s->caught);
@@ -312,12 +335,23 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
 
 /* ---- belay_exec and belay_try ------------------------------------------------------------------------ */
 
+static belay_code queue_exec(belay_session *s, const belayi_call *call, belayi_running *running)
+{
+    const belayi_queued what = {.text = running->cached->text, .place = call->place, .since = running->since};
+    belay_code code = belayi_scope_queue(&s->transaction, belayi_running_statement(running), call->n, call->values,
+                                         &what, &s->effect);
+    put_back(running);
+    return code;
+}
+
 static belay_code run_exec(belay_session *s, const belayi_call *call)
 {
     belayi_running running;
     belay_code code = belayi_statement_open(s, call, &running);
     if (code != BELAY_OK)
         return code;
+    if (running.queues)
+        return queue_exec(s, call, &running);
     belay_statement *statement = belayi_running_statement(&running);
     const belay_driver *driver = statement->conn->driver;
     bool failed = driver->execute(statement, call->n, call->values, &s->effect, &s->transaction.scratch) != BELAY_OK;
@@ -326,9 +360,9 @@ static belay_code run_exec(belay_session *s, const belayi_call *call)
 
 belay_code belay_exec_at(belay_session *s, belay_place place, const char *sql, size_t n, const belay_value *values)
 {
-    if (!belayi_session_enter(s))
+    if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
-    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, false});
+    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, BELAYI_USE_NOTHING});
     belayi_session_leave(s);
     return code;
 }
@@ -342,7 +376,7 @@ belay_code belay_try_at(belay_session *s, belay_place place, const char *sql, si
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
-    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, true});
+    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, BELAYI_USE_TRY});
     belayi_session_leave(s);
     return code;
 }

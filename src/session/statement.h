@@ -12,13 +12,21 @@
 #include "link.h"
 #include "session.h"
 
+/* What is done with what a statement gives. */
+typedef enum belayi_use {
+    BELAYI_USE_ROWS,
+    BELAYI_USE_STREAM,  /* its rows are read when the call has long returned */
+    BELAYI_USE_NOTHING, /* it may be queued */
+    BELAYI_USE_TRY      /* nothing; it is in a scope of its own, whose ordinary failure is caught */
+} belayi_use;
+
 /* A call as the caller made it. */
 typedef struct belayi_call {
     const char *sql;
     size_t n;
     const belay_value *values;
     belay_place place;
-    bool is_try; /* in a scope of its own, whose ordinary failure is caught */
+    belayi_use use;
 } belayi_call;
 
 /* A statement that is under way. */
@@ -29,6 +37,7 @@ typedef struct belayi_running {
     int64_t rows;      /* how many rows it has given so far; */
     int prepare_trips; /* round trips that preparing it took: for the trace */
     bool own_scope;    /* a scope was opened for it: a unit of its own, or belay_try's */
+    bool queues;       /* it is to be queued instead of being executed */
 } belayi_running;
 
 /* The driver's form of a statement that was opened. */

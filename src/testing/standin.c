@@ -151,6 +151,11 @@ static belay_transaction_status stand_in_status(belay_conn *conn)
     return face_of(conn)->lost ? BELAY_TRANSACTION_LOST : real_of(conn)->status(conn);
 }
 
+static bool stand_in_hung_up(belay_conn *conn)
+{
+    return face_of(conn)->lost || real_of(conn)->hung_up(conn);
+}
+
 static belay_code stand_in_isolation(belay_conn *conn, belay_level *out_level, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_ISOLATION);
@@ -190,6 +195,14 @@ static belay_code stand_in_rollback(belay_conn *conn, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_ROLLBACK);
     belay_code code = goes_through(&p) ? p.standin->real->rollback(conn, error) : BELAY_OK;
+    return leave(&p, code, error);
+}
+
+static belay_code stand_in_outcome(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome,
+                                   belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_OUTCOME);
+    belay_code code = goes_through(&p) ? p.standin->real->outcome(conn, token, out_outcome, error) : BELAY_OK;
     return leave(&p, code, error);
 }
 
@@ -301,6 +314,10 @@ static void replace_slots(belay_driver *driver)
     driver->check_deferred = stand_in_check_deferred;
     driver->commit = stand_in_commit;
     driver->rollback = stand_in_rollback;
+    if (driver->outcome)
+        driver->outcome = stand_in_outcome;
+    if (driver->hung_up)
+        driver->hung_up = stand_in_hung_up;
     driver->savepoint = stand_in_savepoint;
     driver->release = stand_in_release;
     driver->rollback_to = stand_in_rollback_to;

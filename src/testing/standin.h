@@ -26,6 +26,7 @@
     X(CHECK_DEFERRED, "check deferred")                                                                                \
     X(COMMIT, "commit")                                                                                                \
     X(ROLLBACK, "rollback")                                                                                            \
+    X(OUTCOME, "outcome")                                                                                              \
     X(SAVEPOINT, "savepoint")                                                                                          \
     X(RELEASE, "release")                                                                                              \
     X(ROLLBACK_TO, "rollback to")                                                                                      \

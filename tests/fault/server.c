@@ -13,14 +13,14 @@ bool is_mariadb(const world *w)
     return database_is_mariadb(&w->d);
 }
 
-const char *by_engine(const world *w, const char *postgresql, const char *mariadb)
+const char *by_server(const world *w, const char *postgresql, const char *mariadb)
 {
     return is_mariadb(w) ? mariadb : postgresql;
 }
 
 int64_t number_of(const world *w, belay_session *s)
 {
-    return belay_int_of(s, by_engine(w, "SELECT pg_backend_pid()", "SELECT connection_id()"));
+    return belay_int_of(s, by_server(w, "SELECT pg_backend_pid()", "SELECT connection_id()"));
 }
 
 void await_answer(belay_session *s, const char *sql, int64_t wanted)
@@ -37,7 +37,7 @@ void await_answer(belay_session *s, const char *sql, int64_t wanted)
 
 const char *endless(const world *w)
 {
-    return by_engine(w, "SELECT count(*) FROM pg_sleep(600)",
+    return by_server(w, "SELECT count(*) FROM pg_sleep(600)",
                      "SELECT count(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b WHERE a.seq + b.seq < 0");
 }
 
@@ -62,7 +62,7 @@ static belay_code send_blow(const striker *k)
 static int64_t ask_sessions(const striker *k)
 {
     return belay_int_of(k->w->other,
-                        by_engine(k->w, "SELECT count(*) FROM pg_stat_activity WHERE pid = ?",
+                        by_server(k->w, "SELECT count(*) FROM pg_stat_activity WHERE pid = ?",
                                   "SELECT count(*) FROM information_schema.processlist WHERE id = ?"),
                         k->number);
 }
@@ -73,7 +73,7 @@ static bool is_at_it(const striker *k)
     if (!k->pattern)
         return true;
     return belay_int_of(k->w->other,
-                        by_engine(k->w,
+                        by_server(k->w,
                                   "SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND wait_event = 'PgSleep'"
                                   " AND query LIKE ?",
                                   "SELECT count(*) FROM information_schema.processlist WHERE id = ?"
@@ -150,7 +150,7 @@ void assert_no_locks(world *w)
 static void assert_no_sessions(world *w)
 {
     await_answer(w->other,
-                 by_engine(w,
+                 by_server(w,
                            "SELECT count(*) FROM pg_stat_activity"
                            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
                            "SELECT count(*) FROM information_schema.processlist"

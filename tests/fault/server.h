@@ -19,7 +19,7 @@ int server_close(void **state);
 bool is_mariadb(const world *);
 
 /* The text for the engine at hand. */
-const char *by_engine(const world *, const char *postgresql, const char *mariadb);
+const char *by_server(const world *, const char *postgresql, const char *mariadb);
 
 /* The server's number of the session's connection. Inside a scope, in which the connection stays. */
 int64_t number_of(const world *, belay_session *);

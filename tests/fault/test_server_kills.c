@@ -124,7 +124,7 @@ static void a_cancel_under_a_stream_ends_it_with_its_error(void **state)
     count_ends(w->s, &c);
     int64_t number = number_of(w, w->s);
     belay_rows *stream = belay_stream(
-        w->s, by_engine(w, "SELECT generate_series(1, 100000000000) AS n",
+        w->s, by_server(w, "SELECT generate_series(1, 100000000000) AS n",
                         "SELECT n.seq AS n FROM seq_1_to_100000000 n JOIN seq_1_to_100000000 m ON m.seq > 0"));
     rows += belay_next(stream);
     striker_start(&k, w, CANCEL_QUERY, number, NULL); /* now that it runs */
@@ -247,7 +247,7 @@ static void a_connection_killed_under_a_stream_ends_it_with_its_error(void **sta
     put(w->s, 1);
     int64_t number = number_of(w, w->s);
     belay_rows *stream = belay_stream(
-        w->s, by_engine(w, "SELECT generate_series(1, 100000000000) AS n",
+        w->s, by_server(w, "SELECT generate_series(1, 100000000000) AS n",
                         "SELECT n.seq AS n FROM seq_1_to_100000000 n JOIN seq_1_to_100000000 m ON m.seq > 0"));
     rows += belay_next(stream);
     striker_start(&k, w, KILL_CONNECTION, number, NULL); /* now that it runs */

@@ -50,6 +50,7 @@ static void write_down(fake_driver *fake, const belayi_call_made *call)
         [BELAYI_CALL_BEGIN] = "begin",
         [BELAYI_CALL_COMMIT] = "commit",
         [BELAYI_CALL_ROLLBACK] = "rollback",
+        [BELAYI_CALL_OUTCOME] = "outcome",
         [BELAYI_CALL_SAVEPOINT] = "savepoint",
         [BELAYI_CALL_RELEASE] = "release",
         [BELAYI_CALL_ROLLBACK_TO] = "rollback_to",

@@ -15,7 +15,8 @@
  *   - it returns BELAY_OK and leaves *error untouched, or returns a code and has
  *     filled *error (which may be full of anything before): start with
  *     an assignment of zeros;
- *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there;
+ *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there; it is
+ *     BELAY_WORK_PARTLY where the transaction turns out to have been committed by a statement;
  *   - it obeys conn->limits, and gives BELAY_TIMEOUT or BELAY_LOCK_TIMEOUT when
  *     one has passed.
  */
@@ -40,7 +41,9 @@ enum {
     BELAY_CAN_TRANSACT_DDL = 1 << 0, /* DDL is part of a transaction and rolls back with it */
     BELAY_CAN_ELIDE = 1 << 1,        /* a failed statement is undone by itself: see `self_contained` */
     BELAY_HAS_ONE_WRITER = 1 << 2,   /* one writing transaction at a time for the whole database */
-    BELAY_LOCKS_WHOLE = 1 << 3       /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
+    BELAY_LOCKS_WHOLE = 1 << 3,      /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
+    BELAY_CAN_STAND_ALONE = 1 << 4   /* a statement that is run where no transaction is open is one by itself, with the
+                                        same meaning, and that saves a trip */
 };
 
 /* Limits on what a call may wait for; set by the caller before each call. */
@@ -53,6 +56,13 @@ typedef struct belay_driver belay_driver;
 struct belayi_sql_rules;
 struct belayi_sql;
 
+/* What a statement did. */
+typedef struct belay_effect {
+    int64_t changes;  /* rows matched by an INSERT, UPDATE or DELETE; else 0 */
+    int64_t last_id;  /* the key that the last INSERT generated; these two change with an INSERT only */
+    bool has_last_id; /* it can be told */
+} belay_effect;
+
 /* A connection. A driver's own connection struct begins with one. */
 typedef struct belay_conn {
     const belay_driver *driver; /* whose slots the layers above call. Not for the driver itself: while a test makes
@@ -62,6 +72,13 @@ typedef struct belay_conn {
     belay_limits limits;
     int64_t waited_ns; /* the driver adds the time that it waited for locks, where it knows; the caller sets it to 0 */
     int round_trips;   /* and how often it waited for an answer of a server */
+
+    /* The queue: see `queue`. All are the driver's to set, but for `effect`, which the caller fills before the first
+       statement is queued. */
+    unsigned queued;     /* statements that are in it */
+    unsigned failed;     /* which of them failed, from 1, when `drain` or `commit` did; 0: none of them */
+    bool queue_is_full;  /* it is to be drained before more is queued */
+    belay_effect effect; /* of the last queued statement that was done */
 } belay_conn;
 
 /* A prepared statement. A driver's own struct begins with one. Its memory is the driver's. */
@@ -70,13 +87,6 @@ typedef struct belay_statement {
     bool writes; /* it may change the database */
     int columns; /* of the rows that it gives; 0: none. May change at `start`, when the schema did */
 } belay_statement;
-
-/* What a statement did. */
-typedef struct belay_effect {
-    int64_t changes;  /* rows matched by an INSERT, UPDATE or DELETE; else 0 */
-    int64_t last_id;  /* the key that the last INSERT generated; these two change with an INSERT only */
-    bool has_last_id; /* it can be told */
-} belay_effect;
 
 /* How a transaction begins. */
 typedef struct belay_begin_options {
@@ -92,6 +102,11 @@ typedef enum belay_transaction_status {
     BELAY_TRANSACTION_FAILED, /* one is, and only takes a rollback (PostgreSQL) */
     BELAY_TRANSACTION_LOST    /* the connection is of no use any more */
 } belay_transaction_status;
+
+/* Names one transaction for good. The words are the driver's own. */
+typedef struct belay_token {
+    uint64_t words[4];
+} belay_token;
 
 typedef enum belay_step { BELAY_STEP_ROW, BELAY_STEP_DONE, BELAY_STEP_ERROR } belay_step;
 
@@ -144,6 +159,10 @@ struct belay_driver {
     /* Asks the engine. Sends nothing where the client knows for sure. */
     belay_transaction_status (*status)(belay_conn *conn);
 
+    /* Whether the other side has hung up while nothing was under way: looks, and waits for nothing. NULL: there is no
+       other side. */
+    bool (*hung_up)(belay_conn *conn);
+
     /* What isolation is in force. */
     belay_code (*isolation)(belay_conn *conn, belay_level *out_level, belay_error *error);
 
@@ -154,7 +173,8 @@ struct belay_driver {
 
     /* Commits. A refusal that time may cure (busy) is tried again within the limits. After a failure `status`
        tells: OPEN or FAILED: nothing was committed, roll back; NONE: the engine rolled back on its own; where nobody
-       can know, error->outcome is BELAY_WORK_UNKNOWN. */
+       can know, error->outcome is BELAY_WORK_UNKNOWN. What is queued is done before it; conn->failed tells when that
+       failed, and then nothing was committed. The queue is empty afterwards. */
     belay_code (*commit)(belay_conn *conn, belay_error *error);
 
     /* Checks the constraints that wait for the commit, as the commit would; they wait again afterwards. A transaction
@@ -165,6 +185,14 @@ struct belay_driver {
        it then. Never obeys a deadline. After a failure the connection is closed by the caller. With the outcome
        BELAY_WORK_PARTLY it was rolled back, but not all that was written is undone. */
     belay_code (*rollback)(belay_conn *conn, belay_error *error);
+
+    /* What became of a commit whose outcome is unknown can be asked on another connection: these two, or NULL and NULL
+       where the engine can't say. identify copies what names the transaction that commit has just left so; it sends
+       nothing, and is false when that is not known. */
+    bool (*identify)(belay_conn *conn, belay_token *out_token);
+    /* BELAY_WORK_COMMITTED and BELAY_WORK_ROLLED_BACK are for good; BELAY_WORK_OPEN: it may still become either. Where
+       nobody can say any more, or not here, it fails with BELAY_UNSUPPORTED, and the message says why. */
+    belay_code (*outcome)(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome, belay_error *error);
 
     /* Savepoints have numbers, from 1: the n-th that is set now. The driver makes names of them. */
     belay_code (*savepoint)(belay_conn *conn, unsigned number, belay_error *error);
@@ -195,6 +223,20 @@ struct belay_driver {
     void (*finish)(belay_statement *statement);
     /* Borrowed until finish. Called between start and finish. */
     const char *(*column_name)(belay_statement *statement, int column);
+
+    /* -- the queue: both or neither; NULL where nothing is saved by it ---------------------------------- */
+
+    /* Puts one run of the statement behind what is queued, instead of `execute`: rows are discarded, the values are
+       copied. Inside a transaction. Waits for nothing. After a failure this run is not queued; what was before it is.
+       While something is queued, the caller calls no other slot but `queue`, `savepoint` (which takes its place behind
+       what is queued), `prepare`, `drain`, `commit` (which takes along what is queued), `status`, and `close` or
+       `disown`: it drains first. */
+    belay_code (*queue)(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
+
+    /* Waits until all that is queued is done, or one of it has failed: then what was behind that, savepoints too, was
+       not done, conn->failed tells which it was, and `status` how the transaction stands, as after `execute`. The queue
+       is empty afterwards, whatever came. */
+    belay_code (*drain)(belay_conn *conn, belay_error *error);
 };
 
 BELAYI_END_C

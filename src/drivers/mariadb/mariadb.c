@@ -26,7 +26,7 @@ enum {
 const belay_driver belayi_driver_mariadb = {
     .abi = BELAY_DRIVER_ABI,
     .name = "mariadb",
-    .capabilities = 0,
+    .capabilities = BELAY_CAN_STAND_ALONE,
     .levels = ALL_LEVELS,
     .epoch_seconds = "UNIX_TIMESTAMP()",
     .insert_new = "INSERT IGNORE INTO",
@@ -43,6 +43,7 @@ const belay_driver belayi_driver_mariadb = {
     .disown = belayi_mariadb_disown,
     .native = belayi_mariadb_native,
     .status = belayi_mariadb_status,
+    .hung_up = belayi_mariadb_hung_up_idle,
     .isolation = belayi_mariadb_isolation,
     .begin = belayi_mariadb_begin,
     .commit = belayi_mariadb_commit,

@@ -56,6 +56,12 @@ bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn)
     return poll(&fd, 1, 0) != 0;
 }
 
+bool belayi_mariadb_hung_up_idle(belay_conn *base)
+{
+    const belayi_mariadb_conn *conn = (const belayi_mariadb_conn *)base;
+    return !conn->adopted && (conn->lost || !conn->db || belayi_mariadb_hung_up(conn));
+}
+
 /* What the library is told of a wait that was ended: its call fails then. */
 static int give_up(MYSQL *mysql)
 {
@@ -194,6 +200,14 @@ int belayi_mariadb_query(belayi_mariadb_conn *conn, const char *text, size_t siz
         return mysql_real_query(conn->db, text, (unsigned long)size);
     int asked = mysql_real_query_start(&result, conn->db, text, (unsigned long)size);
     WAIT_OUT(conn, asked, mysql_real_query, result, conn->db);
+    return result;
+}
+
+int belayi_mariadb_send(belayi_mariadb_conn *conn, const char *text, size_t size)
+{
+    int result;
+    int asked = mysql_send_query_start(&result, conn->db, text, (unsigned long)size);
+    WAIT_OUT(conn, asked, mysql_send_query, result, conn->db);
     return result;
 }
 

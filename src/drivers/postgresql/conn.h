@@ -8,7 +8,7 @@
  *
  * Invariants:
  *   - between two calls libpq is not in pipeline mode and nothing is under way,
- *     but for a statement between start and finish.
+ *     but for a statement between start and finish, and while statements are queued.
  *   - owed are, in this order: BEGIN; the release of savepoint `release` and all
  *     above it; the savepoints from `first` on, `count` of them. Where something
  *     is owed, no statement has failed since.
@@ -51,7 +51,23 @@ typedef struct belayi_pg_owed {
     unsigned first, count; /* savepoints to be set */
 } belayi_pg_owed;
 
-enum { BELAYI_PG_UNKNOWN = -1 };
+enum { BELAYI_PG_UNKNOWN = -1, BELAYI_PG_QUEUE_MOST = 1024, BELAYI_PG_QUEUE_BYTES = 1 << 20 };
+
+/* Which server answers: its system, its timeline, and since when it has not crashed. Zeros: not known. */
+typedef struct belayi_pg_server {
+    uint64_t system, timeline, since_us;
+} belayi_pg_server;
+
+/* What names the open transaction, and what is needed to learn it: see outcome.c. */
+typedef struct belayi_pg_identity {
+    belayi_pg_server server;
+    uint64_t number;     /* of the open transaction; 0: not known */
+    bool wrote_nothing;  /* it has none: behind its last statement the server said so */
+    bool read_only;      /* it began so */
+    bool server_asked;   /* once a connection */
+    unsigned name;       /* of the prepared question for the number; 0: none */
+    unsigned generation; /* in which it was prepared */
+} belayi_pg_identity;
 
 typedef struct belayi_pg_conn {
     belay_conn base;
@@ -73,6 +89,11 @@ typedef struct belayi_pg_conn {
     bool was_blocking;   /* what libpq is to go back to */
     bool in_transaction; /* it runs inside one */
 
+    /* The queue: what is known of its statements. */
+    unsigned short queue_ahead[BELAYI_PG_QUEUE_MOST]; /* commands before the n-th, since the one before it */
+    size_t queue_bytes;                               /* of their values */
+    unsigned queue_names;                             /* `names`, when it took off */
+
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
     int lock_now;     /* in force */
@@ -82,6 +103,8 @@ typedef struct belayi_pg_conn {
     unsigned generation; /* of the schema, as far as it is known: older statements are prepared again */
     unsigned *garbage;   /* names that nobody uses any more */
     size_t garbage_count, garbage_room;
+
+    belayi_pg_identity identity;
 
     belay_error late; /* of a statement that was left half-way: the next call tells it */
 
@@ -99,6 +122,7 @@ void belayi_pg_close(belay_conn *conn);
 void belayi_pg_disown(belay_conn *conn);
 void *belayi_pg_native(belay_conn *conn);
 belay_transaction_status belayi_pg_status(belay_conn *conn);
+bool belayi_pg_hung_up(belay_conn *conn);
 belay_code belayi_pg_isolation(belay_conn *conn, belay_level *out_level, belay_error *error);
 
 /* At least `size` bytes, until the next call of this. NULL without memory. */
@@ -111,6 +135,12 @@ belay_code belayi_pg_take_off(belayi_pg_conn *conn, belay_error *error);
 
 /* Notes that one more command was queued before the one that matters, or that it could not be. */
 belay_code belayi_pg_note_ahead(belayi_pg_conn *conn, int queued, belay_error *error);
+
+/* The same for the command that matters. */
+belay_code belayi_pg_note_queued(belayi_pg_conn *conn, int queued, belay_error *error);
+
+/* Sends what is owed, in a flight that has taken off before. */
+belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error);
 
 /* Ends the flight with its Sync, after the command that matters was queued, with what libpq said of that. */
 belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error);
@@ -130,6 +160,12 @@ belay_code belayi_pg_command(belayi_pg_conn *conn, const char *text, char tag[32
 
 /* The same without a time limit of the caller's: for what goes back. */
 belay_code belayi_pg_command_back(belayi_pg_conn *conn, const char *text, belay_error *error);
+
+/* The same behind what is queued, and for that too. */
+belay_code belayi_pg_command_behind(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error);
+
+/* Flies one query with what is owed, and gives the result that has its rows, which the caller clears. */
+belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **out_result, belay_error *error);
 
 /* Sends what is owed, now. */
 belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error);
@@ -171,12 +207,35 @@ belay_code belayi_pg_savepoint(belay_conn *conn, unsigned number, belay_error *e
 belay_code belayi_pg_release(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
 
+/* ---- What became of a commit: outcome.c ------------------------------------------------------------- */
+
+/* A flight takes off between transactions: forgets the last one's number, and asks along, once a connection, what is
+   needed to learn the next one's. */
+belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error);
+
+/* Asks along for the number of the transaction, behind a statement that writes, when it isn't known. What libpq said
+   of queueing that. `may_deallocate`: the statement may make the server forget what was prepared. */
+int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate);
+
+/* A result was read that nobody else takes: perhaps it is an answer to these. */
+void belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result);
+
+/* Whether it is certain, whatever COMMIT came to, that there is nothing to be kept. */
+bool belayi_pg_keeps_nothing(const belayi_pg_conn *conn);
+
+bool belayi_pg_identify(belay_conn *conn, belay_token *out_token);
+belay_code belayi_pg_outcome(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome,
+                             belay_error *error);
+
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
+
+typedef struct belayi_pg_parameters belayi_pg_parameters;
 
 typedef struct belayi_pg_statement {
     belay_statement base;
     char *text;
     unsigned parameters;
+    bool is_other;       /* no SELECT, INSERT, UPDATE or DELETE: it may do anything */
     unsigned name;       /* 0: not prepared */
     unsigned generation; /* of the schema, when it was prepared */
     Oid *types;          /* that it was prepared with; 0: the server's guess */
@@ -184,8 +243,7 @@ typedef struct belayi_pg_statement {
     PGresult *row;       /* a later row */
     bool waiting;        /* the row in `first` was not read yet */
     bool ended;          /* all was read, and `effect` is known */
-    belay_effect effect;
-    bool inserted; /* `effect` is of an INSERT */
+    belay_effect effect; /* has_last_id: it is of no INSERT */
 } belayi_pg_statement;
 
 belay_code belayi_pg_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
@@ -198,14 +256,34 @@ belay_step belayi_pg_step(belay_statement *statement, belay_value *cells, belay_
 void belayi_pg_finish(belay_statement *statement);
 const char *belayi_pg_column_name(belay_statement *statement, int column);
 
+/* Looks at the values of a run and writes them as libpq takes them. */
+belay_code belayi_pg_check_run(belayi_pg_statement *, size_t n, const belay_value *values, belayi_pg_parameters *out,
+                               belay_error *error);
+
+/* Queues a run, and before it the preparing where that is needed, in a flight that has taken off. */
+belay_code belayi_pg_add_run(belayi_pg_statement *, size_t n, const belay_value *values, const belayi_pg_parameters *,
+                             belay_error *error);
+
+/* Reads what a statement did from its result. */
+void belayi_pg_note_effect(belayi_pg_conn *conn, PGresult *result, belay_effect *effect);
+
+/* ---- The queue: queue.c ----------------------------------------------------------------------------------- */
+
+belay_code belayi_pg_queue(belay_statement *statement, size_t n, const belay_value *values, belay_error *error);
+belay_code belayi_pg_drain(belay_conn *conn, belay_error *error);
+
+/* Reads the results of the `count` statements that were queued, up to the first failure. On failure the flight has
+ * landed. */
+belay_code belayi_pg_read_queue(belayi_pg_conn *conn, unsigned count, belay_error *error);
+
 /* ---- Values: values.c ------------------------------------------------------------------------------------- */
 
 /* The parameters of one run, as libpq takes them; in the scratch of the connection. */
-typedef struct belayi_pg_parameters {
+struct belayi_pg_parameters {
     const char **texts;
     int *lengths;
     int *formats;
-} belayi_pg_parameters;
+};
 
 /* BELAY_DATA, BELAY_MISUSE, BELAY_NO_MEMORY. */
 belay_code belayi_pg_write_parameters(belayi_pg_conn *conn, size_t n, const belay_value *values,

@@ -30,11 +30,12 @@ static belay_code finish_connecting(belayi_pg_conn *conn, int64_t deadline_ns, b
     return belayi_pg_fail_connect(conn->pg, error);
 }
 
-/* The default one writes to stderr. */
-static void ignore_notice(void *arg, const PGresult *result)
+/* The default one writes to stderr. What the server says when it ends an idle connection comes here too. */
+static void take_notice(void *arg, const PGresult *result)
 {
-    (void)arg;
-    (void)result;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity && strcmp(severity, "FATAL") == 0)
+        ((belayi_pg_conn *)arg)->lost = true;
 }
 
 static belay_code connect_native(belayi_pg_conn *conn, belay_error *error)
@@ -48,7 +49,7 @@ static belay_code connect_native(belayi_pg_conn *conn, belay_error *error)
     if (!conn->pg)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
     PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* the only way to the SQLSTATE of a refused connection */
-    PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
+    PQsetNoticeReceiver(conn->pg, take_notice, conn);
     return finish_connecting(conn, end, error);
 }
 
@@ -165,6 +166,17 @@ belay_transaction_status belayi_pg_status(belay_conn *base)
     return BELAY_TRANSACTION_LOST;
 }
 
+/* What lies there need not be a farewell: notices and changed settings come at any time. */
+bool belayi_pg_hung_up(belay_conn *base)
+{
+    belayi_pg_conn *conn = (belayi_pg_conn *)base;
+    while (!conn->lost && belayi_pg_heard(conn->pg)) {
+        conn->lost = !PQconsumeInput(conn->pg);
+        PQisBusy(conn->pg); /* reads what has arrived */
+    }
+    return belayi_pg_status(base) == BELAY_TRANSACTION_LOST;
+}
+
 static belay_level find_level(const char *name)
 {
     return strcmp(name, "serializable") == 0      ? BELAY_SERIALIZABLE
@@ -175,22 +187,10 @@ static belay_level find_level(const char *name)
 
 belay_code belayi_pg_isolation(belay_conn *base, belay_level *out_level, belay_error *error)
 {
-    belayi_pg_conn *conn = (belayi_pg_conn *)base;
     PGresult *result;
-    belay_code code = belayi_pg_take_off(conn, error);
-    if (code == BELAY_OK)
-        code = belayi_pg_launch(
-            conn, PQsendQueryParams(conn->pg, "SHOW transaction_isolation", 0, NULL, NULL, NULL, NULL, 0), error);
-    if (code == BELAY_OK)
-        code = belayi_pg_read_ahead(conn, error);
-    do {
-        if (code == BELAY_OK)
-            code = belayi_pg_receive(conn, &result, error);
-        if (code != BELAY_OK)
-            return code;
-        if (result && PQntuples(result) == 1)
-            *out_level = find_level(PQgetvalue(result, 0, 0));
-        PQclear(result);
-    } while (result);
-    return belayi_pg_land(conn, error);
+    belay_code code = belayi_pg_query((belayi_pg_conn *)base, "SHOW transaction_isolation", &result, error);
+    if (code == BELAY_OK && PQntuples(result) == 1)
+        *out_level = find_level(PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return code;
 }

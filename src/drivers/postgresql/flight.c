@@ -58,12 +58,15 @@ static belay_code enter(belayi_pg_conn *conn, bool unbounded, belay_error *error
     return BELAY_OK;
 }
 
+belay_code belayi_pg_note_queued(belayi_pg_conn *conn, int queued, belay_error *error)
+{
+    return queued ? BELAY_OK : crash(conn, error);
+}
+
 belay_code belayi_pg_note_ahead(belayi_pg_conn *conn, int queued, belay_error *error)
 {
-    if (!queued)
-        return crash(conn, error);
-    conn->ahead++;
-    return BELAY_OK;
+    conn->ahead += queued != 0;
+    return belayi_pg_note_queued(conn, queued, error);
 }
 
 static int queue_text(belayi_pg_conn *conn, const char *text)
@@ -116,17 +119,23 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
 {
     enum { AT_MOST = 32 };
     belay_code code = BELAY_OK;
-    for (int i = 0; i < AT_MOST && code == BELAY_OK && conn->garbage_count > 0; i++)
+    for (int i = 0; i < AT_MOST && code == BELAY_OK && conn->garbage_count > 0; i++) {
         code = add_numbered(conn, "DEALLOCATE", conn->garbage[--conn->garbage_count], error);
+        if (code == BELAY_OK)
+            code = add_sync(conn, error); /* it may be there no more: that must not fail the next */
+    }
+    int forgotten = conn->ahead;
     if (code == BELAY_OK && wanted_lock_timeout(conn) != conn->lock_session) {
         code = add_lock_timeout(conn, "SESSION", error);
         conn->lock_session = conn->lock_now;
     }
+    if (code == BELAY_OK)
+        code = belayi_pg_identity_prepare(conn, error);
     conn->harmless = conn->ahead;
-    return code == BELAY_OK && conn->ahead > 0 ? add_sync(conn, error) : code;
+    return code == BELAY_OK && conn->ahead > forgotten ? add_sync(conn, error) : code;
 }
 
-static belay_code add_owed(belayi_pg_conn *conn, belay_error *error)
+belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error)
 {
     const belayi_pg_owed *owed = &conn->owed;
     belay_code code = owed->begin[0] ? add_text(conn, owed->begin, error) : BELAY_OK;
@@ -144,9 +153,10 @@ static belay_code add_owed(belayi_pg_conn *conn, belay_error *error)
 belay_code belayi_pg_take_off(belayi_pg_conn *conn, belay_error *error)
 {
     belay_code code = enter(conn, false, error);
+    conn->identity.wrote_nothing = false;
     if (code == BELAY_OK && !conn->in_transaction && !conn->adopted)
         code = add_for_session(conn, error);
-    return code == BELAY_OK ? add_owed(conn, error) : code;
+    return code == BELAY_OK ? belayi_pg_add_owed(conn, error) : code;
 }
 
 belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error)
@@ -229,6 +239,7 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
         if (is_failure(result) && conn->harmless == 0)
             return fail_flight(conn, result, error);
         is_sync(conn, result);
+        belayi_pg_identity_note(conn, result);
         PQclear(result);
     }
     return BELAY_OK;
@@ -288,6 +299,7 @@ static bool land_further(belayi_pg_conn *conn, int *nothings, belay_code *code, 
     if (result && !is_sync(conn, result) && is_failure(result) && *code == BELAY_OK)
         *code = belayi_pg_fail(conn, result, error);
     *nothings = result ? 0 : *nothings + 1;
+    belayi_pg_identity_note(conn, result);
     PQclear(result);
     return !conn->lost;
 }
@@ -330,6 +342,18 @@ static belay_code fly_command(belayi_pg_conn *conn, const char *text, bool unbou
     return code == BELAY_OK ? finish_command(conn, tag, error) : code;
 }
 
+belay_code belayi_pg_command_behind(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error)
+{
+    unsigned count = conn->base.queued;
+    tag[0] = '\0';
+    conn->base.queued = 0;
+    conn->base.queue_is_full = false;
+    belay_code code = belayi_pg_launch(conn, queue_text(conn, text), error);
+    if (code == BELAY_OK)
+        code = belayi_pg_read_queue(conn, count, error);
+    return code == BELAY_OK ? finish_command(conn, tag, error) : code;
+}
+
 belay_code belayi_pg_command(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error)
 {
     return fly_command(conn, text, false, tag, error);
@@ -339,6 +363,28 @@ belay_code belayi_pg_command_back(belayi_pg_conn *conn, const char *text, belay_
 {
     char ignored[32];
     return fly_command(conn, text, true, ignored, error);
+}
+
+belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **out_result, belay_error *error)
+{
+    PGresult *more = NULL;
+    *out_result = NULL;
+    belay_code code = belayi_pg_take_off(conn, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_launch(conn, queue_text(conn, text), error);
+    if (code == BELAY_OK)
+        code = belayi_pg_read_ahead(conn, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_receive(conn, out_result, error);
+    while (code == BELAY_OK && *out_result && (code = belayi_pg_receive(conn, &more, error)) == BELAY_OK && more)
+        PQclear(more);
+    if (code == BELAY_OK)
+        code = belayi_pg_land(conn, error);
+    if (code == BELAY_OK)
+        return code;
+    PQclear(*out_result);
+    *out_result = NULL;
+    return code;
 }
 
 belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error)

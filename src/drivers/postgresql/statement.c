@@ -50,6 +50,7 @@ belay_code belayi_pg_prepare(belay_conn *base, const belayi_sql *sql, belay_stat
     /* What a SELECT does besides, the server itself refuses where only reading is allowed. */
     s->base = (belay_statement){base, sql->kind != BELAYI_SQL_SELECT, 0};
     s->parameters = sql->parameters;
+    s->is_other = sql->kind == BELAYI_SQL_OTHER;
     *out_statement = &s->base;
     return BELAY_OK;
 }
@@ -119,19 +120,30 @@ static belay_code send_prepare(belayi_pg_statement *s, size_t n, const belay_val
     return belayi_pg_note_ahead(conn, PQsendPrepare(conn->pg, name, s->text, (int)n, s->types), error);
 }
 
-static belay_code send(belayi_pg_statement *s, size_t n, const belay_value *values,
-                       const belayi_pg_parameters *parameters, belay_error *error)
+belay_code belayi_pg_add_run(belayi_pg_statement *s, size_t n, const belay_value *values,
+                             const belayi_pg_parameters *parameters, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
     char name[32];
-    belay_code code = belayi_pg_take_off(conn, error);
-    if (code == BELAY_OK && !is_prepared(s, n, values))
-        code = send_prepare(s, n, values, error);
+    belay_code code = is_prepared(s, n, values) ? BELAY_OK : send_prepare(s, n, values, error);
     if (code != BELAY_OK)
         return code;
     write_name(s->name, name);
     int queued =
         PQsendQueryPrepared(conn->pg, name, (int)n, parameters->texts, parameters->lengths, parameters->formats, 0);
+    return belayi_pg_note_queued(conn, queued, error);
+}
+
+static belay_code send(belayi_pg_statement *s, size_t n, const belay_value *values,
+                       const belayi_pg_parameters *parameters, belay_error *error)
+{
+    belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
+    belay_code code = belayi_pg_take_off(conn, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_add_run(s, n, values, parameters, error);
+    if (code != BELAY_OK)
+        return code;
+    int queued = s->base.writes ? belayi_pg_identity_ask(conn, s->is_other) : 1;
     return belayi_pg_launch(conn, queued, error);
 }
 
@@ -171,14 +183,20 @@ static bool undo_flight(belayi_pg_conn *conn, const belayi_pg_owed *took, bool w
     return true;
 }
 
+belay_code belayi_pg_check_run(belayi_pg_statement *s, size_t n, const belay_value *values, belayi_pg_parameters *out,
+                               belay_error *error)
+{
+    if (n != s->parameters)
+        return belayi_report(error, BELAY_MISUSE, "the statement has %u parameters, and %zu values were given",
+                             s->parameters, n);
+    return belayi_pg_write_parameters((belayi_pg_conn *)s->base.conn, n, values, out, error);
+}
+
 static belay_code fly(belayi_pg_statement *s, size_t n, const belay_value *values, bool rows, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
     belayi_pg_parameters parameters;
-    if (n != s->parameters)
-        return belayi_report(error, BELAY_MISUSE, "the statement has %u parameters, and %zu values were given",
-                             s->parameters, n);
-    belay_code code = belayi_pg_write_parameters(conn, n, values, &parameters, error);
+    belay_code code = belayi_pg_check_run(s, n, values, &parameters, error);
     for (int attempt = 1; code == BELAY_OK; attempt++) {
         belayi_pg_owed took = conn->owed;
         bool was_inside = belayi_pg_status(&conn->base) != BELAY_TRANSACTION_NONE;
@@ -204,25 +222,30 @@ static bool begins_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-static void note_effect(belayi_pg_statement *s, PGresult *result)
+void belayi_pg_note_effect(belayi_pg_conn *conn, PGresult *result, belay_effect *effect)
 {
     static const char *const counted[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE "};
     static const char *const unsettling[] = {"ALTER", "CREATE", "DROP", "DISCARD", "DEALLOCATE"};
     const char *tag = PQcmdStatus(result);
     for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
         if (begins_with(tag, counted[i]))
-            s->effect.changes = strtoll(PQcmdTuples(result), NULL, 10);
+            effect->changes = strtoll(PQcmdTuples(result), NULL, 10);
     for (size_t i = 0; i < sizeof unsettling / sizeof unsettling[0]; i++)
         if (begins_with(tag, unsettling[i]))
-            ((belayi_pg_conn *)s->base.conn)->generation++;
-    s->inserted |= begins_with(tag, "INSERT ");
+            conn->generation++;
+    if (begins_with(tag, "INSERT "))
+        effect->has_last_id = false; /* there is no such thing here: RETURNING tells */
+}
+
+static void note_effect(belayi_pg_statement *s, PGresult *result)
+{
+    belayi_pg_note_effect((belayi_pg_conn *)s->base.conn, result, &s->effect);
 }
 
 static void tell_effect(const belayi_pg_statement *s, belay_effect *effect)
 {
     effect->changes = s->effect.changes;
-    if (s->inserted)
-        effect->has_last_id = false; /* there is no such thing here: RETURNING tells */
+    effect->has_last_id &= s->effect.has_last_id;
 }
 
 /* Reads what is behind the last row, and ends the flight. */
@@ -235,13 +258,17 @@ static belay_code end_run(belayi_pg_statement *s, belay_error *error)
         code = belayi_pg_receive(conn, &more, error);
         PQclear(more);
     } while (code == BELAY_OK && more);
-    return code == BELAY_OK ? belayi_pg_land(conn, error) : code;
+    if (code == BELAY_OK)
+        code = belayi_pg_land(conn, error);
+    if (code != BELAY_OK && belayi_pg_is_stale(error))
+        conn->generation++; /* what rode behind the statement was */
+    return code;
 }
 
 static void forget_run(belayi_pg_statement *s)
 {
-    s->effect = (belay_effect){0};
-    s->inserted = s->ended = s->waiting = false;
+    s->effect = (belay_effect){.has_last_id = true};
+    s->ended = s->waiting = false;
     s->first = s->row = NULL;
 }
 

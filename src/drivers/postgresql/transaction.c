@@ -36,7 +36,10 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
     if (belayi_pg_status(base) == BELAY_TRANSACTION_LOST)
         return belayi_pg_fail_link(conn, error);
     belayi_pg_owe_nothing(conn);
+    if (conn->lent)
+        conn->identity.name = 0; /* the program may have deallocated it, or anything */
     conn->lent = false;
+    conn->identity.read_only = options->read_only;
     snprintf(conn->owed.begin, sizeof conn->owed.begin, "BEGIN%s%s%s", level_words[options->isolation],
              options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
     belay_code code = settle_if_shared(conn, error);
@@ -46,14 +49,6 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
 }
 
 /* ---- Commit and rollback --------------------------------------------------------------------------- */
-
-/* When the server hung up before, COMMIT never leaves: then it is certain that nothing was committed. */
-static bool hung_up(belayi_pg_conn *conn)
-{
-    while (!conn->lost && belayi_pg_heard(conn->pg))
-        conn->lost = !PQconsumeInput(conn->pg);
-    return conn->lost;
-}
 
 static bool outcome_is_unknown(const belayi_pg_conn *conn, const belay_error *error)
 {
@@ -68,23 +63,46 @@ static belay_code report_not_committed(const char *tag, belay_error *error)
     return error->code;
 }
 
+/* The server itself has said what failed; a link that breaks has no such word. */
+static bool was_told(const belay_error *error)
+{
+    return error->sqlstate[0] != '\0' && strncmp(error->sqlstate, "08", 2) != 0;
+}
+
+/* COMMIT behind what is queued. When a statement before it failed, it was skipped. */
+static belay_code commit_queue(belayi_pg_conn *conn, char tag[32], belay_error *error)
+{
+    if (conn->base.queued == 0)
+        return belayi_pg_command(conn, "COMMIT", tag, error);
+    belay_code code = belayi_pg_command_behind(conn, "COMMIT", tag, error);
+    if (conn->base.failed > 0 && conn->lost && !was_told(error))
+        conn->base.failed = 0; /* COMMIT may have been reached, and its answer is lost with that of this one */
+    return code;
+}
+
 belay_code belayi_pg_commit(belay_conn *base, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)base;
     char tag[32];
     bool empty = conn->owed.begin[0] != '\0';
+    base->failed = 0;
     belayi_pg_owe_nothing(conn);
     if (empty)
         return BELAY_OK;
-    if (belayi_pg_status(base) == BELAY_TRANSACTION_LOST || hung_up(conn))
+    /* When the server hung up before, COMMIT never leaves: then it is certain that nothing was committed. */
+    if (belayi_pg_hung_up(base)) {
+        base->queued = base->failed = 0;
         return belayi_pg_fail_link(conn, error);
+    }
     int trips = base->round_trips;
-    belay_code code = belayi_pg_command(conn, "COMMIT", tag, error);
+    belay_code code = commit_queue(conn, tag, error);
+    if (base->failed > 0)
+        return code;
     if (strcmp(tag, "COMMIT") == 0)
         return BELAY_OK; /* whatever became of the connection then */
     if (code == BELAY_OK)
         return report_not_committed(tag, error);
-    if (base->round_trips > trips && outcome_is_unknown(conn, error))
+    if (base->round_trips > trips && outcome_is_unknown(conn, error) && !belayi_pg_keeps_nothing(conn))
         error->outcome = BELAY_WORK_UNKNOWN;
     return code;
 }

@@ -58,6 +58,17 @@ static void the_lock_limit_holds_after_going_back_and_for_the_next_transaction(v
     rig_must_rollback(&r, other);
 }
 
+/* A text that was never prepared is forgotten at the server too, which that refuses: nothing else may fail with it. */
+static void the_lock_limit_holds_after_a_statement_that_was_never_prepared(void **state)
+{
+    (void)state;
+    hold_row(other);
+    assert_int_equal(rig_run(&r, conn, "SELEC"), BELAY_SYNTAX);
+    rig_limit(conn, 50, 2000);
+    assert_int_equal(rig_run(&r, conn, "UPDATE t SET note = 'x' WHERE id = 1"), BELAY_LOCK_TIMEOUT);
+    rig_must_rollback(&r, other);
+}
+
 static void a_limit_that_stays_the_same_costs_no_command(void **state)
 {
     (void)state;
@@ -176,6 +187,7 @@ int main(void)
         T(a_lock_is_waited_for_until_the_limit),
         T(a_lock_that_is_not_waited_for_is_busy),
         T(the_lock_limit_holds_after_going_back_and_for_the_next_transaction),
+        T(the_lock_limit_holds_after_a_statement_that_was_never_prepared),
         T(a_limit_that_stays_the_same_costs_no_command),
         T(a_statement_ends_at_the_deadline_and_the_connection_lives),
         T(a_cancel_never_hits_a_later_statement),

@@ -141,6 +141,55 @@ static void a_connection_that_is_too_old_is_closed_when_it_comes_back(void **sta
     belay_close(db);
 }
 
+static void a_connection_that_grew_too_old_while_it_was_idle_is_not_lent_again(void **state)
+{
+    (void)state;
+    belay_error error;
+    belay_db *db = open_db(BELAY_DB_OPTIONS(.pool_max_age_ms = 200));
+    belayi_pool_take_back(&db->pool, lend(db, &error), true);
+    assert_int_equal(fake.open_connections, 1);
+    belayi_clock_sleep_until(belayi_clock_after(250));
+    fake_arm(&fake, 0, FAKE_ERROR, false);
+    belayi_pool_take_back(&db->pool, lend(db, &error), true);
+    assert_string_equal(fake.log, "open ");
+    assert_int_equal(fake.open_connections, 1);
+    belay_close(db);
+}
+
+static int dead; /* so many idle connections are found to be */
+
+static bool is_dead(belay_conn *conn)
+{
+    (void)conn;
+    return dead > 0 && dead-- > 0;
+}
+
+static void connections_that_were_hung_up_while_idle_are_never_lent(void **state)
+{
+    (void)state;
+    belay_error error;
+    belay_db *db = open_db(BELAY_DB_OPTIONS(.pool_size = 4));
+    belay_conn *conns[4];
+    for (int i = 0; i < 4; i++)
+        conns[i] = lend(db, &error);
+    for (int i = 0; i < 4; i++)
+        belayi_pool_take_back(&db->pool, conns[i], true);
+    fake.driver.hung_up = is_dead;
+    dead = 3;
+    conns[0] = lend(db, &error); /* the fourth */
+    assert_int_equal(fake.open_connections, 1);
+    dead = 1;
+    conns[1] = lend(db, &error); /* a new one is not asked */
+    assert_int_equal(fake.open_connections, 2);
+    assert_int_equal(dead, 1);
+    belayi_pool_take_back(&db->pool, conns[0], true);
+    belayi_pool_take_back(&db->pool, conns[1], true);
+    conns[0] = lend(db, &error);
+    assert_int_equal(fake.open_connections, 1);
+    belayi_pool_take_back(&db->pool, conns[0], true);
+    belay_close(db);
+}
+
 static void a_connection_that_comes_back_after_the_close_is_closed(void **state)
 {
     (void)state;
@@ -375,6 +424,8 @@ int main(void)
         TEST(a_full_pool_refuses_with_too_many_when_its_limit_has_passed),
         TEST(a_failed_attempt_to_connect_gives_its_place_back),
         TEST(a_connection_that_is_too_old_is_closed_when_it_comes_back),
+        TEST(a_connection_that_grew_too_old_while_it_was_idle_is_not_lent_again),
+        TEST(connections_that_were_hung_up_while_idle_are_never_lent),
         TEST(a_connection_that_comes_back_after_the_close_is_closed),
         TEST(a_rollback_that_fails_is_told_and_closes_the_connection_which_undoes_it),
         TEST(closing_the_idle_ones_leaves_the_lent_one),

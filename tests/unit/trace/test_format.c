@@ -93,15 +93,16 @@ static void the_largest_numbers_are_written_exactly(void **state)
 static void every_kind_has_its_name_and_other_numbers_have_a_question_mark(void **state)
 {
     (void)state;
-    enum { KINDS = BELAY_TRACE_WARNING + 1 };
+    enum { KINDS = BELAY_TRACE_OUTCOME + 1 };
     static const belay_trace_kind none[] = {(belay_trace_kind)KINDS, (belay_trace_kind)INT_MAX,
                                             (belay_trace_kind)UINT_MAX};
     belay_trace_event events[KINDS + 1];
     for (int i = 0; i <= KINDS; i++)
         events[i] = event_of((belay_trace_kind)i);
     write_events(lines_path, events, KINDS + 1);
-    assert_trace(lines_path, "[e['kind'] for e in events] == ['scope', 'begin', 'savepoint', 'statement', 'release',"
-                             " 'rollback to', 'commit', 'rollback', 'retry', 'wait', 'hook', 'warning', '?']");
+    assert_trace(lines_path,
+                 "[e['kind'] for e in events] == ['scope', 'begin', 'savepoint', 'statement', 'release',"
+                 " 'rollback to', 'commit', 'rollback', 'retry', 'wait', 'hook', 'warning', 'outcome', '?']");
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         assert_string_equal(belay_trace_kind_name(none[i]), "?");
 }

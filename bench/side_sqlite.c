@@ -1,5 +1,5 @@
 /*
- * scope_raw.c - the limit: sqlite3 itself, used as well as it can be.
+ * side_sqlite.c - the limit: sqlite3 itself, used as well as it can be.
  *
  * Every statement is prepared once, outside the measured time, with
  * SQLITE_PREPARE_PERSISTENT. The connection is opened with SQLITE_OPEN_NOMUTEX,
@@ -15,10 +15,7 @@
 
 #include <sqlite3.h>
 
-#include <stdlib.h>
-#include <string.h>
-
-static sqlite3 *db;
+static sqlite3 *db; /* one client: there is one writer at a time */
 
 static _Noreturn void die(void)
 {
@@ -76,33 +73,33 @@ static void open_database(const bench *b)
         execute(b->schema);
 }
 
-static void run_bare(bench *b)
+static void run_bare(bench_client *c)
 {
     sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT"), *row = prepare(BENCH_INSERT);
-    bench_start(b);
+    bench_start(c);
     run(begin);
-    for (size_t i = 0; i < b->count; i++)
-        insert(row, &b->items[i]);
+    for (size_t i = 0; i < c->count; i++)
+        insert(row, &c->items[i]);
     run(commit);
-    bench_stop(b);
+    bench_stop(c);
     sqlite3_finalize(begin);
     sqlite3_finalize(commit);
     sqlite3_finalize(row);
 }
 
-static void run_savepoint(bench *b)
+static void run_savepoint(bench_client *c)
 {
     sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT"), *row = prepare(BENCH_INSERT);
     sqlite3_stmt *savepoint = prepare("SAVEPOINT s"), *release = prepare("RELEASE s");
-    bench_start(b);
+    bench_start(c);
     run(begin);
-    for (size_t i = 0; i < b->count; i++) {
+    for (size_t i = 0; i < c->count; i++) {
         run(savepoint);
-        insert(row, &b->items[i]);
+        insert(row, &c->items[i]);
         run(release);
     }
     run(commit);
-    bench_stop(b);
+    bench_stop(c);
     sqlite3_finalize(begin);
     sqlite3_finalize(commit);
     sqlite3_finalize(row);
@@ -110,58 +107,47 @@ static void run_savepoint(bench *b)
     sqlite3_finalize(release);
 }
 
-static void run_empty(bench *b)
+static void run_empty(bench_client *c)
 {
     sqlite3_stmt *savepoint = prepare("SAVEPOINT s"), *release = prepare("RELEASE s");
     execute("BEGIN IMMEDIATE");
-    bench_start(b);
-    for (size_t i = 0; i < b->count; i++) {
+    bench_start(c);
+    for (size_t i = 0; i < c->count; i++) {
         run(savepoint);
         run(release);
     }
-    bench_stop(b);
+    bench_stop(c);
     execute("COMMIT");
     sqlite3_finalize(savepoint);
     sqlite3_finalize(release);
 }
 
-static void run_transfer(bench *b)
+static void run_transfer(bench_client *c)
 {
     sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");
     sqlite3_stmt *take = prepare(BENCH_TAKE), *give = prepare(BENCH_GIVE);
-    bench_start(b);
-    for (size_t i = 0; i < b->count; i++) {
-        const bench_transfer *t = &b->transfers[i];
+    bench_start(c);
+    for (size_t i = 0; i < c->count; i++) {
+        const bench_transfer *t = &c->transfers[i];
         run(begin);
         update(take, t->amount, t->from);
         update(give, t->amount, t->to);
         run(commit);
     }
-    bench_stop(b);
+    bench_stop(c);
     sqlite3_finalize(begin);
     sqlite3_finalize(commit);
     sqlite3_finalize(take);
     sqlite3_finalize(give);
 }
 
-static void report_setting(bench *b, const char *name, const char *sql)
+static void answer(void *connection, const char *sql, char *out, size_t room)
 {
+    (void)connection;
     sqlite3_stmt *statement = prepare(sql);
-    int rc = sqlite3_step(statement);
-    bench_report_setting(b, name, rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        snprintf(out, room, "%s", (const char *)sqlite3_column_text(statement, 0));
     sqlite3_finalize(statement);
-}
-
-static void report(bench *b)
-{
-    bench_report_begin(b, "raw");
-    for (size_t i = 0; bench_pragmas[i]; i++) {
-        char sql[64];
-        snprintf(sql, sizeof sql, "PRAGMA %s", bench_pragmas[i]);
-        report_setting(b, bench_pragmas[i], sql);
-    }
-    report_setting(b, "sqlite", "SELECT sqlite_version() || ' ' || sqlite_source_id()");
-    bench_report_end(b);
 }
 
 static void dump(const bench *b)
@@ -177,24 +163,30 @@ static void dump(const bench *b)
     fclose(file);
 }
 
+static void run_client(bench_client *c)
+{
+    const bench *b = c->run;
+    open_database(b);
+    if (bench_is(b, "bare"))
+        run_bare(c);
+    else if (bench_is(b, "savepoint"))
+        run_savepoint(c);
+    else if (bench_is(b, "empty"))
+        run_empty(c);
+    else if (bench_is(b, "transfer"))
+        run_transfer(c);
+    else
+        bench_die("no such mode", b->mode);
+    bench_report(c, "raw", answer, NULL);
+    dump(b);
+    sqlite3_close(db);
+}
+
 int main(int argc, char **argv)
 {
     bench b;
     bench_init(&b, argc, argv);
-    open_database(&b);
-    if (!strcmp(b.mode, "bare"))
-        run_bare(&b);
-    else if (!strcmp(b.mode, "savepoint"))
-        run_savepoint(&b);
-    else if (!strcmp(b.mode, "empty"))
-        run_empty(&b);
-    else if (!strcmp(b.mode, "transfer"))
-        run_transfer(&b);
-    else
-        bench_die("no such mode", b.mode);
-    report(&b);
-    dump(&b);
-    sqlite3_close(db);
+    bench_run(&b, run_client);
     bench_done(&b);
     return 0;
 }
