@@ -27,7 +27,7 @@ import harness  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 
-LIMIT, QUICK_LIMIT = {"sqlite": 330, "servers": 350}, 50
+LIMIT, QUICK_LIMIT = {"sqlite": 330, "servers": 350}, {"sqlite": 50, "servers": 150}
 
 
 def read_arguments():
@@ -41,7 +41,7 @@ def read_arguments():
     parser.add_argument("--cpu", type=int, help="pin each side to this CPU with taskset")
     parser.add_argument("--cache-kib", type=int, default=2000, help="SQLite's page cache of each side (default: 2000)")
     parser.add_argument("--limit", type=float, help="seconds after which no new round starts (330; servers: 350; "
-                        "quick: 50)")
+                        "quick: 50 and 150)")
     parser.add_argument("--library", type=pathlib.Path, help="link this file instead of the build directory's")
     parser.add_argument("--python", default="/usr/bin/python3", help="the interpreter of the peers")
     parser.add_argument("--directory", type=pathlib.Path, help="where database files go; on a real disk, not in memory")
@@ -120,7 +120,7 @@ def main():
         head["links"] = links
         report.print_head(head)
         started = time.monotonic()
-        limit = options.limit or (QUICK_LIMIT if options.quick else LIMIT[options.part])
+        limit = options.limit or (QUICK_LIMIT if options.quick else LIMIT)[options.part]
         settings = harness.Settings(options.cache_kib, pinning(options.cpu), started + limit)
         results, sound = run_cases(cases, settings)
     report.print_summary(results)

@@ -31,8 +31,7 @@ typedef struct arguments {
     bool json, clean;
 } arguments;
 
-/* ---- Arguments ----------------------------------------------------------------------------------------------------
- */
+/* ---- Arguments --------------------------------------------------------------------------------------------------- */
 
 /* A level's name may have dashes, underscores or spaces in it. */
 static bool is_level(const char *text, belay_level level)
@@ -88,8 +87,7 @@ static int read_arguments(arguments *a, int count, char **words)
     return a->url ? CLI_DONE : cli_refuse("isolation", "the URL is missing", NULL);
 }
 
-/* ---- The end, early -------------------------------------------------------------------------------------------------
- */
+/* ---- The end, early ---------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
@@ -114,8 +112,7 @@ static void catch_interrupts(void)
         sigaction(numbers[i], &action, NULL);
 }
 
-/* ---- Leftovers
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Leftovers --------------------------------------------------------------------------------------------------- */
 
 static void name_leftover(void *unused, const char *name, bool removed)
 {
@@ -134,8 +131,7 @@ static int clean(const char *url)
                : cli_fail("isolation", &error);
 }
 
-/* ---- The command
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The command ------------------------------------------------------------------------------------------------- */
 
 static int check(const arguments *a)
 {

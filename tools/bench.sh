@@ -9,7 +9,7 @@ case ${1-} in
 sqlite | servers) parts=$1; shift ;;
 *) parts='sqlite servers' ;;
 esac
-release='--buildtype=release -Db_ndebug=true -Dtests=false -Dexamples=false -Dbench=false'
+release='--buildtype=release -Db_ndebug=true -Dtests=false -Dexamples=false -Dbench=false -Dcli=disabled'
 tools/deps.sh bench
 
 run_sqlite() {

@@ -163,7 +163,7 @@ class PostgreSQL(Server):
     def command(self):
         settings = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder,
-            "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": 120,
+            "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": 120, "max_prepared_transactions": 20,
             "max_prepared_transactions": 20, "deadlock_timeout": "100ms", "log_min_messages": "warning",
         }
         return [program("postgres"), "-D", self.data, *(f"--{key}={value}" for key, value in settings.items())]

@@ -113,7 +113,7 @@ def sources(*folders):
 def tidy(totals):
     """clang-tidy over the library, two files at a time."""
     say("clang-tidy")
-    files = [f for f in sources("src", "examples") if f.endswith(".c")]
+    files = [f for f in sources("src", "cli", "examples") if f.endswith(".c")]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         results = pool.map(lambda f: (f, run(["clang-tidy", "--quiet", "-p", "build-clang", f])), files)
     bad = [(f, r.stdout) for f, r in results if r.returncode]
@@ -130,13 +130,15 @@ SANITIZERS = {
 
 def full(totals):
     step(totals, "clang-format", ["clang-format", "--dry-run", "--Werror",
-                                  *sources("include", "src", "examples", "tests", "bench")])
+                                  *sources("include", "src", "cli", "examples", "tests", "bench")])
     step(totals, "table of errors", ["python3", "tools/error_table.py", "--check", "README.md", "docs/errors.md"])
-    if build(totals, "build", ["-Dpostgresql=enabled", "-Dmariadb=enabled"]):
+    step(totals, "tables of isolation", ["python3", "tools/isolation_table.py", "--check", "docs/isolation.md"])
+    if build(totals, "build", ["-Dpostgresql=enabled", "-Dmariadb=enabled", "-Dcli=enabled"]):
         meson_test(totals, "build", ["quick", "slow", "crash"])
         # In memory: what a disk does to a server is not what they are about, and a file for each table takes its time.
         room = {"TMPDIR": "/dev/shm"} if os.access("/dev/shm", os.W_OK | os.X_OK) else {}
         meson_test(totals, "build", ["postgresql", "mariadb"], room, prefix=["tools/servers.py", "run", "--"])
+        meson_test(totals, "build", ["servers"])  # which start their own
     if build(totals, "build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"]):
         meson_test(totals, "build-asan", ["quick", "slow"], SANITIZERS)
     if build(totals, "build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"]):

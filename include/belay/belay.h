@@ -33,6 +33,7 @@
  *     belay/adopt.h      connections that the program has already, and the engine's own handle
  *     belay/error.h      codes and the error record
  *     belay/trace.h      what is sent, when, for which scope, and how long it takes
+ *     belay/two_phase.h  one unit over two databases
  *     belay/testing.h    for the tests of programs that use Belay; to be included by itself
  */
 #ifndef BELAY_H
@@ -47,6 +48,7 @@
 #include <belay/session.h>
 #include <belay/statement.h>
 #include <belay/trace.h>
+#include <belay/two_phase.h>
 #include <belay/value.h>
 
 #define BELAY_VERSION "0.1.0"

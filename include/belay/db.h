@@ -49,6 +49,8 @@ typedef struct belay_db_options {
                                needed. Up to 63 letters, digits and _, the first no digit */
     int once_keep_days;     /* how long a key is kept, by the engine's clock; default 30; -1: for ever. Older ones are
                                deleted now and then, when a unit with .once begins */
+    const char *decision_log; /* the URL of the database that holds the decisions of units over two databases; NULL:
+                                 none. See belay/two_phase.h */
 } belay_db_options;
 
 #ifndef __cplusplus
@@ -71,7 +73,7 @@ typedef struct belay_db_options {
  *   mariadb://USER:PASSWORD@HOST:PORT/DATABASE
  *                            a server of MariaDB, 10.5 or later, where this build has its driver;
  *                            mysql:// is the same. A URL without a user is refused; port 3306
- * The drivers of the two servers are not finished: docs/servers.md says what they lack.
+ * docs/servers.md tells what differs on the two servers.
  *
  * Parameters of SQLite follow a question mark and are separated by &:
  *   mode=ro | rw | rwc       read only; must exist; made when missing (default rwc)

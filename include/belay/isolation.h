@@ -26,7 +26,7 @@
 
 BELAYI_BEGIN_C
 
-/* ---- Anomalies ------------------------------------------------------------------------------------------------ */
+/* ---- Anomalies --------------------------------------------------------------------------------------------------- */
 
 /*
  * X(name, sign, title, advice): the sign is the one of the literature (Adya 1999; Bailis and others 2013), the advice
@@ -71,15 +71,15 @@ BELAY_API const char *belay_anomaly_title(belay_anomaly);
 /* One line on what to do at a level that allows it. Never NULL. */
 BELAY_API const char *belay_anomaly_advice(belay_anomaly);
 
-/* ---- Verdicts --------------------------------------------------------------------------------------------------- */
+/* ---- Verdicts ---------------------------------------------------------------------------------------------------- */
 
 /* X(name, word, text) */
 #define BELAY_VERDICTS(X)                                                                                              \
     X(UNDECIDED, "undecided", "it could not be found out")                                                             \
     X(ALLOWED, "allowed", "it happened")                                                                               \
-    X(PREVENTED, "prevented", "nobody waited and nobody failed: old versions of the rows were read")                   \
+    X(PREVENTED, "prevented", "nobody waited and nobody failed: only what is committed was read")                      \
     X(PREVENTED_BY_WAITING, "waits", "a session waited for another one's end: keep units short")                       \
-    X(PREVENTED_BY_ERROR, "error", "a unit got an error, and succeeded when it was run again: give it .retries")       \
+    X(PREVENTED_BY_ERROR, "error", "a unit got an error, and succeeded when run again: give it .retries")              \
     X(LEVEL_REFUSED, "refused", "the engine does not offer the level, and Belay gives no weaker one")
 
 typedef enum belay_verdict {
@@ -97,8 +97,7 @@ BELAY_API const char *belay_verdict_text(belay_verdict);
 /* A level's name as in SQL, such as "repeatable read"; "default"; "?" for a number that is none. Never NULL. */
 BELAY_API const char *belay_level_name(belay_level);
 
-/* ---- The check ----------------------------------------------------------------------------------------------------
- */
+/* ---- The check --------------------------------------------------------------------------------------------------- */
 
 /* What was observed of one anomaly at one level. */
 typedef struct belay_isolation_cell {

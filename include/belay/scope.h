@@ -79,8 +79,7 @@ typedef struct belay_scope_options {
     int backoff_ms;        /* base of the full-jitter exponential backoff between attempts; default 5 */
     int backoff_max_ms;    /* and its cap; default 1,000 */
     belay_propagation propagation;
-    bool pipeline;    /* statements without rows may be queued and sent together, where the engine's protocol allows it.
-                         SQLite has nothing to save by it; no effect yet on servers either */
+    bool pipeline;    /* statements are queued and sent together: see below */
     const char *once; /* a key, 1 to 255 bytes, under which the unit is done at most once: see below. NULL: none. The
                          text is copied */
 } belay_scope_options;
@@ -90,6 +89,28 @@ typedef struct belay_scope_options {
  */
 #define BELAY_SCOPE_OPTIONS(...) (&(const belay_scope_options){.size = sizeof(belay_scope_options), __VA_ARGS__})
 #endif
+
+/*
+ * .pipeline: fewer round trips. Inside the scope, and scopes nested in it, what
+ * belay_exec runs is queued, and leaves in as few flights as the engine allows: on
+ * PostgreSQL a transfer of two updates is one round trip, with its BEGIN and its
+ * COMMIT. belay_exec returns BELAY_OK for what was queued; a failure is told later,
+ * as an error of the statement that caused it, with its text, file and line, and
+ * what stands behind it was not done. Rows are discarded.
+ *
+ * All other calls wait for what is queued, so that they see and tell what they do
+ * without: queries, belay_try, belay_status and belay_catch, belay_changes, marks,
+ * hooks before the commit, belay_native, the end of a nested scope and the
+ * beginning of one with options. A block nested without options begins without a
+ * wait: its body may run though a statement before it turns out to have failed, and
+ * is undone with it. Of a long queue a part is sent now and then by itself.
+ *
+ * On a nested scope, joined or not, inside a plain one it has effect until the end
+ * of that scope. When the connection is lost while COMMIT is out the outcome is
+ * unknown, as without; when a statement that left with it had failed, nothing was
+ * committed. SQLite and MariaDB run each statement at once, and so does every
+ * engine on a connection that was adopted or lent by belay_native.
+ */
 
 /* ---- Blocks ----------------------------------------------------------------------------------- */
 
@@ -244,6 +265,18 @@ BELAY_API belay_code belay_undo_at(belay_session *, belay_place);
  * belay_begin, and a key that is empty or has more than 255 bytes. Keys older than
  * .once_keep_days are deleted now and then; what has no key any more can be done
  * again.
+ */
+
+/*
+ * When the answer to a COMMIT is lost and the unit has no key, PostgreSQL (from 15
+ * on) is asked by the number of its transaction, on another connection, within the
+ * time limit and for at most 30 s: a unit that committed has the status BELAY_OK,
+ * one that was rolled back BELAY_CONNECTION, and may be run again by .retries.
+ * BELAY_IN_DOUBT remains, with a message that says why, where another server
+ * answers, or the same one after a crash or a failover, where none does, and for
+ * what has no number that could be known before COMMIT left: one statement outside
+ * any scope, a scope with .pipeline that sends it with its first statements, and
+ * queries alone. A read-only unit is not in doubt: it has kept nothing.
  */
 
 /* Whether the last outermost scope was skipped, as its key had committed before. False for NULL. */

@@ -9,7 +9,9 @@
  *
  * A statement inside a scope is part of it. Outside any scope it is its own
  * transaction (an error under .require_scope). What is no query, INSERT, UPDATE
- * or DELETE is then sent without a BEGIN, so that VACUUM and PRAGMA work. PRAGMA,
+ * or DELETE is then sent without a BEGIN, so that VACUUM and PRAGMA work; on the
+ * servers all but streams are, in one round trip: when the connection is lost while
+ * it is out, it is BELAY_IN_DOUBT, also of a SELECT, which may call what writes. PRAGMA,
  * ATTACH and temporary tables belong to one connection of the pool: the next
  * unit may have another one. Transaction control as SQL text
  * (BEGIN, COMMIT, SAVEPOINT, SET autocommit, ...) is refused with BELAY_MISUSE

@@ -33,6 +33,7 @@ BELAYI_BEGIN_C
     X(RELEASE, "release")         /* savepoints from .number on were released */                                       \
     X(ROLLBACK_TO, "rollback to") /* the work went back to savepoint .number */                                        \
     X(COMMIT, "commit")           /* COMMIT was sent */                                                                \
+    X(PREPARE, "prepare")         /* the transaction was prepared: belay_commit_two_phase */                           \
     X(ROLLBACK, "rollback")       /* ROLLBACK was sent */                                                              \
     X(RETRY, "retry")             /* the wait between two attempts; .code is why there is another */                   \
     X(WAIT, "wait")               /* a wait: .detail is "connection" (of the pool), or "lock" */                       \

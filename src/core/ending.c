@@ -222,6 +222,8 @@ static bool is_still_its_own(belayi_transaction *t, const belayi_frame *frame, b
  */
 static bool finish_at_engine(belayi_transaction *t, belayi_end reason, bool *out_sound, belay_error *undoing)
 {
+    if (t->prepared)
+        return keeps(t, reason);
     if (t->foreign)
         return finish_in_foreign(t, reason, out_sound);
     const belayi_frame *frame = belayi_transaction_top(t);
@@ -295,12 +297,34 @@ static void check_before_commit(belayi_transaction *t)
     t->refused = true;
 }
 
+belay_code belayi_scope_review(belayi_transaction *t)
+{
+    if (belayi_transaction_state(t) == BELAYI_SCOPE_WORKING)
+        check_before_commit(t);
+    t->reviewed = true;
+    return belayi_scope_refuse(t);
+}
+
+belay_code belayi_scope_prepare(belayi_transaction *t)
+{
+    belay_error *error = &t->scratch;
+    if (t->phase != BELAYI_PHASE_OPEN)
+        return BELAY_OK;
+    t->conn->limits = belayi_transaction_top(t)->limits;
+    if (belayi_wire_prepare(t, error) == BELAY_OK) {
+        t->prepared = true;
+        return BELAY_OK;
+    }
+    error->outcome = BELAY_WORK_OPEN; /* without a decision it is never committed */
+    return belayi_scope_fail(t, error);
+}
+
 BELAYI_COLD static belay_code end_outermost(belayi_transaction *t, belayi_end reason)
 {
     bool sound = true;
     belay_error undoing;
     undoing.code = BELAY_OK;
-    if (keeps(t, reason))
+    if (keeps(t, reason) && !t->reviewed)
         check_before_commit(t);
     bool kept = finish_at_engine(t, reason, &sound, &undoing);
     belayi_frame *frame = belayi_transaction_top(t);

@@ -11,6 +11,7 @@
 belay_code belayi_wire_lend(belayi_transaction *, const belay_limits *, belay_error *error);
 belay_code belayi_wire_begin(belayi_transaction *, belay_error *error);
 belay_code belayi_wire_commit(belayi_transaction *, belay_error *error);
+belay_code belayi_wire_prepare(belayi_transaction *, belay_error *error);
 belay_code belayi_wire_rollback(belayi_transaction *, belay_error *error);
 belay_code belayi_wire_savepoint(belayi_transaction *, unsigned number, belay_error *error);
 belay_code belayi_wire_release(belayi_transaction *, unsigned number, belay_error *error);

@@ -153,6 +153,7 @@ void belayi_savepoint_lose_above(belayi_transaction *t, unsigned kept)
             t->marks[i].savepoint = 0;
             t->marks[i].dead = true;
         }
+    t->written -= count_written(t, kept);
     t->savepoints = kept;
     t->untouched = false;
 }

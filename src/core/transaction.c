@@ -252,10 +252,13 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
         .serial = ++t->serials,
         .limits = {.deadline_ns = spec->deadline_ns, .lock_wait_ns = spec->lock_wait_ns},
         .idle_ns = spec->idle_ns,
+        .idles = spec->idle_ns > 0,
         .opened_ns = t->trace ? belayi_clock_now() : 0,
         .place = *place,
         .name = spec->name,
     };
+    if (!spec->foreign) /* which goes on, with limits of its own, when this scope has ended */
+        t->frames[0].limits.idle_ns = spec->idle_ns;
     t->depth = 1;
     t->phase = BELAYI_PHASE_OWED;
     t->autocommit = spec->autocommit;
@@ -263,12 +266,12 @@ BELAYI_COLD static void open_outermost(belayi_transaction *t, const belayi_scope
     t->sandboxed = spec->sandboxed;
     t->twice = spec->twice;
     t->watched = spec->eager;
-    t->lent = t->foreign_failed = t->incomplete = t->refused = t->closing = t->took_lock = t->wrote = false;
-    t->told_costly = t->named = false;
+    t->lent = t->foreign_failed = t->refused = t->closing = t->took_lock = t->wrote = false;
+    t->told_costly = t->named = t->reviewed = t->prepared = t->incomplete = false;
     t->written = 0;
     t->eager = spec->eager ? 1 : 0;
     t->begin = (belay_begin_options){
-        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable};
+        .isolation = spec->isolation, .read_only = spec->read_only, .deferrable = spec->deferrable, .gid = spec->gid};
     t->owed_frames = t->owed_marks = 0;
     t->hooks.failed = 0;
 }
@@ -283,6 +286,17 @@ static void apply_spec(belayi_frame *frame, const belayi_scope_spec *spec)
     frame->limits.deadline_ns = belayi_clock_earlier(frame->limits.deadline_ns, spec->deadline_ns);
     frame->limits.lock_wait_ns = spec->lock_wait_ns;
     frame->idle_ns = spec->idle_ns;
+    if (spec->idle_ns == 0 || (frame->limits.idle_ns > 0 && spec->idle_ns > frame->limits.idle_ns))
+        frame->limits.idle_ns = spec->idle_ns;
+}
+
+/* The first of the open scopes to have an idle limit: until now nobody has timed the calls. */
+static void begin_timing(belayi_transaction *t, belayi_frame *frame)
+{
+    if (frame->idle_ns == 0 || frame->idles)
+        return;
+    frame->idles = true;
+    belayi_scope_note_call(t);
 }
 
 belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spec, belayi_form form,
@@ -300,8 +314,10 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
     belayi_scope_refuse(t);
     belayi_scope_push(t, form, place);
     belayi_frame *frame = belayi_transaction_top(t);
-    if (spec)
+    if (spec) {
         apply_spec(frame, spec);
+        begin_timing(t, frame);
+    }
     if (t->eager > 0 && frame->state == BELAYI_SCOPE_WORKING)
         return belayi_scope_settle(t);
     return frame->state == BELAYI_SCOPE_UNDONE ? BELAY_ROLLED_BACK : t->pending.code;

@@ -70,6 +70,7 @@ typedef struct belayi_scope_spec {
     bool sandboxed;    /* and ends as if that were its own transaction: constraints are checked, and it is committed */
     bool eager;        /* nothing is owed in it: the program may write where the library can't see it */
     bool pipeline;     /* statements in it, and in the scopes inside, may be queued */
+    const char *gid;   /* outermost: the name under which it is to be prepared; NULL: it is not */
     bool twice;        /* outermost: where it would commit, it fails as if another transaction were in its way */
     int64_t deadline_ns;  /* 0: none */
     int64_t lock_wait_ns; /* negative: no limit */
@@ -81,15 +82,16 @@ typedef struct belayi_frame {
     belayi_form form;
     bool joined;
     bool read_only;
-    bool pipeline;      /* its statements may be queued */
-    bool undone;        /* belay_undo was called in it: it is never committed */
-    unsigned savepoint; /* the one that its beginning is marked by; 0: none, or owed */
-    unsigned marks;     /* how many marks were set beneath it */
-    size_t hooks;       /* how many hooks were registered beneath it */
-    uint64_t serial;    /* tells this scope from every other of the session */
-    belay_limits limits;
-    int64_t idle_ns;
-    int64_t opened_ns; /* kept while there is a trace */
+    bool pipeline;       /* its statements may be queued */
+    bool undone;         /* belay_undo was called in it: it is never committed */
+    unsigned savepoint;  /* the one that its beginning is marked by; 0: none, or owed */
+    unsigned marks;      /* how many marks were set beneath it */
+    size_t hooks;        /* how many hooks were registered beneath it */
+    uint64_t serial;     /* tells this scope from every other of the session */
+    belay_limits limits; /* idle_ns: the loosest of the scopes that are open, which the server may enforce */
+    int64_t idle_ns;     /* its own; 0: none */
+    bool idles;          /* it has such a limit, or one around it: calls are timed */
+    int64_t opened_ns;   /* kept while there is a trace */
     belay_place place;
     const char *name;
 } belayi_frame;
@@ -172,6 +174,8 @@ typedef struct belayi_transaction {
     bool foreign_failed; /* it was open when a scope in it began, and is over, or holds what could not be undone */
     bool incomplete;     /* not all that was undone is undone at the engine */
     bool twice, refused; /* the commit is to be refused once; it was */
+    bool reviewed;       /* what speaks against the commit was looked at */
+    bool prepared;       /* and the engine was told by somebody else to keep the work, or will be */
     bool took_lock;      /* a write lock, with BEGIN */
     bool wrote;          /* a statement that writes was sent */
     bool told_costly;    /* that there are more savepoints with work in them than the engine keeps without cost */
@@ -180,7 +184,7 @@ typedef struct belayi_transaction {
     belay_token token;
     unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
-    int64_t last_call_ns; /* when the last statement ended; only kept while an idle limit is set */
+    int64_t last_call_ns; /* when the last statement ended; only kept while a scope that is open has an idle limit */
     int attempt;
 
     const belayi_trace *trace; /* NULL: nobody listens */
@@ -250,6 +254,21 @@ belay_code belayi_scope_open(belayi_transaction *, const belayi_scope_spec *, be
  * belayi_hooks_take and calls belayi_transaction_clear.
  */
 belay_code belayi_scope_end(belayi_transaction *, belayi_end reason);
+
+/*
+ * For an outermost scope that ends together with another's: whether anything of
+ * its own speaks against its commit. Hooks before the commit run, limits are
+ * looked at. BELAY_OK, or as belayi_scope_refuse.
+ */
+belay_code belayi_scope_review(belayi_transaction *);
+
+/*
+ * After that: prepares the transaction, if one has begun. What was prepared is
+ * told its fate by the caller, here or on another connection; belayi_scope_end then
+ * says nothing to the engine any more, and goes by whether an error is pending.
+ */
+belay_code belayi_scope_prepare(belayi_transaction *);
+belay_code belayi_wire_finish_prepared(belayi_transaction *, bool commit, belay_error *error);
 
 /* Forgets the pending error, and how the last transaction ended. */
 void belayi_transaction_clear(belayi_transaction *);
@@ -411,6 +430,7 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
     frame->serial = ++t->serials;
     frame->limits = outer->limits;
     frame->idle_ns = outer->idle_ns;
+    frame->idles = outer->idles;
     frame->opened_ns = t->trace ? belayi_clock_now() : 0;
     frame->place = *place;
     frame->name = NULL;
@@ -473,7 +493,7 @@ static inline belay_code belayi_scope_mark(belayi_transaction *t, bool elide_top
 
 static inline void belayi_scope_worked(belayi_transaction *t)
 {
-    if (t->frames[t->depth - 1].idle_ns > 0)
+    if (t->frames[t->depth - 1].idles)
         belayi_scope_note_call(t);
 }
 

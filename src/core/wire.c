@@ -121,6 +121,19 @@ belay_code belayi_wire_begin(belayi_transaction *t, belay_error *error)
     SAY(t, BEGIN, 0, t->conn->driver->begin(t->conn, &t->begin, error));
 }
 
+belay_code belayi_wire_prepare(belayi_transaction *t, belay_error *error)
+{
+    SAY(t, PREPARE, 0, t->conn->driver->prepare_transaction(t->conn, t->begin.gid, error));
+}
+
+belay_code belayi_wire_finish_prepared(belayi_transaction *t, bool commit, belay_error *error)
+{
+    const char *gid = t->begin.gid;
+    if (commit)
+        SAY(t, COMMIT, 0, t->conn->driver->finish_prepared(t->conn, gid, true, error));
+    SAY(t, ROLLBACK, 0, t->conn->driver->finish_prepared(t->conn, gid, false, error));
+}
+
 belay_code belayi_wire_commit(belayi_transaction *t, belay_error *error)
 {
     if (!t->trace)

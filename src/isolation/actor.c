@@ -4,8 +4,7 @@
 
 #include "report.h"
 
-/* ---- One step, on the actor's thread ------------------------------------------------------------------------------
- */
+/* ---- One step, on the actor's thread ----------------------------------------------------------------------------- */
 
 /* Writes the table's name for each @. */
 static const char *write_statement(char *out, const char *sql, const char *table)
@@ -60,6 +59,24 @@ static void end_unit(belayi_actor *a, belayi_act act)
     }
 }
 
+/* A lap of the race: what a counter is, to a program that reads, adds and writes. */
+static int run_lap(belay_session *s, void *arg)
+{
+    char text[BELAYI_TEXT];
+    belayi_actor *a = arg;
+    int64_t y = belay_int_of(s, write_statement(text, "SELECT value FROM @ WHERE id = 2", a->scene->table));
+    return belay_exec(s, write_statement(text, "UPDATE @ SET value = ? WHERE id = 2", a->scene->table), y + 1);
+}
+
+static void race(belayi_actor *a)
+{
+    belay_scope_options unit = a->scene->unit;
+    unit.retries = 1000; /* within the time limit */
+    for (int lap = 0; lap < BELAYI_LAPS && a->race.code == BELAY_OK; lap++)
+        if (belay_atomic(a->s, &unit, run_lap, a) != BELAY_OK)
+            a->race = *belay_pending(a->s);
+}
+
 static void perform(belayi_actor *a, const belayi_step *step)
 {
     switch (step->act) {
@@ -79,13 +96,15 @@ static void perform(belayi_actor *a, const belayi_step *step)
     case BELAYI_ROLL_BACK:
         end_unit(a, step->act);
         break;
+    case BELAYI_RACE:
+        race(a);
+        break;
     case BELAYI_END_OF_SCRIPT:
         break;
     }
 }
 
-/* ---- The thread ----------------------------------------------------------------------------------------------------
- */
+/* ---- The thread -------------------------------------------------------------------------------------------------- */
 
 static void *act_on_and_on(void *arg)
 {
@@ -153,8 +172,7 @@ void belayi_actor_stop(belayi_actor *a)
     *a = (belayi_actor){0};
 }
 
-/* ---- For the director ----------------------------------------------------------------------------------------------
- */
+/* ---- For the director -------------------------------------------------------------------------------------------- */
 
 bool belayi_actor_is_busy(const belayi_actor *a)
 {
@@ -179,5 +197,5 @@ void belayi_actor_renew(belayi_actor *a, bool read_only)
 {
     a->read_only = read_only;
     a->failed = false;
-    a->error = (belay_error){.code = BELAY_OK};
+    a->error = a->race = (belay_error){.code = BELAY_OK};
 }

@@ -45,6 +45,7 @@ typedef struct belayi_actor {
     bool read_only;
     bool failed; /* the unit; `error` says why */
     belay_error error;
+    belay_error race; /* what ended the race for it; BELAY_OK */
     int64_t read[BELAYI_READS];
     int told; /* how often the driver told of a wait for a lock */
 } belayi_actor;

@@ -22,8 +22,7 @@ typedef struct check {
     belay_isolation_report *report;
 } check;
 
-/* ---- What was seen --------------------------------------------------------------------------------------------------
- */
+/* ---- What was seen ----------------------------------------------------------------------------------------------- */
 
 typedef struct text {
     char *out;
@@ -80,14 +79,14 @@ static bool read_what_is_left(check *c, belayi_history *h, belay_error *error)
     return error->code == BELAY_OK;
 }
 
-/* ---- A cell
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A cell ------------------------------------------------------------------------------------------------------ */
 
 static void leave_undecided(belay_isolation_cell *cell, const belay_error *error)
 {
     cell->verdict = BELAY_UNDECIDED;
     cell->code = error->code;
-    BELAYI_REPORT_FORMAT(cell->seen, "%s: %s", belay_code_name(error->code), error->message);
+    BELAYI_REPORT_FORMAT(cell->seen, "%s: %s%s%s", belay_code_name(error->code), error->message,
+                         error->statement[0] ? ", in " : "", error->statement);
 }
 
 /* Only what was done to the sessions that the anomaly is about has prevented it. */
@@ -115,7 +114,7 @@ static void judge(const belayi_script *script, const belayi_performance *p, bela
 /* False: a step was slow, so that it is not known what was seen. */
 static bool try_cell(check *c, const belayi_script *script, belay_level level, belay_isolation_cell *cell)
 {
-    belayi_performance p;
+    belayi_performance p = {.slow = false};
     belay_error error = {.code = BELAY_OK};
     *cell = (belay_isolation_cell){.verdict = BELAY_UNDECIDED};
     if (belayi_site_lay(&c->site, &error)) {
@@ -147,8 +146,7 @@ static void fill_cell(check *c, belay_level level, belay_anomaly anomaly)
         c->options.progress(c->options.progress_arg, level, anomaly, cell);
 }
 
-/* ---- A level
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A level ----------------------------------------------------------------------------------------------------- */
 
 /* Asks what is in force when the level is asked for. */
 static belay_code ask_level(check *c, belay_level level)
@@ -198,8 +196,7 @@ static void fill_all(check *c)
             well = fill_level(c, (belay_level)level);
 }
 
-/* ---- The call
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- The call ---------------------------------------------------------------------------------------------------- */
 
 static const unsigned all_levels = (1u << BELAY_LEVEL_COUNT) - (1u << BELAY_READ_UNCOMMITTED);
 

@@ -6,8 +6,7 @@
 
 #define LIKE_OURS "LIKE 'belay!_isolation!_%' ESCAPE '!'"
 
-/* ---- Who waits ------------------------------------------------------------------------------------------------------
- */
+/* ---- Who waits --------------------------------------------------------------------------------------------------- */
 
 /* A question that fails: the script can't be played then, as nobody knows who waits. */
 static int64_t answer(belayi_watch *w, int64_t found)
@@ -51,8 +50,7 @@ static bool waits_on_mariadb(belayi_watch *w, int64_t id)
     return w->may_not_look ? false : answer(w, found) > 0;
 }
 
-/* ---- Engines
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Engines ----------------------------------------------------------------------------------------------------- */
 
 static const belayi_dialect dialects[] = {
     {

@@ -12,8 +12,7 @@ enum {
     NS_IN_SECOND = 1000000000
 };
 
-/* ---- Watching
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Watching ---------------------------------------------------------------------------------------------------- */
 
 bool belayi_director_is_stopped(belayi_director *d)
 {
@@ -103,15 +102,14 @@ static bool drain(belayi_director *d, int64_t give_up_ns, bool to_the_end)
     return true;
 }
 
-/* ---- Playing
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Playing ----------------------------------------------------------------------------------------------------- */
 
 static bool give(belayi_director *d, const belayi_step *step)
 {
     belayi_actor *a = &d->actors[step->who];
     bool queued = belayi_actor_is_busy(a);
     belayi_actor_post(a, *step);
-    if (queued) /* behind one that waits: nothing can have changed */
+    if (queued || step->act == BELAYI_RACE) /* behind one that waits: nothing can have changed; or all are to run */
         return true;
     d->counted[step->who] = -1;
     return settle(d);
@@ -182,7 +180,7 @@ static bool run_again(belayi_director *d, const belayi_script *script, int who)
     belayi_actor *a = &d->actors[who];
     belayi_actor_renew(a, a->read_only);
     for (const belayi_step *step = script->steps; step->act != BELAYI_END_OF_SCRIPT; step++)
-        if (step->who == who)
+        if (step->who == who && step->act != BELAYI_RACE)
             belayi_actor_post(a, *step);
     return drain(d, d->give_up_ns, false) && !a->failed;
 }
@@ -200,6 +198,8 @@ static bool cure_all(belayi_director *d, const belayi_script *script, belayi_per
 {
     for (int who = 0; who < BELAYI_SESSIONS; who++) {
         belayi_actor *a = &d->actors[who];
+        if (a->race.code != BELAY_OK)
+            out->error = a->race;
         if (!a->failed)
             continue;
         out->failures[who] = a->error;
@@ -208,7 +208,7 @@ static bool cure_all(belayi_director *d, const belayi_script *script, belayi_per
         out->error = a->error;
         return false;
     }
-    return true;
+    return out->error.code == BELAY_OK;
 }
 
 static void take_notes(belayi_director *d, belayi_performance *out)
@@ -237,17 +237,19 @@ void belayi_director_play(belayi_director *d, const belayi_script *script, const
     d->give_up_ns = belayi_clock_after(2 * (int64_t)d->scene.unit.timeout_ms);
     renew_all(d, script);
     bool played = identify_all(d, out) && give_all(d, script);
+    if (!played) {
+        if (out->error.code == BELAY_OK)
+            explain(d, out);
+        call_off(d);
+    }
     take_notes(d, out);
-    if (!played && out->error.code == BELAY_OK)
-        explain(d, out);
-    if (!played || !cure_all(d, script, out))
+    if (played && !cure_all(d, script, out))
         call_off(d);
     collect_reads(d, script, &out->history);
     pthread_mutex_unlock(&d->scene.mutex);
 }
 
-/* ---- Opening
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static void init_scene(belayi_scene *scene, int lock_timeout_ms)
 {

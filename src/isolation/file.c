@@ -22,8 +22,7 @@ bool belayi_file_is_meant(const char *url)
     return strncmp(url, scheme, sizeof scheme - 1) == 0;
 }
 
-/* ---- Names
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static bool refuse(belay_error *error, const char *why)
 {
@@ -66,8 +65,7 @@ static bool is_ours(const char *name, const char *base, long *out_pid)
     return digits > 0 && digits < 10 && hex[-1] == '-' && strspn(hex, "0123456789abcdef") == 8 && hex[8] == '\0';
 }
 
-/* ---- Making and removing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Making and removing ----------------------------------------------------------------------------------------- */
 
 bool belayi_file_make(const char *url, char *out_path, char *out_url, belay_error *error)
 {
@@ -110,8 +108,7 @@ bool belayi_file_remove(const char *path, belay_error *error)
     return removed;
 }
 
-/* ---- What was left
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- What was left ----------------------------------------------------------------------------------------------- */
 
 static bool is_running(long pid)
 {

@@ -38,7 +38,7 @@ static bool find_all(belay_session *s, const char *query, bool tables, found *ou
     BELAY_EACH(row, s, query) {
         const char *name = belay_str(row, 0);
         if (name && strlen(name) < NAME_ROOM && is_ours(name, tables) && out->count < FOUND_AT_MOST)
-            strcpy(out->names[out->count++], name);
+            snprintf(out->names[out->count++], NAME_ROOM, "%s", name);
     }
     return belay_status(s) == BELAY_OK;
 }

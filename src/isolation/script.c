@@ -31,13 +31,17 @@ enum { A, B, C };
         BELAYI_ROLL_BACK, who, 0, NULL                                                                                 \
     }
 
+#define RACE(who)                                                                                                      \
+    {                                                                                                                  \
+        BELAYI_RACE, who, 0, NULL                                                                                      \
+    }
+
 #define READ_X(who, slot) READ(who, slot, "SELECT value FROM @ WHERE id = 1")
 #define READ_Y(who, slot) READ(who, slot, "SELECT value FROM @ WHERE id = 2")
 #define SET_X(who, value) WRITE(who, "UPDATE @ SET value = " #value " WHERE id = 1")
 #define SET_Y(who, value) WRITE(who, "UPDATE @ SET value = " #value " WHERE id = 2")
 
-/* ---- Judges -------------------------------------------------------------------------------------------------------
- */
+/* ---- Judges ------------------------------------------------------------------------------------------------------ */
 
 /* A writes 11 and 21, B writes 12 and 22: a mixture is of both. */
 static bool is_mixed(const belayi_history *h)
@@ -97,9 +101,10 @@ static bool counts_short_of_12(const belayi_history *h)
     return h->x < 12;
 }
 
-static bool counts_short_of_13(const belayi_history *h)
+/* Three times one, in the script; and then what all have added to 20 in the race. */
+static bool counts_short_of_all(const belayi_history *h)
 {
-    return h->x < 13;
+    return h->x < 13 || h->y < 20 + BELAYI_SESSIONS * BELAYI_LAPS;
 }
 
 /* 5 were moved from x to y: there are 30 in all. */
@@ -130,17 +135,16 @@ static bool both_saw_none(const belayi_history *h)
     return h->read[1] == 0 && h->read[2] == 0;
 }
 
-/* ---- Scripts ------------------------------------------------------------------------------------------------------
- */
+/* ---- Scripts ----------------------------------------------------------------------------------------------------- */
 
 static const belayi_script scripts[BELAY_ANOMALY_COUNT] = {
     [BELAY_DIRTY_WRITE] = {"",
                            "AB",
                            is_mixed,
                            {SET_X(A, 11), SET_X(B, 12), SET_Y(B, 22), SET_Y(A, 21), COMMIT(A), COMMIT(B)}},
-    [BELAY_ABORTED_READ] = {"B", "B", saw_101, {SET_X(A, 101), READ_X(B, 1), ROLL_BACK(A), READ_X(B, 2), COMMIT(B)}},
+    [BELAY_ABORTED_READ] = {"B", "AB", saw_101, {SET_X(A, 101), READ_X(B, 1), ROLL_BACK(A), READ_X(B, 2), COMMIT(B)}},
     [BELAY_INTERMEDIATE_READ] = {"B",
-                                 "B",
+                                 "AB",
                                  saw_101,
                                  {SET_X(A, 101), READ_X(B, 1), SET_X(A, 11), COMMIT(A), READ_X(B, 2), COMMIT(B)}},
     [BELAY_CIRCULAR_FLOW] = {"",
@@ -148,7 +152,7 @@ static const belayi_script scripts[BELAY_ANOMALY_COUNT] = {
                              saw_each_other,
                              {SET_X(A, 11), SET_Y(B, 21), READ_Y(A, 1), READ_X(B, 2), COMMIT(A), COMMIT(B)}},
     [BELAY_PARTIAL_VIEW] = {"B",
-                            "B",
+                            "AB",
                             goes_back_in_5,
                             {SET_X(A, 11), READ_X(B, 1), READ_Y(B, 2), SET_Y(A, 21), READ_X(B, 3), COMMIT(A),
                              READ_X(B, 4), READ_Y(B, 5), COMMIT(B)}},
@@ -175,9 +179,9 @@ static const belayi_script scripts[BELAY_ANOMALY_COUNT] = {
                            {READ_X(A, 1), READ_X(B, 2), SET_X_FROM(A, 1), SET_X_FROM(B, 2), COMMIT(A), COMMIT(B)}},
     [BELAY_COUNTER_RACE] = {"",
                             "ABC",
-                            counts_short_of_13,
+                            counts_short_of_all,
                             {READ_X(A, 1), READ_X(B, 2), READ_X(C, 3), SET_X_FROM(A, 1), SET_X_FROM(B, 2),
-                             SET_X_FROM(C, 3), COMMIT(A), COMMIT(B), COMMIT(C)}},
+                             SET_X_FROM(C, 3), COMMIT(A), COMMIT(B), COMMIT(C), RACE(A), RACE(B), RACE(C)}},
     [BELAY_READ_SKEW] = {"A",
                          "AB",
                          sum_is_wrong,

@@ -17,7 +17,7 @@
 
 #include <belay/isolation.h>
 
-enum { BELAYI_SESSIONS = 3, BELAYI_STEPS = 16, BELAYI_READS = 8, BELAYI_NO_ROW = -1 };
+enum { BELAYI_SESSIONS = 3, BELAYI_STEPS = 16, BELAYI_READS = 8, BELAYI_NO_ROW = -1, BELAYI_LAPS = 10 };
 
 typedef enum belayi_act {
     BELAYI_END_OF_SCRIPT,
@@ -25,7 +25,8 @@ typedef enum belayi_act {
     BELAYI_WRITE,     /* a ? in it is what was read into `slot`, plus one */
     BELAYI_COMMIT,    /* the unit's end */
     BELAYI_ROLL_BACK, /* likewise */
-    BELAYI_IDENTIFY   /* not in scripts: the server's number of the connection goes to slot 0 */
+    BELAYI_RACE, /* after the unit: BELAYI_LAPS units with retries that read y and write y + 1, all sessions at once */
+    BELAYI_IDENTIFY /* not in scripts: the server's number of the connection goes to slot 0 */
 } belayi_act;
 
 typedef struct belayi_step {

@@ -7,8 +7,7 @@
 #include "random.h"
 #include "report.h"
 
-/* ---- Opening
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 /* Opens what the URL says with one connection: a lock that its session has stays held until it is closed. */
 static bool open_session(belayi_site *p, belay_error *error)
@@ -34,8 +33,7 @@ static void close_session(belayi_site *p)
     *p = (belayi_site){.kind = BELAYI_NO_SITE};
 }
 
-/* ---- On a server
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- On a server ------------------------------------------------------------------------------------------------- */
 
 static bool refuse_taken(const char *name, belay_error *error)
 {
@@ -70,8 +68,7 @@ static bool make_on_server(belayi_site *p, belay_error *error)
     return claim_name(p, error) && make_schema(p, error);
 }
 
-/* ---- The public functions of the room
- * --------------------------------------------------------------------------------- */
+/* ---- The public functions of the room ---------------------------------------------------------------------------- */
 
 bool belayi_site_make(belayi_site *p, const char *url, belay_error *error)
 {
@@ -81,9 +78,7 @@ bool belayi_site_make(belayi_site *p, const char *url, belay_error *error)
     if (belayi_file_is_meant(url)) {
         made = belayi_file_make(url, p->path, p->url, error);
         p->kind = made ? BELAYI_FILE : BELAYI_NO_SITE;
-    } else if (strlen(url) < sizeof p->url) {
-        strcpy(p->url, url);
-    } else {
+    } else if (snprintf(p->url, sizeof p->url, "%s", url) >= (int)sizeof p->url) {
         made = false;
         belayi_report(error, BELAY_MISUSE, "the URL is too long");
     }
@@ -117,7 +112,7 @@ bool belayi_site_remove(belayi_site *p, belay_error *error)
         (void)belay_int_of(p->s, p->dialect->let_go, p->name);
     char path[BELAYI_PATH];
     bool file = p->kind == BELAYI_FILE;
-    strcpy(path, p->path);
+    memcpy(path, p->path, sizeof path);
     close_session(p);
     return file ? belayi_file_remove(path, error) : removed;
 }

@@ -64,6 +64,15 @@ static belay_code keep_once_table(belay_db *db, belay_error *error)
     return BELAY_OK;
 }
 
+/* The URL is needed when the program's own text of it may be gone. */
+static belay_code keep_decision_log(belay_db *db, belay_error *error)
+{
+    const char *url = db->options.decision_log;
+    db->decision_log = url ? strdup(url) : NULL;
+    return url && !db->decision_log ? belayi_report(error, BELAY_NO_MEMORY, "no memory for a database handle")
+                                    : BELAY_OK;
+}
+
 /* ---- Opening
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -131,6 +140,8 @@ static belay_db *new_db(const belay_db_options *options)
     db->generation = belayi_fork_generation();
     if (read_options(&db->options, options, &db->refusal) == BELAY_OK)
         keep_once_table(db, &db->refusal);
+    if (db->refusal.code == BELAY_OK)
+        keep_decision_log(db, &db->refusal);
     find_trace(db);
     return db;
 }
@@ -218,6 +229,8 @@ static void free_db(belay_db *db)
     }
     free(db->shared);
     free(db->stand_in);
+    free(db->decision_log);
+    belay_close(db->decisions);
     leave_trace(db);
     pthread_mutex_destroy(&db->mutex);
     free(db);
@@ -272,7 +285,9 @@ belay_code belayi_db_lend(belay_db *db, const belay_limits *limits, belay_conn *
         return error->code;
     }
     belay_code code = belayi_pool_lend(&db->pool, limits, out_conn, error);
-    bool waited_in_vain = code == BELAY_TOO_MANY || code == BELAY_TIMEOUT || code == BELAY_MISUSE;
+    /* In the pool's line, that is: a server that has no place left says so with a SQLSTATE. */
+    bool in_line = code == BELAY_TOO_MANY && !error->sqlstate[0];
+    bool waited_in_vain = in_line || code == BELAY_TIMEOUT || code == BELAY_MISUSE;
     if (code != BELAY_OK && !waited_in_vain)
         remember_trouble(db, error);
     else if (code == BELAY_OK && atomic_load_explicit(&db->troubled, memory_order_relaxed))

@@ -38,6 +38,9 @@ struct belay_db {
     void *stand_in;            /* a driver that src/testing has put in the place of the pool's; freed with the handle */
     belayi_trace trace;        /* the program's, or that of BELAY_TRACE */
     char once_table[BELAYI_ONCE_TABLE_ROOM];
+    char *decision_log;       /* its URL; NULL: none */
+    belay_db *decisions;      /* that database, once it was needed; under the mutex, as the next */
+    char log_number[17];      /* of the table of decisions in this database; "": not known */
     atomic_llong once_due_ns; /* when that table is to be made, or looked after, next */
     atomic_bool run_twice;    /* belay_run_twice */
     belay_error refusal;      /* for good */

@@ -40,7 +40,7 @@ static const char take_over_text[] =
 static const char void_text[] = "[ # (once_key, unit, state, attempt, since) VALUES (?1, ?3, 'void', ?2, @)]";
 static const char void_again_text[] =
     "UPDATE # SET since = @ WHERE once_key = ?1 AND (state = 'void' OR attempt <> ?2)";
-static const char unit_text[] = "SELECT unit FROM # WHERE once_key = ?1";
+static const char unit_text[] = "SELECT unit FROM # WHERE once_key = ?1 AND attempt <> ?2";
 static const char prune_text[] = "DELETE FROM # WHERE since < @ - ?1";
 
 /* The name is the program's, and may be one of SQL's own words. */
@@ -99,10 +99,12 @@ typedef struct once_call {
     int64_t changes;
     char *unit; /* where to put the first column of the first row; NULL: it gives none */
     size_t unit_room;
+    bool found; /* there was a row */
 } once_call;
 
 static void copy_cell(const belay_value *cell, once_call *call)
 {
+    call->found = true;
     size_t size = cell->type == BELAY_TYPE_TEXT || cell->type == BELAY_TYPE_BLOB ? cell->size : 0;
     if (size >= call->unit_room)
         size = call->unit_room - 1;
@@ -250,12 +252,15 @@ static belay_code judge_done(belay_session *s, belay_error *error)
     char unit[KEY_MAX + 1] = "";
     const char *name = s->unit.spec.name ? s->unit.spec.name : "";
     once_call call = about_key(s, unit_text);
-    call.n = 1;
+    call.n = 2;
     call.unit = unit;
     call.unit_room = sizeof unit;
     belay_code code = run(s, s->transaction.conn, &call, error);
     if (code != BELAY_OK)
         return code;
+    if (!call.found) /* nothing says that the unit was done */
+        return belayi_report(error, BELAY_SERIALIZATION, "the key \"%s\" of .once was neither taken nor is it there",
+                             s->unit.once);
     if (strcmp(unit, name) == 0)
         return BELAY_ROLLED_BACK;
     belayi_report(error, BELAY_MISUSE, "the key \"%s\" of .once belongs to a unit of another .name", s->unit.once);

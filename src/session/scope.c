@@ -149,7 +149,7 @@ static bool is_open(const belay_session *s, uint64_t serial)
 }
 
 /* Scopes that the program opened inside and did not end: they go first, and are misuse unless it is all abandoned. */
-BELAYI_COLD static void end_inner(belay_session *s, uint64_t serial, belayi_end reason)
+BELAYI_COLD void belayi_session_end_inside(belay_session *s, uint64_t serial, belayi_end reason)
 {
     while (!is_innermost(s, serial)) {
         if (reason == BELAYI_END_COMMIT)
@@ -159,12 +159,12 @@ BELAYI_COLD static void end_inner(belay_session *s, uint64_t serial, belayi_end 
     }
 }
 
-static belay_code end_scope(belay_session *s, uint64_t serial, belayi_end reason)
+belay_code belayi_session_end_to(belay_session *s, uint64_t serial, belayi_end reason)
 {
     if (!is_innermost(s, serial)) {
         if (!is_open(s, serial))
             return BELAY_OK;
-        end_inner(s, serial, reason);
+        belayi_session_end_inside(s, serial, reason);
     }
     return belayi_session_end_scope(s, reason);
 }
@@ -214,7 +214,7 @@ static bool end_block(belayi_block *block)
 {
     belay_session *s = block->session;
     bool was_outside = s->transaction.depth == 0; /* the program has ended it already */
-    end_scope(s, block->serial, BELAYI_END_COMMIT);
+    belayi_session_end_to(s, block->serial, BELAYI_END_COMMIT);
     return s->transaction.depth == 0 && !was_outside && run_block_again(block);
 }
 
@@ -240,7 +240,7 @@ void belayi_block_abandon(belayi_block *block)
     block->stage = BELAYI_STAGE_OVER;
     if (!belayi_session_enter_to_end(block->session))
         return;
-    end_scope(block->session, block->serial, BELAYI_END_ABANDON);
+    belayi_session_end_to(block->session, block->serial, BELAYI_END_ABANDON);
     belayi_session_leave(block->session);
 }
 
@@ -254,11 +254,11 @@ static belay_code finish_unit(belay_session *s, uint64_t serial, int result, bel
         return belayi_session_code(s);
     if (result != 0) {
         belay_error error;
-        end_inner(s, serial, BELAYI_END_COMMIT);
+        belayi_session_end_inside(s, serial, BELAYI_END_COMMIT);
         belayi_report(&error, BELAY_APPLICATION, "the unit returned %d", result);
         belayi_session_raise(s, place, &error);
     }
-    belay_code code = end_scope(s, serial, BELAYI_END_COMMIT);
+    belay_code code = belayi_session_end_to(s, serial, BELAYI_END_COMMIT);
     return s->transaction.depth == 0 ? s->status.code : code;
 }
 
@@ -274,7 +274,7 @@ static void leave_unit(running_unit *running)
     running->session->inside--;
     if (running->returned || !belayi_session_enter_to_end(running->session))
         return;
-    end_scope(running->session, running->serial, BELAYI_END_ABANDON);
+    belayi_session_end_to(running->session, running->serial, BELAYI_END_ABANDON);
     belayi_session_leave(running->session);
 }
 

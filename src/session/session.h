@@ -167,6 +167,11 @@ const belay_error *belayi_session_first_unread(const belay_session *);
 /* Ends the innermost scope; keeps how a unit ended, and runs its hooks. Returns as belayi_scope_end. */
 belay_code belayi_session_end_scope(belay_session *, belayi_end reason);
 
+/* Ends what is open inside the scope of that serial; kept or not, it is misuse unless all is abandoned. */
+void belayi_session_end_inside(belay_session *, uint64_t serial, belayi_end reason);
+/* The same, and the scope itself. */
+belay_code belayi_session_end_to(belay_session *, uint64_t serial, belayi_end reason);
+
 /* Puts the open transaction aside, so that another can begin. False without memory. */
 bool belayi_session_suspend(belay_session *);
 

@@ -32,7 +32,7 @@ static belay_code check_control(const belayi_sql *sql, bool read_only, bool alon
         return belayi_report(error, BELAY_READ_ONLY, "a change of the schema, or the like, in a read-only scope");
     if (sql->kind == BELAYI_SQL_IMPLICIT_COMMIT && !alone)
         return belayi_report(error, BELAY_MISUSE,
-                             "this statement would commit the scope that it stands in: run it outside");
+                             "this statement would commit the transaction that it stands in: run it outside");
     return BELAY_OK;
 }
 
@@ -60,7 +60,8 @@ static belay_code check_text(belay_session *s, const belayi_call *call, const be
                              belay_error *error)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
-    belay_code code = check_control(sql, top->read_only, alone, error);
+    /* In somebody else's transaction even a statement outside any scope is not alone. */
+    belay_code code = check_control(sql, top->read_only, alone && !s->transaction.foreign, error);
     if (code == BELAY_OK)
         code = check_locking(sql, top->read_only, alone, error);
     if (code == BELAY_OK)

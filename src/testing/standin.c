@@ -5,6 +5,10 @@
  *   BELAY_DEADLOCK, BELAY_SERIALIZATION   the real transaction is rolled back
  *   any other          the call does nothing; the transaction is rolled back where the fault says so
  *
+ * What is queued in the real driver can't be taken back: it is done before the
+ * transaction is rolled back, or when waiting for it is to fail, which is told then
+ * as the failure of the last statement in it.
+ *
  * A loss rolls the real transaction back at once, as a server does that misses its
  * client. The real connection is closed when the pool closes it.
  */
@@ -81,10 +85,12 @@ static bool is_loss(const passage *p)
     return p->fault == BELAY_CONNECTION || p->fault == BELAY_IN_DOUBT;
 }
 
-/* Whether the real transaction goes with the call. */
+/* Whether the real transaction goes with the call. What is prepared stays so when its client is lost. */
 static bool ends_transaction(const passage *p)
 {
-    return !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
+    bool prepared = p->call.kind == BELAYI_CALL_FINISH_PREPARED ||
+                    (p->call.kind == BELAYI_CALL_PREPARE_TRANSACTION && p->fault == BELAY_IN_DOUBT);
+    return !prepared && !p->lost && p->fault != BELAY_OK && (is_loss(p) || p->rolls_back);
 }
 
 static belay_code tell(const passage *p, belay_error *error)
@@ -99,6 +105,13 @@ static belay_code tell(const passage *p, belay_error *error)
     return belayi_report(error, p->fault, "call %u (%s) failed, as a test asked for", p->call.number, name);
 }
 
+static void finish_queue(belay_conn *conn)
+{
+    belay_error ignored;
+    if (conn->queued > 0)
+        real_of(conn)->drain(conn, &ignored);
+}
+
 /* The call is over; `code` is what the real driver said, if it was asked. Gives what the caller is told. */
 static belay_code leave(const passage *p, belay_code code, belay_error *error)
 {
@@ -108,8 +121,10 @@ static belay_code leave(const passage *p, belay_code code, belay_error *error)
             standin->first_hit = p->call;
         atomic_fetch_add_explicit(&standin->failed, 1, memory_order_relaxed);
         belay_error ignored;
-        if (ends_transaction(p))
+        if (ends_transaction(p)) {
+            finish_queue(p->conn);
             standin->real->rollback(p->conn, &ignored);
+        }
         if (is_loss(p))
             p->conn->driver = &standin->lost.driver;
         code = tell(p, error);
@@ -178,10 +193,32 @@ static belay_code stand_in_commit(belay_conn *conn, belay_error *error)
 {
     passage p = arrive(conn, BELAYI_CALL_COMMIT);
     belay_code code = goes_through(&p) ? p.standin->real->commit(conn, error) : BELAY_OK;
+    if (p.lost || p.fault != BELAY_OK) {
+        finish_queue(conn);
+        conn->failed = 0;
+    }
     code = leave(&p, code, error);
     if (is_loss(&p) && !p.lost)
         error->outcome = BELAY_WORK_UNKNOWN;
     return code;
+}
+
+/* Nor is it then known whether the transaction was prepared. */
+static belay_code stand_in_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_PREPARE_TRANSACTION);
+    belay_code code = goes_through(&p) ? p.standin->real->prepare_transaction(conn, gid, error) : BELAY_OK;
+    code = leave(&p, code, error);
+    if (is_loss(&p) && !p.lost)
+        error->outcome = BELAY_WORK_UNKNOWN;
+    return code;
+}
+
+static belay_code stand_in_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_FINISH_PREPARED);
+    belay_code code = goes_through(&p) ? p.standin->real->finish_prepared(conn, gid, commit, error) : BELAY_OK;
+    return leave(&p, code, error);
 }
 
 static belay_code stand_in_check_deferred(belay_conn *conn, belay_error *error)
@@ -301,6 +338,27 @@ static void stand_in_finish(belay_statement *statement)
         real_of(statement->conn)->finish(statement);
 }
 
+/* ---- The queue --------------------------------------------------------------------------------------------------- */
+
+static belay_code stand_in_queue(belay_statement *statement, size_t n, const belay_value *values, belay_error *error)
+{
+    passage p = arrive(statement->conn, BELAYI_CALL_QUEUE);
+    p.call.writes = statement->writes;
+    belay_code code = goes_through(&p) ? p.standin->real->queue(statement, n, values, error) : BELAY_OK;
+    return leave(&p, code, error);
+}
+
+static belay_code stand_in_drain(belay_conn *conn, belay_error *error)
+{
+    passage p = arrive(conn, BELAYI_CALL_DRAIN);
+    unsigned queued = conn->queued;
+    p.call.writes = true;
+    belay_code code = p.lost ? BELAY_OK : p.standin->real->drain(conn, error);
+    if (p.lost || p.fault != BELAY_OK)
+        conn->failed = queued;
+    return leave(&p, code, error);
+}
+
 /* ---- The stand-in ------------------------------------------------------------------------------------------------ */
 
 /* The slots that are not replaced are the real driver's: it finds its own state where it always does. */
@@ -321,12 +379,20 @@ static void replace_slots(belay_driver *driver)
     driver->savepoint = stand_in_savepoint;
     driver->release = stand_in_release;
     driver->rollback_to = stand_in_rollback_to;
+    if (driver->prepare_transaction) {
+        driver->prepare_transaction = stand_in_prepare_transaction;
+        driver->finish_prepared = stand_in_finish_prepared;
+    }
     driver->prepare = stand_in_prepare;
     driver->finalize = stand_in_finalize;
     driver->execute = stand_in_execute;
     driver->start = stand_in_start;
     driver->step = stand_in_step;
     driver->finish = stand_in_finish;
+    if (driver->queue) {
+        driver->queue = stand_in_queue;
+        driver->drain = stand_in_drain;
+    }
 }
 
 void belayi_standin_init(belayi_standin *standin, const belay_driver *real)

@@ -25,6 +25,8 @@
     X(BEGIN, "begin")                                                                                                  \
     X(CHECK_DEFERRED, "check deferred")                                                                                \
     X(COMMIT, "commit")                                                                                                \
+    X(PREPARE_TRANSACTION, "prepare transaction")                                                                      \
+    X(FINISH_PREPARED, "finish prepared")                                                                              \
     X(ROLLBACK, "rollback")                                                                                            \
     X(OUTCOME, "outcome")                                                                                              \
     X(SAVEPOINT, "savepoint")                                                                                          \
@@ -33,7 +35,9 @@
     X(PREPARE, "prepare")                                                                                              \
     X(EXECUTE, "statement")                                                                                            \
     X(START, "statement")                                                                                              \
-    X(STEP, "row")
+    X(STEP, "row")                                                                                                     \
+    X(QUEUE, "statement")                                                                                              \
+    X(DRAIN, "queue")
 
 typedef enum belayi_call_kind {
 #define BELAYI_X(kind, name) BELAYI_CALL_##kind,

@@ -282,6 +282,36 @@ static void idling_before_the_first_statement_holds_no_lock_and_passes_no_limit(
     assert_stored(w, "1");
 }
 
+static void an_inner_scope_that_may_idle_does_not_make_the_one_around_it_late(void **state)
+{
+    world *w = *state;
+    BELAY_ATOMIC_WITH(w->s, .idle_timeout_ms = 500) {
+        put(w->s, 1);
+        BELAY_ATOMIC_WITH(w->s, .idle_timeout_ms = -1) {
+            put(w->s, 2);
+            pause_ms(700);
+            put(w->s, 3);
+        }
+        put(w->s, 4);
+    }
+    assert_status(w->s, BELAY_OK);
+    assert_stored(w, "1;2;3;4");
+}
+
+static void the_limit_of_an_inner_scope_counts_from_its_beginning(void **state)
+{
+    world *w = *state;
+    BELAY_ATOMIC(w->s) {
+        BELAY_ATOMIC_WITH(w->s, .idle_timeout_ms = 200)
+            put(w->s, 1);
+        pause_ms(300);
+        BELAY_ATOMIC_WITH(w->s, .idle_timeout_ms = 200)
+            put(w->s, 2);
+    }
+    assert_status(w->s, BELAY_OK);
+    assert_stored(w, "1;2");
+}
+
 static void idling_before_the_end_of_the_scope_passes_the_limit_too(void **state)
 {
     world *w = *state;
@@ -336,6 +366,8 @@ int main(void)
         in_world(a_transaction_that_idles_past_the_limit_is_ended_at_the_next_call),
         in_world(an_inner_scope_can_not_catch_what_idling_ended),
         in_world(idling_before_the_first_statement_holds_no_lock_and_passes_no_limit),
+        in_world(an_inner_scope_that_may_idle_does_not_make_the_one_around_it_late),
+        in_world(the_limit_of_an_inner_scope_counts_from_its_beginning),
         in_world(idling_before_the_end_of_the_scope_passes_the_limit_too),
         in_world(limits_of_every_size_are_no_crash),
     };

@@ -263,6 +263,27 @@ static void a_unit_that_could_not_take_its_key_is_retried(void **state)
     assert_keys(w, "0|done;1|done");
 }
 
+/* Somebody has done something to the table: here a trigger that drops every key in silence. */
+static void a_key_that_is_neither_taken_nor_there_is_never_taken_for_one_that_is_done(void **state)
+{
+    world *w = *state;
+    int bodies = 0;
+    only_on_sqlite(w);
+    BELAY_ATOMIC_WITH(w->s, .once = "first")
+        put(w->s, 1);
+    belay_exec(w->s, "CREATE TRIGGER drops BEFORE INSERT ON belay_once BEGIN SELECT RAISE(IGNORE); END");
+    BELAY_ATOMIC_WITH(w->s, .once = "second") {
+        bodies++;
+        put(w->s, 2);
+    }
+    assert_status(w->s, BELAY_SERIALIZATION);
+    assert_contains(belay_message(w->s), "the key \"second\" of .once was neither taken nor is it there");
+    assert_int_equal(belay_pending(w->s)->outcome, BELAY_WORK_ROLLED_BACK);
+    assert_false(belay_already_done(w->s));
+    assert_int_equal(bodies, 0);
+    assert_stored(w, "1");
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--worker") == 0)
@@ -276,6 +297,7 @@ int main(int argc, char **argv)
         in_world(the_second_runs_when_the_first_is_rolled_back),
         in_world(a_lock_held_elsewhere_fails_the_unit_before_its_body),
         in_world(a_unit_that_could_not_take_its_key_is_retried),
+        in_world(a_key_that_is_neither_taken_nor_there_is_never_taken_for_one_that_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

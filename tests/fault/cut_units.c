@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,7 +39,9 @@ int cut_rig_open(void **state)
     r.p = proxy_before(r.d.url, r.url, sizeof r.url);
     if (!r.p)
         fail_msg("no proxy before %s", r.d.url);
+    r.timeout_ms = 20000;
     r.lock_timeout_ms = 5000;
+    r.timeout_ms = 20000;
     proxy_watch(r.p, "COMMIT");
     *state = &r;
     return 0;
@@ -92,7 +95,7 @@ static void begin_attempt(belay_session *s, unit_run *u)
 static void run_block(cut_rig *r, unit_run *u, const char *key)
 {
     belay_session *s = r->s;
-    BELAY_ATOMIC_WITH(s, .retries = u->retries, .once = key, .timeout_ms = 20000,
+    BELAY_ATOMIC_WITH(s, .retries = u->retries, .once = key, .timeout_ms = r->timeout_ms,
                       .lock_timeout_ms = r->lock_timeout_ms) {
         begin_attempt(s, u);
         put_half(s, u, 1);
@@ -113,7 +116,7 @@ static void run_form(cut_rig *r, unit_run *u)
         u->attempts = 1;
         belay_exec(s, "INSERT INTO pair (unit, half, attempt) VALUES (?, 1, 1), (?, 2, 1)", u->id, u->id);
     } else if (u->form == UNIT_EXPLICIT) {
-        belay_begin(s, BELAY_SCOPE_OPTIONS(.timeout_ms = 20000));
+        belay_begin(s, BELAY_SCOPE_OPTIONS(.timeout_ms = r->timeout_ms));
         begin_attempt(s, u);
         put_half(s, u, 1);
         put_half(s, u, 2);
@@ -128,7 +131,7 @@ static void run_form(cut_rig *r, unit_run *u)
    lone statement is its own transaction. */
 static void look_for_commit(cut_rig *r, unit_run *u, const proxy_fault *first)
 {
-    bool behind_answer = first->way == PROXY_TO_CLIENT && first->place == PROXY_AFTER;
+    bool behind_answer = first && first->way == PROXY_TO_CLIENT && first->place == PROXY_AFTER;
     u->saw_commit = u->struck > 0 && proxy_saw(r->p);
     u->may_be_at_commit = u->struck > 0 && (u->saw_commit || u->form == UNIT_LONE || behind_answer);
 }
@@ -289,4 +292,27 @@ void resolve_doubt(cut_rig *r, const unit_run *before, const char *what)
     if (u.error.code != BELAY_OK || rows != 2 || u.committed_hooks != !belay_already_done(r->s))
         fail_unit(&u, what, "it was in doubt, was run again, and is not there once", rows);
     r->reported[u.id] = BELAY_OK;
+}
+
+/* All that is attempted is there whole or not at all, and as it was reported. */
+void check_all_units(cut_rig *r)
+{
+    belay_rows *rows = belay_query(r->d.s, "SELECT unit, count(*), sum(half), min(attempt), max(attempt) FROM pair "
+                                           "GROUP BY unit ORDER BY unit");
+    char *there = calloc(UNITS_MAX, 1);
+    int wrong = 0;
+    while (belay_next(rows)) {
+        int64_t id = belay_int(rows, 0);
+        bool whole = belay_int(rows, 1) == 2 && belay_int(rows, 2) == 3 && belay_int(rows, 3) == belay_int(rows, 4);
+        bool attempted = id >= 0 && id < r->units;
+        wrong += !whole || !attempted;
+        if (attempted)
+            there[id] = 1;
+    }
+    belay_rows_close(rows);
+    for (int i = 0; i < r->units; i++)
+        wrong += r->reported[i] == BELAY_OK ? !there[i] : r->reported[i] != BELAY_IN_DOUBT && there[i];
+    free(there);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(belay_int_of(r->d.s, "SELECT n FROM probe"), r->probes);
 }

@@ -45,7 +45,7 @@ typedef struct cut_rig {
     belay_db *db;
     belay_session *s;
     bool postgresql;
-    int lock_timeout_ms;
+    int timeout_ms, lock_timeout_ms; /* of the units */
     int units, probes;
     belay_code reported[UNITS_MAX];
     int cuts, committed, rolled_back, in_doubt, found_dead;
@@ -73,5 +73,8 @@ void check_unit(cut_rig *, const unit_run *, unit_doubt, const char *what);
 /* Fails the test unless the next scope on the session works. Where the link may have been cut after the last answer,
    the connection was given back as sound: then one scope may fail with an error that says so. */
 void check_session(cut_rig *, bool may_be_dead, const char *what);
+
+/* Fails the test unless all that was attempted is there whole or not at all, as it was reported last. */
+void check_all_units(cut_rig *);
 
 #endif

@@ -25,6 +25,16 @@
 #include "scenarios.h"
 #include "sqlite.h"
 
+/* Built a second time with -DPIPELINED: every outermost scope is one with .pipeline then (support/pipelined.c), on a
+   driver with a queue. */
+#ifdef PIPELINED
+#include "queueing.h"
+
+#define REAL_DRIVER queueing_driver()
+#else
+#define REAL_DRIVER (&belayi_driver_sqlite)
+#endif
+
 enum { CALLS_AT_MOST = 2000, REPORTS_AT_MOST = 5, RECOVERY = 6 /* calls in which a second fault may come */ };
 
 /* What the fault points of all scenarios share. */
@@ -111,6 +121,17 @@ static unsigned first_failed(const point *p, unsigned unit)
     return first <= p->ended_at[unit] && (p->onwards || first == p->fail_at) ? first : 0;
 }
 
+/* What was queued before such a call stands before it in the program, and may fail when the call has failed. */
+static bool yields_to_queue(const char *call)
+{
+#ifdef PIPELINED
+    return strcmp(call, "queue") == 0 || strcmp(call, "prepare") == 0 || strncmp(call, "savepoint", 9) == 0;
+#else
+    (void)call;
+    return false;
+#endif
+}
+
 /*
  * The error of a unit is that of the call that failed first in it, and of none that followed. Where that call was part
  * of a rollback, the error of the unit's own that was rolled back for came before it.
@@ -121,6 +142,8 @@ static void check_first_call(point *p, unsigned unit)
     unsigned number, first = first_failed(p, unit);
     const belay_error *error = &p->notes.units[unit].error;
     if (p->scenario->swallows || p->second_after > 0 || error->attempt > 1)
+        return;
+    if (yields_to_queue(fake_call_name(p->log, first, call)))
         return;
     bool numbered = sscanf(error->message, "call %u", &number) == 1 ||
                     sscanf(error->message, "the connection was lost at call %u", &number) == 1;
@@ -230,7 +253,7 @@ static bool run_point(point *p, stand *st)
         scenario_options(p->scenario, database_options(&st->d, BELAY_DB_OPTIONS(.pool_size = 2)));
     if (scenario_setup(p->scenario, st->witness) != BELAY_OK)
         fail_msg("the tables can't be made: %s", belay_message(st->witness));
-    fake_init(&p->fake, &belayi_driver_sqlite);
+    fake_init(&p->fake, REAL_DRIVER);
     if (p->second_after > 0)
         fake_arm_twice(&p->fake, p->fail_at, p->fault, p->second_after, p->second_fault);
     else

@@ -23,7 +23,7 @@ import re
 import sys
 
 KINDS = ["test", "chosen otherwise", "not ours", "later"]
-ROOMS = ["adoption", "once", "testing", "trace", "servers", "objects", "import", "two-phase"]
+ROOMS = ["adoption", "once", "testing", "trace", "objects", "import", "two-phase"]
 REASON = 4  # words at least
 SOURCES = {
     "django": "Django",
@@ -153,7 +153,9 @@ a begin nests; ending a scope twice is misuse; a connection is rolled back and c
 
 The words of the sentences are those of the suites: *atomic{{...}}* and *begin* are scopes, *doomed* is a scope with an
 error pending, *merged* or *no sp* is one that joined the scope around it (`BELAY_REQUIRED`), *swallowed* is an error
-that was caught (`belay_catch`). "later" names what is missing: *servers* is PostgreSQL and MariaDB.
+that was caught (`belay_catch`). "later" names what is missing.
+
+Tests of `tests/api` and `tests/conformance` run on SQLite, PostgreSQL and MariaDB; the drivers' own on their server.
 
 This page is written by `tests/semantics/semantics.py --write` from the cases and the map beside it, and a test fails
 when it is not what would be written.

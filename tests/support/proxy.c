@@ -332,6 +332,17 @@ bool proxy_saw(proxy *p)
     return saw;
 }
 
+const char *proxy_describe(const proxy_fault *f)
+{
+    static const char *const ways[] = {"to the server", "to the client"};
+    static const char *const places[] = {"before", "in the middle of", "after"};
+    static const char *const acts[] = {"reset", "close", "leave", "stall", "garbage", "scramble", "double"};
+    static char text[120];
+    snprintf(text, sizeof text, "%s %s message %u %s%s%s", acts[f->act], places[f->place], f->message, ways[f->way],
+             f->text ? " from " : "", f->text ? f->text : "");
+    return text;
+}
+
 static unsigned look(proxy *p, const unsigned *number)
 {
     pthread_mutex_lock(&p->mutex);

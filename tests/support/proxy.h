@@ -33,12 +33,13 @@ typedef enum proxy_place {
 } proxy_place;
 
 typedef enum proxy_act {
-    PROXY_RESET,   /* both sides get a reset */
-    PROXY_CLOSE,   /* both sides are closed, as by who has said all */
-    PROXY_LEAVE,   /* the client is hung up on, the server is not told before proxy_let_go */
-    PROXY_STALL,   /* nothing is read or passed on any more, and nobody is told before proxy_let_go */
-    PROXY_GARBAGE, /* as many bytes of rubbish take the place of the message, and all goes on; wherever the place */
-    PROXY_DOUBLE   /* the message goes on twice; wherever the place */
+    PROXY_RESET,    /* both sides get a reset */
+    PROXY_CLOSE,    /* both sides are closed, as by who has said all */
+    PROXY_LEAVE,    /* the client is hung up on, the server is not told before proxy_let_go */
+    PROXY_STALL,    /* nothing is read or passed on any more, and nobody is told before proxy_let_go */
+    PROXY_GARBAGE,  /* as many bytes of rubbish take the place of the message, and all goes on; wherever the place */
+    PROXY_SCRAMBLE, /* the same, but what says where the message ends stays */
+    PROXY_DOUBLE    /* the message goes on twice; wherever the place */
 } proxy_act;
 
 typedef struct proxy_fault {
@@ -48,6 +49,9 @@ typedef struct proxy_fault {
     proxy_place place;
     proxy_act act;
 } proxy_fault;
+
+/* "reset before message 3 to the server from COMMIT". Borrowed until the next call. By one thread of the test. */
+const char *proxy_describe(const proxy_fault *);
 
 enum { PROXY_FAULTS_MAX = 8, PROXY_LINKS_MAX = 256 };
 

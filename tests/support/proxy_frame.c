@@ -43,6 +43,12 @@ size_t proxy_frame_size(proxy_framing framing, const unsigned char *bytes, size_
     return size;
 }
 
+size_t proxy_frame_head(proxy_framing framing)
+{
+    static const size_t heads[] = {[PROXY_FRAMES_STARTUP] = 4, [PROXY_FRAMES_TYPED] = 5, [PROXY_FRAMES_PACKET] = 4};
+    return heads[framing];
+}
+
 static void pass_startup(proxy_framings *framings, const unsigned char *bytes, size_t size)
 {
     uint32_t code = size >= 8 ? read_big(bytes + 4) : 0;

@@ -32,6 +32,9 @@ proxy_framings proxy_framings_first(proxy_wire wire);
    yet. Never more than 4 GB and a little. */
 size_t proxy_frame_size(proxy_framing framing, const unsigned char *bytes, size_t size);
 
+/* How many bytes at the beginning of a message say where it ends. */
+size_t proxy_frame_head(proxy_framing framing);
+
 /* What a message, of which there are so many bytes, means for the framing of those after it. */
 void proxy_framings_pass(proxy_framings *framings, proxy_way way, const unsigned char *bytes, size_t size);
 

@@ -136,6 +136,11 @@ static bool write_due(proxy_link *link, int way, const proxy_desk *desk, int64_t
 
 /* ---- Faults ---------------------------------------------------------------------------------------------- */
 
+static proxy_framing framing_of(const proxy_link *link, proxy_way way)
+{
+    return way == PROXY_TO_SERVER ? link->framings.to_server : link->framings.to_client;
+}
+
 static bool holds(const unsigned char *bytes, size_t size, const char *text)
 {
     return memmem(bytes, size, text, strlen(text)) != NULL;
@@ -160,12 +165,14 @@ static const proxy_fault *count_message(proxy_desk *desk, proxy_way way, const u
     return fault;
 }
 
-/* The same for the same message on every run. */
-static void queue_rubbish(proxy_flow *flow, const proxy_desk *desk, size_t size, int64_t now_ns)
+/* The message with rubbish from `keep` on; the same for the same message on every run. */
+static void queue_rubbish(proxy_flow *flow, const proxy_desk *desk, const unsigned char *message, size_t keep,
+                          size_t size, int64_t now_ns)
 {
     unsigned char *bytes = need(malloc(size));
+    memcpy(bytes, message, size);
     uint32_t state = 2463534242u + desk->messages[0] * 7919u + desk->messages[1];
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = keep; i < size; i++) {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
@@ -195,7 +202,9 @@ static void strike(proxy_link *link, proxy_way way, const proxy_desk *desk, cons
     proxy_flow *flow = &link->flows[way];
     size_t half = whole / 2 < size ? whole / 2 : size;
     if (fault->act == PROXY_GARBAGE) {
-        queue_rubbish(flow, desk, size, now_ns);
+        queue_rubbish(flow, desk, bytes, 0, size, now_ns);
+    } else if (fault->act == PROXY_SCRAMBLE) {
+        queue_rubbish(flow, desk, bytes, proxy_frame_head(framing_of(link, way)), size, now_ns);
     } else if (fault->act == PROXY_DOUBLE) {
         queue(flow, desk, bytes, size, now_ns);
         queue(flow, desk, bytes, size, now_ns);
@@ -212,8 +221,7 @@ static size_t take_message(proxy_link *link, proxy_way way, proxy_desk *desk, co
                            int64_t now_ns)
 {
     proxy_flow *flow = &link->flows[way];
-    proxy_framing framing = way == PROXY_TO_SERVER ? link->framings.to_server : link->framings.to_client;
-    size_t whole = proxy_frame_size(framing, bytes, size);
+    size_t whole = proxy_frame_size(framing_of(link, way), bytes, size);
     if (whole == 0 || (size < whole && size < HELD_ENOUGH))
         return 0;
     size_t there = size < whole ? size : whole;

@@ -331,7 +331,8 @@ static void what_a_lost_statement_did_is_not_told(void **state)
         put(w->s, 6);
     assert_status(w->s, BELAY_CONNECTION);
     assert_int_equal(belay_changes(w->s), 0);
-    assert_int_equal(belay_last_id(w->s), 5);
+    if (database_is_sqlite(&w->d) || database_is_mariadb(&w->d)) /* PostgreSQL never knows */
+        assert_int_equal(belay_last_id(w->s), 5);
 }
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
@@ -475,7 +476,7 @@ static void calls_may_come_from_many_threads(void **state)
     assert_true(committed > 0 && committed < THREADS * UNITS);
     assert_true(belay_calls_failed(w->d.db) == belay_calls_made(w->d.db) - 99);
     assert_int_equal(belay_int_of(w->other, "SELECT count(*) FROM item"), committed * 2);
-    assert_int_equal(belay_int_of(w->other, "SELECT count(*) FROM (SELECT 1 FROM item GROUP BY id / 2)"), committed);
+    assert_int_equal(belay_int_of(w->other, "SELECT count(DISTINCT id - id % 2) FROM item"), committed);
 }
 
 /* ---- Misuse --------------------------------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ enum {
 typedef struct belay_limits {
     int64_t deadline_ns;  /* on the monotonic clock; 0: none */
     int64_t lock_wait_ns; /* for one lock; 0: refuse at once; negative: no limit */
+    int64_t idle_ns; /* how long the transaction may be open between two calls; 0: no limit. The caller looks at it at
+                        its next call; the driver may let the server end the transaction meanwhile, where that costs no
+                        trip, and never sooner */
 } belay_limits;
 
 typedef struct belay_driver belay_driver;
@@ -93,6 +96,7 @@ typedef struct belay_begin_options {
     belay_level isolation; /* already checked to be one that `levels` names, or BELAY_ISOLATION_DEFAULT */
     bool read_only;
     bool deferrable;
+    const char *gid; /* the name under which it is to be prepared: letters, digits and _, at most 60. NULL: never */
 } belay_begin_options;
 
 /* What the engine itself says of a connection. */
@@ -237,6 +241,21 @@ struct belay_driver {
        not done, conn->failed tells which it was, and `status` how the transaction stands, as after `execute`. The queue
        is empty afterwards, whatever came. */
     belay_code (*drain)(belay_conn *conn, belay_error *error);
+
+    /* -- two-phase commit: all four or none ------------------------------------------------------ */
+
+    /* Whether a transaction can be prepared here, by the server's settings: BELAY_OK, or BELAY_UNSUPPORTED with what to
+       change. Status is NONE. */
+    belay_code (*can_prepare)(belay_conn *conn, belay_error *error);
+    /* Prepares the open transaction, which began with that gid. Then only finish_prepared may be called on the
+       connection, or close. After a failure `status` tells; with the outcome BELAY_WORK_UNKNOWN it may be prepared. */
+    belay_code (*prepare_transaction)(belay_conn *conn, const char *gid, belay_error *error);
+    /* Commits or rolls back what is prepared; never obeys a deadline. From another connection than the one that
+       prepared, status is NONE. BELAY_NOT_FOUND: there is none of that name, or its own connection still has it. */
+    belay_code (*finish_prepared)(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+    /* Tells the names of all that is prepared in this database. Status is NONE. */
+    belay_code (*list_prepared)(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                belay_error *error);
 };
 
 BELAYI_END_C

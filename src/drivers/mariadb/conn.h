@@ -69,6 +69,8 @@ typedef struct belayi_mariadb_conn {
     bool adopted;                             /* the program's: its settings are left alone, and calls on it block */
     bool lent;                                /* to the program: it may have changed what it likes */
     bool began;                               /* a transaction that this driver began, or owes, as far as it was told */
+    const char *xa;                           /* the name of the XA transaction that is open; NULL: none is */
+    bool prepared;                            /* it was prepared here */
     bool doubt;                               /* an error may have ended the transaction: the server must be asked */
     bool ended;                               /* a statement has ended it, and what is open now is another one */
     bool lost;                                /* of no use any more */
@@ -128,7 +130,8 @@ void belayi_mariadb_forget_settings(belayi_mariadb_conn *conn);
 /* What the deadline means for a command. */
 typedef enum belayi_mariadb_patience {
     BELAYI_MARIADB_STATEMENT, /* the statement is cancelled at the deadline */
-    BELAYI_MARIADB_CONTROL    /* it is never cancelled, and given up with its connection long after the deadline */
+    BELAYI_MARIADB_CONTROL,   /* it is never cancelled, and given up with its connection long after the deadline */
+    BELAYI_MARIADB_BACK       /* the same, and given up some time also where there is no deadline */
 } belayi_mariadb_patience;
 
 /* Makes ready for a command: its limits begin anew. Fails when the connection was lost or is in use. */
@@ -208,6 +211,25 @@ belay_code belayi_mariadb_lend(belayi_mariadb_conn *conn, belay_error *error);
 
 /* Fails when the transaction that was begun is not open any more: nothing may run then as if it were. */
 belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *error);
+
+/* No transaction is open any more. */
+void belayi_mariadb_note_end(belayi_mariadb_conn *conn);
+
+/* Fails when the connection is of no use, before anything is sent that would be lost. */
+belay_code belayi_mariadb_check_there(belayi_mariadb_conn *conn, belay_error *error);
+
+/* ---- Prepared transactions: prepared.c -------------------------------------------------------------- */
+
+/* A transaction that is to be prepared is another kind from its beginning to its end. */
+belay_code belayi_mariadb_begin_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_commit_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_rollback_xa(belayi_mariadb_conn *conn, const char *gid, belay_error *error);
+
+belay_code belayi_mariadb_can_prepare(belay_conn *conn, belay_error *error);
+belay_code belayi_mariadb_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_mariadb_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+belay_code belayi_mariadb_list_prepared(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                        belay_error *error);
 
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 

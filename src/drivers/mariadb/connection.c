@@ -215,7 +215,7 @@ static bool ask_status(belayi_mariadb_conn *conn, bool *out_open)
                                      : "SELECT @@in_transaction, @@sql_mode";
     belay_error ignored;
     MYSQL_RES *rows;
-    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, &ignored) != BELAY_OK ||
+    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &ignored) != BELAY_OK ||
         belayi_mariadb_ask(conn, text, &rows, &ignored) != BELAY_OK)
         return false;
     MYSQL_ROW row = mysql_fetch_row(rows);
@@ -231,6 +231,8 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     if (conn->lost || !conn->db)
         return BELAY_TRANSACTION_LOST;
+    if (conn->prepared)
+        return BELAY_TRANSACTION_OPEN; /* until it is told its fate, there is nothing else that it takes */
     bool open = conn->owed.begin || belayi_mariadb_flag(conn);
     if ((conn->doubt || conn->lent || conn->adopted) && !conn->reading) {
         bool told = ask_status(conn, &open);

@@ -60,6 +60,10 @@ const belay_driver belayi_driver_mariadb = {
     .step = belayi_mariadb_step,
     .finish = belayi_mariadb_finish,
     .column_name = belayi_mariadb_column_name,
+    .can_prepare = belayi_mariadb_can_prepare,
+    .prepare_transaction = belayi_mariadb_prepare_transaction,
+    .finish_prepared = belayi_mariadb_finish_prepared,
+    .list_prepared = belayi_mariadb_list_prepared,
 };
 
 enum { KEY_SOCKET, KEY_CONNECT_SECONDS, KEY_TLS, KEY_CA, KEY_CERTIFICATE, KEY_KEY, KEYS };

@@ -17,9 +17,10 @@
 #include "conn.h"
 #include "report.h"
 
-static void note_end(belayi_mariadb_conn *conn)
+void belayi_mariadb_note_end(belayi_mariadb_conn *conn)
 {
-    conn->began = conn->lent = conn->doubt = conn->ended = false;
+    conn->began = conn->lent = conn->doubt = conn->ended = conn->prepared = false;
+    conn->xa = NULL;
     conn->ended_by = 0;
     conn->own_level = BELAY_ISOLATION_DEFAULT;
     belayi_mariadb_owe_nothing(conn);
@@ -56,7 +57,7 @@ belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *err
 /* ---- Begin ---------------------------------------------------------------------------------------------------------
  */
 
-static belay_code check_there(belayi_mariadb_conn *conn, belay_error *error)
+belay_code belayi_mariadb_check_there(belayi_mariadb_conn *conn, belay_error *error)
 {
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
     if (code != BELAY_OK || conn->adopted || !belayi_mariadb_hung_up(conn))
@@ -65,11 +66,27 @@ static belay_code check_there(belayi_mariadb_conn *conn, belay_error *error)
     return belayi_report(error, BELAY_CONNECTION, "the server has closed the connection");
 }
 
+/* The settings of the session that go ahead of it. */
+static belay_code set_level_now(belayi_mariadb_conn *conn, belay_level level, belay_error *error)
+{
+    char text[BELAYI_MARIADB_SETTING_ROOM];
+    if (conn->adopted)
+        return belayi_mariadb_set_next_level(conn, level, error);
+    if (!belayi_mariadb_write_level(conn, level, text))
+        return BELAY_OK;
+    belay_code code = belayi_mariadb_run(conn, text, error);
+    if (code != BELAY_OK)
+        belayi_mariadb_forget_settings(conn);
+    return code;
+}
+
 static belay_code begin_now(belayi_mariadb_conn *conn, const belay_begin_options *options, belay_error *error)
 {
-    belay_code code = belayi_mariadb_set_next_level(conn, options->isolation, error);
+    belay_code code = set_level_now(conn, options->isolation, error);
     if (code != BELAY_OK)
         return code;
+    if (options->gid)
+        return belayi_mariadb_begin_xa(conn, options->gid, error);
     return belayi_mariadb_run(conn, options->read_only ? "START TRANSACTION READ ONLY" : "START TRANSACTION", error);
 }
 
@@ -78,15 +95,16 @@ belay_code belayi_mariadb_begin(belay_conn *base, const belay_begin_options *opt
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     if (belayi_clock_passed(base->limits.deadline_ns))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before the transaction could begin");
-    note_end(conn);
-    belay_code code = check_there(conn, error);
+    belayi_mariadb_note_end(conn);
+    belay_code code = belayi_mariadb_check_there(conn, error);
     if (code == BELAY_OK)
         code = belayi_mariadb_check_level(conn, options->isolation, error);
-    if (code == BELAY_OK && conn->adopted)
+    if (code == BELAY_OK && (conn->adopted || options->gid))
         code = begin_now(conn, options, error);
     else if (code == BELAY_OK)
         conn->owed = (belayi_mariadb_owed){.begin = true, .read_only = options->read_only, .level = options->isolation};
     conn->began = code == BELAY_OK;
+    conn->xa = conn->began ? options->gid : NULL;
     return code;
 }
 
@@ -131,21 +149,24 @@ belay_code belayi_mariadb_commit(belay_conn *base, belay_error *error)
         return belayi_report(error, BELAY_TIMEOUT,
                              "the time limit had passed before the transaction could be committed");
     if (conn->owed.begin) { /* nothing was done in it */
-        note_end(conn);
+        belayi_mariadb_note_end(conn);
         return BELAY_OK;
     }
     belayi_mariadb_owe_nothing(conn);
     belay_code code = belayi_mariadb_check_open(conn, error);
     if (code == BELAY_OK)
-        code = check_there(conn, error);
+        code = belayi_mariadb_check_there(conn, error);
     if (code == BELAY_OK && conn->lent && !conn->adopted)
         code = check_lent(conn, error);
     if (code != BELAY_OK)
         return code;
-    if (belayi_mariadb_query(conn, "COMMIT", 6) != 0)
-        return belayi_mariadb_fail(conn, BELAYI_MARIADB_COMMITTING, error);
-    note_end(conn);
-    return BELAY_OK;
+    if (conn->xa)
+        code = belayi_mariadb_commit_xa(conn, conn->xa, error);
+    else if (belayi_mariadb_query(conn, "COMMIT", 6) != 0)
+        code = belayi_mariadb_fail(conn, BELAYI_MARIADB_COMMITTING, error);
+    if (code == BELAY_OK)
+        belayi_mariadb_note_end(conn);
+    return code;
 }
 
 /* There are no deferred constraints. */
@@ -188,15 +209,16 @@ belay_code belayi_mariadb_rollback(belay_conn *base, belay_error *error)
     if (status == BELAY_TRANSACTION_LOST)
         return BELAY_OK; /* the server rolls back what it loses sight of */
     if (status == BELAY_TRANSACTION_NONE) {
-        note_end(conn);
+        belayi_mariadb_note_end(conn);
         return BELAY_OK;
     }
-    belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
+    belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, error);
     if (code == BELAY_OK)
-        code = belayi_mariadb_run(conn, "ROLLBACK", error);
+        code =
+            conn->xa ? belayi_mariadb_rollback_xa(conn, conn->xa, error) : belayi_mariadb_run(conn, "ROLLBACK", error);
     if (code != BELAY_OK)
         return code;
-    note_end(conn);
+    belayi_mariadb_note_end(conn);
     return check_complete(conn, error);
 }
 

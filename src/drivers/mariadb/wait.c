@@ -25,9 +25,12 @@
 #include "conn.h"
 #include "report.h"
 
+#include <ma_pvio.h> /* needs mysql.h before it */
+
 static const int64_t cancel_ns = INT64_C(2000) * BELAYI_NS_PER_MS;  /* for a connection, and a KILL QUERY on it */
 static const int64_t answer_ns = INT64_C(3000) * BELAYI_NS_PER_MS;  /* for a cancelled statement to answer */
 static const int64_t control_ns = INT64_C(5000) * BELAYI_NS_PER_MS; /* for BEGIN, COMMIT, ... behind the deadline */
+static const int64_t back_ns = INT64_C(30000) * BELAYI_NS_PER_MS;   /* for ROLLBACK, where there is no deadline */
 
 /* ---- The socket ---------------------------------------------------------------------------------------------- */
 
@@ -50,8 +53,17 @@ static bool poll_until(MYSQL *mysql, int asked, int64_t end_ns)
     }
 }
 
+/* What the library has read ahead is not at the socket any more. */
+static bool has_read_ahead(const MYSQL *mysql)
+{
+    const MARIADB_PVIO *io = mysql->net.pvio;
+    return io && io->cache && io->cache + io->cache_size > io->cache_pos;
+}
+
 bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn)
 {
+    if (has_read_ahead(conn->db))
+        return true;
     struct pollfd fd = {.fd = mysql_get_socket(conn->db), .events = POLLIN};
     return poll(&fd, 1, 0) != 0;
 }
@@ -167,10 +179,10 @@ belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patien
     conn->cancelled = conn->given_up = false;
     conn->cancel_at = cancels ? deadline : 0;
     conn->hang_up_at = 0;
-    if (!cancels && deadline) {
-        int64_t now = belayi_clock_now();
-        conn->hang_up_at = (deadline > now ? deadline : now) + control_ns;
-    }
+    if (cancels || (!deadline && patience != BELAYI_MARIADB_BACK))
+        return BELAY_OK;
+    int64_t now = belayi_clock_now();
+    conn->hang_up_at = deadline ? (deadline > now ? deadline : now) + control_ns : now + back_ns;
     return BELAY_OK;
 }
 

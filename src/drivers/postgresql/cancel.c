@@ -6,6 +6,10 @@
  * a backend that waits for a command forgets a request that is there. But PQcancel
  * knows no time limit. So it runs in a thread of its own; when that takes too long
  * the caller must give up the connection, as the request may arrive at any time.
+ *
+ * PQcancel() does not encrypt what it sends: the number of a backend and the key
+ * to cancel its statements, whatever the connection's sslmode. From libpq 17 on
+ * there is a cancel that does as the connection does, and that is taken.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -15,8 +19,45 @@
 #include "clock.h"
 #include "conn.h"
 
+#ifdef LIBPQ_HAS_ASYNC_CANCEL
+typedef PGcancelConn cancel_request;
+
+static cancel_request *new_request(PGconn *pg)
+{
+    return PQcancelCreate(pg);
+}
+
+static bool send_request(cancel_request *request)
+{
+    return PQcancelBlocking(request) == 1;
+}
+
+static void free_request(cancel_request *request)
+{
+    PQcancelFinish(request);
+}
+#else
+typedef PGcancel cancel_request;
+
+static cancel_request *new_request(PGconn *pg)
+{
+    return PQgetCancel(pg);
+}
+
+static bool send_request(cancel_request *request)
+{
+    char text[256];
+    return PQcancel(request, text, sizeof text) == 1;
+}
+
+static void free_request(cancel_request *request)
+{
+    PQfreeCancel(request);
+}
+#endif
+
 typedef struct cancel_job {
-    PGcancel *request;
+    cancel_request *request;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool done, sent;
@@ -31,7 +72,7 @@ static void drop_job(cancel_job *job, int shares)
     pthread_mutex_unlock(&job->mutex);
     if (!last)
         return;
-    PQfreeCancel(job->request);
+    free_request(job->request);
     pthread_cond_destroy(&job->changed);
     pthread_mutex_destroy(&job->mutex);
     free(job);
@@ -39,9 +80,8 @@ static void drop_job(cancel_job *job, int shares)
 
 static void *run_job(void *arg)
 {
-    char text[256];
     cancel_job *job = arg;
-    bool sent = PQcancel(job->request, text, sizeof text) == 1;
+    bool sent = send_request(job->request);
     pthread_mutex_lock(&job->mutex);
     job->done = true;
     job->sent = sent;
@@ -54,7 +94,7 @@ static void *run_job(void *arg)
 static cancel_job *new_job(PGconn *pg)
 {
     cancel_job *job = calloc(1, sizeof *job);
-    PGcancel *request = job ? PQgetCancel(pg) : NULL;
+    cancel_request *request = job ? new_request(pg) : NULL;
     if (!request) {
         free(job);
         return NULL;

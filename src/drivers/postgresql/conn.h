@@ -97,6 +97,9 @@ typedef struct belayi_pg_conn {
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
     int lock_now;     /* in force */
+    /* How long the transaction may idle, in milliseconds; 0: as the session has it; BELAYI_PG_UNKNOWN. */
+    int idle_now;
+    bool idle_set; /* in this transaction */
 
     /* Prepared statements. */
     unsigned names;      /* given so far: belay_1, belay_2, ... */
@@ -176,6 +179,15 @@ static inline void belayi_pg_owe_nothing(belayi_pg_conn *conn)
     conn->owed = (belayi_pg_owed){0};
 }
 
+/* What was set in the transaction may have been undone, or not been set. */
+static inline void belayi_pg_doubt_limits(belayi_pg_conn *conn)
+{
+    if (conn->lock_now != conn->lock_session)
+        conn->lock_now = BELAYI_PG_UNKNOWN;
+    if (conn->idle_set)
+        conn->idle_now = BELAYI_PG_UNKNOWN;
+}
+
 /* Queues a statement's name to be forgotten by the server. */
 void belayi_pg_discard(belayi_pg_conn *conn, unsigned name);
 
@@ -226,6 +238,17 @@ bool belayi_pg_keeps_nothing(const belayi_pg_conn *conn);
 bool belayi_pg_identify(belay_conn *conn, belay_token *out_token);
 belay_code belayi_pg_outcome(belay_conn *conn, const belay_token *token, belay_outcome *out_outcome,
                              belay_error *error);
+
+/* The server has answered with `tag` where it should have kept the work, which means that it did not. */
+belay_code belayi_pg_report_not_kept(const char *tag, belay_error *error);
+
+/* ---- Prepared transactions: prepared.c --------------------------------------------------------------- */
+
+belay_code belayi_pg_can_prepare(belay_conn *conn, belay_error *error);
+belay_code belayi_pg_prepare_transaction(belay_conn *conn, const char *gid, belay_error *error);
+belay_code belayi_pg_finish_prepared(belay_conn *conn, const char *gid, bool commit, belay_error *error);
+belay_code belayi_pg_list_prepared(belay_conn *conn, void (*tell)(void *arg, const char *gid), void *arg,
+                                   belay_error *error);
 
 /* ---- Statements: statement.c ------------------------------------------------------------------------ */
 

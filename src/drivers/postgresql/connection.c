@@ -92,7 +92,7 @@ belay_code belayi_pg_open(belay_conn *base, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)base;
     belay_conn given = *base;
-    *conn = (belayi_pg_conn){.base = given};
+    *conn = (belayi_pg_conn){.base = {.driver = given.driver, .shared = given.shared, .limits = given.limits}};
     conn->base.rules = &conn->rules;
     conn->rules = (belayi_sql_rules){.placeholders = BELAYI_PLACEHOLDERS_DOLLAR,
                                      .escape_strings = true,

@@ -75,6 +75,7 @@ static const state_meaning state_meanings[] = {
     {"44", BELAY_CHECK}, /* WITH CHECK OPTION of a view */
     {"53100", BELAY_DISK_FULL},
     {"53200", BELAY_NO_MEMORY},
+    {"53400", BELAY_DISK_FULL}, /* a limit of the server's, such as temp_file_limit */
     {"53", BELAY_TOO_MANY},
     {"54000", BELAY_DATA}, /* a row that is too large for its index */
     {"54", BELAY_UNSUPPORTED},

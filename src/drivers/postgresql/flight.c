@@ -94,6 +94,12 @@ static belay_code add_sync(belayi_pg_conn *conn, belay_error *error)
     return BELAY_OK;
 }
 
+static int whole_milliseconds(int64_t ns)
+{
+    int64_t ms = (ns - 1) / BELAYI_NS_PER_MS + 1;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
 /* lock_timeout as the caller's limit wants it. A lock that is not waited for says so in its own statement. */
 static int wanted_lock_timeout(const belayi_pg_conn *conn)
 {
@@ -102,8 +108,7 @@ static int wanted_lock_timeout(const belayi_pg_conn *conn)
         return conn->lock_now;
     if (ns < 0)
         return 0;
-    int64_t ms = (ns - 1) / BELAYI_NS_PER_MS + 1;
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    return whole_milliseconds(ns);
 }
 
 static belay_code add_lock_timeout(belayi_pg_conn *conn, const char *how, belay_error *error)
@@ -111,6 +116,26 @@ static belay_code add_lock_timeout(belayi_pg_conn *conn, const char *how, belay_
     char text[64];
     conn->lock_now = wanted_lock_timeout(conn);
     snprintf(text, sizeof text, "SET %s lock_timeout = %d", how, conn->lock_now);
+    return add_text(conn, text, error);
+}
+
+/* How long the server lets the transaction idle. */
+static int wanted_idle_limit(const belayi_pg_conn *conn)
+{
+    int64_t ns = conn->base.limits.idle_ns;
+    if (conn->adopted)
+        return conn->idle_now;
+    return ns > 0 ? whole_milliseconds(ns) : 0;
+}
+
+static belay_code add_idle_limit(belayi_pg_conn *conn, belay_error *error)
+{
+    char text[80], value[16] = "DEFAULT";
+    conn->idle_now = wanted_idle_limit(conn);
+    conn->idle_set = true;
+    if (conn->idle_now > 0)
+        snprintf(value, sizeof value, "%d", conn->idle_now);
+    snprintf(text, sizeof text, "SET LOCAL idle_in_transaction_session_timeout = %s", value);
     return add_text(conn, text, error);
 }
 
@@ -145,6 +170,8 @@ belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error)
     /* Before the savepoints, so that it is not undone with them. */
     if (code == BELAY_OK && conn->in_transaction && wanted_lock_timeout(conn) != conn->lock_now)
         code = add_lock_timeout(conn, "LOCAL", error);
+    if (code == BELAY_OK && conn->in_transaction && wanted_idle_limit(conn) != conn->idle_now)
+        code = add_idle_limit(conn, error);
     for (unsigned i = 0; code == BELAY_OK && i < owed->count; i++)
         code = add_numbered(conn, "SAVEPOINT", owed->first + i, error);
     return code;
@@ -227,9 +254,9 @@ static belay_code fail_flight(belayi_pg_conn *conn, PGresult *result, belay_erro
 
 belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 {
-    while (conn->ahead > 0) {
+    while (conn->ahead > 0 || conn->syncs > 1) { /* the Sync of what went ahead too: behind it are the rows */
         PGresult *result;
-        if (!next_result(conn, &result))
+        if (!next_result(conn, &result) || (!result && conn->ahead == 0))
             return fail_flight(conn, NULL, error);
         if (!result) {
             conn->ahead--;
@@ -247,14 +274,8 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 
 belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error)
 {
-    bool between; /* the Sync of what went ahead */
-    do {
-        if (!next_result(conn, out_result))
-            return fail_flight(conn, NULL, error);
-        between = *out_result && is_sync(conn, *out_result);
-        if (between)
-            PQclear(*out_result);
-    } while (between);
+    if (!next_result(conn, out_result))
+        return fail_flight(conn, NULL, error);
     if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result)))
         return BELAY_OK;
     PGresult *failed = *out_result;
@@ -270,8 +291,11 @@ static void note_landing(belayi_pg_conn *conn)
     const char *conforming = PQparameterStatus(conn->pg, "standard_conforming_strings");
     conn->rules.backslash_escapes = conforming && strcmp(conforming, "off") == 0;
     conn->in_transaction = !is_idle(conn);
-    if (!conn->in_transaction)
-        conn->lock_now = conn->lock_session;
+    if (conn->in_transaction)
+        return;
+    conn->lock_now = conn->lock_session;
+    conn->idle_now = 0;
+    conn->idle_set = false;
 }
 
 static void leave(belayi_pg_conn *conn)

@@ -54,4 +54,8 @@ const belay_driver belayi_driver_postgresql = {
     .column_name = belayi_pg_column_name,
     .queue = belayi_pg_queue,
     .drain = belayi_pg_drain,
+    .can_prepare = belayi_pg_can_prepare,
+    .prepare_transaction = belayi_pg_prepare_transaction,
+    .finish_prepared = belayi_pg_finish_prepared,
+    .list_prepared = belayi_pg_list_prepared,
 };

@@ -178,8 +178,7 @@ static bool undo_flight(belayi_pg_conn *conn, const belayi_pg_owed *took, bool w
         return false;
     conn->owed = *took;
     conn->owed.release = took->begin[0] ? 0 : took->first;
-    if (conn->lock_now != conn->lock_session)
-        conn->lock_now = BELAYI_PG_UNKNOWN;
+    belayi_pg_doubt_limits(conn);
     return true;
 }
 

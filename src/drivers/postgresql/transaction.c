@@ -56,7 +56,7 @@ static bool outcome_is_unknown(const belayi_pg_conn *conn, const belay_error *er
 }
 
 /* The server answers a COMMIT of a transaction in which a statement has failed with success. */
-static belay_code report_not_committed(const char *tag, belay_error *error)
+belay_code belayi_pg_report_not_kept(const char *tag, belay_error *error)
 {
     belayi_report(error, BELAY_MISUSE, "the server rolled back instead of committing: it answered %s", tag);
     BELAYI_REPORT_FIELD(error->hint, "a statement had failed in it that was sent on the engine's own handle");
@@ -101,7 +101,7 @@ belay_code belayi_pg_commit(belay_conn *base, belay_error *error)
     if (strcmp(tag, "COMMIT") == 0)
         return BELAY_OK; /* whatever became of the connection then */
     if (code == BELAY_OK)
-        return report_not_committed(tag, error);
+        return belayi_pg_report_not_kept(tag, error);
     if (base->round_trips > trips && outcome_is_unknown(conn, error) && !belayi_pg_keeps_nothing(conn))
         error->outcome = BELAY_WORK_UNKNOWN;
     return code;
@@ -168,7 +168,6 @@ belay_code belayi_pg_rollback_to(belay_conn *base, unsigned number, belay_error 
     belayi_pg_owe_nothing(conn); /* savepoints above it, and the release of some, go with it */
     snprintf(text, sizeof text, "ROLLBACK TO belay_%u", number);
     belay_code code = belayi_pg_command_back(conn, text, error);
-    if (conn->lock_now != conn->lock_session)
-        conn->lock_now = BELAYI_PG_UNKNOWN; /* what was set since is undone */
+    belayi_pg_doubt_limits(conn);
     return code;
 }

@@ -7,10 +7,10 @@
  * offset: it is exact in a timestamptz, and in UTC in a timestamp.
  * Tests: tests/unit/drivers/test_postgresql_values.c.
  */
-#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +66,22 @@ bool belayi_pg_type_takes(Oid type, const belay_value *value)
 
 /* ---- Parameters ------------------------------------------------------------------------------------------ */
 
+/* By hand: printf took a tenth of the client's time of a short statement. */
+static void write_integer(int64_t number, char out[NUMBER_ROOM])
+{
+    char digits[NUMBER_ROOM];
+    size_t at = sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    digits[--at] = '\0';
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0)
+        digits[--at] = '-';
+    memcpy(out, digits + at, sizeof digits - at);
+}
+
 /* Numbers are written with a point, whatever the program's locale has. */
 static void write_real(double real, char out[NUMBER_ROOM])
 {
@@ -107,7 +123,7 @@ static char *write_value(const belay_value *value, char *out)
     else if (value->type == BELAY_TYPE_TIMESTAMP)
         write_timestamp(value->as.integer, out);
     else
-        snprintf(out, NUMBER_ROOM, "%" PRId64, value->as.integer);
+        write_integer(value->as.integer, out);
     return out + NUMBER_ROOM;
 }
 

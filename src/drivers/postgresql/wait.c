@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "conn.h"
 
-enum { GRACE_MS = 5000, WAY_BACK_MS = 30000 };
+enum { GRACE_MS = 5000, AGAIN_MS = 500, WAY_BACK_MS = 30000 };
 
 static int milliseconds_until(int64_t deadline_ns)
 {
@@ -45,14 +45,24 @@ bool belayi_pg_heard(PGconn *pg)
     return poll(&socket, 1, 0) != 0;
 }
 
-/* The deadline has passed. False when nobody can say any more what the server does. */
+/* The moment has come until which was waited. False when nobody can say any more what the server does. A cancel that
+   reaches the server between reading a statement and running it is forgotten there: so it is sent again. */
 static bool pass_deadline(belayi_pg_conn *conn)
 {
-    if (conn->gives_up_ns != 0)
+    if (conn->gives_up_ns == 0)
+        conn->gives_up_ns = belayi_clock_after(GRACE_MS);
+    else if (!conn->cancelled || belayi_clock_passed(conn->gives_up_ns))
         return false;
-    conn->gives_up_ns = belayi_clock_after(GRACE_MS);
     conn->cancelled = true;
     return belayi_pg_cancel(conn->pg, conn->gives_up_ns);
+}
+
+/* Until when to wait for the socket. */
+static int64_t next_moment(const belayi_pg_conn *conn)
+{
+    if (conn->gives_up_ns == 0)
+        return conn->base.limits.deadline_ns;
+    return conn->cancelled ? belayi_clock_earlier(conn->gives_up_ns, belayi_clock_after(AGAIN_MS)) : conn->gives_up_ns;
 }
 
 bool belayi_pg_wait(belayi_pg_conn *conn)
@@ -63,8 +73,8 @@ bool belayi_pg_wait(belayi_pg_conn *conn)
         int unsent = PQflush(conn->pg);
         if (unsent == 0 && !PQisBusy(conn->pg))
             return true;
-        int64_t end = conn->gives_up_ns != 0 ? conn->gives_up_ns : conn->base.limits.deadline_ns;
-        if (!belayi_pg_wait_socket(conn->pg, true, unsent == 1, end) && !pass_deadline(conn)) {
+        bool ready = belayi_pg_wait_socket(conn->pg, true, unsent == 1, next_moment(conn));
+        if (!ready && !pass_deadline(conn)) {
             conn->lost = true;
             return false;
         }

@@ -69,6 +69,23 @@ static void the_lock_limit_holds_after_a_statement_that_was_never_prepared(void 
     rig_must_rollback(&r, other);
 }
 
+/* The new limit goes ahead with a Sync of its own, behind which the rows come. */
+static void a_prepared_query_gives_its_rows_behind_a_new_lock_limit(void **state)
+{
+    (void)state;
+    belay_value cell;
+    belay_statement *s = rig_prepare(&r, conn, "SELECT 7", 0);
+    for (int i = 0; i < 3; i++) {
+        rig_limit(conn, 50 + i, -1);
+        assert_int_equal(D->start(s, 0, NULL, &r.error), BELAY_OK);
+        assert_int_equal(D->step(s, &cell, &r.effect, &r.error), BELAY_STEP_ROW);
+        assert_int_equal(cell.as.integer, 7);
+        assert_int_equal(D->step(s, &cell, &r.effect, &r.error), BELAY_STEP_DONE);
+        D->finish(s);
+    }
+    D->finalize(s);
+}
+
 static void a_limit_that_stays_the_same_costs_no_command(void **state)
 {
     (void)state;
@@ -188,6 +205,7 @@ int main(void)
         T(a_lock_that_is_not_waited_for_is_busy),
         T(the_lock_limit_holds_after_going_back_and_for_the_next_transaction),
         T(the_lock_limit_holds_after_a_statement_that_was_never_prepared),
+        T(a_prepared_query_gives_its_rows_behind_a_new_lock_limit),
         T(a_limit_that_stays_the_same_costs_no_command),
         T(a_statement_ends_at_the_deadline_and_the_connection_lives),
         T(a_cancel_never_hits_a_later_statement),

@@ -161,6 +161,8 @@ static void what_is_no_whole_message_has_no_size_yet(void **state)
     assert_int_equal(proxy_frame_size(PROXY_FRAMES_STARTUP, (const unsigned char *)STARTUP, 4), 12);
     assert_int_equal(proxy_frame_size(PROXY_FRAMES_PACKET, (const unsigned char *)"\2\1\0\0", 4), 4 + 258);
     assert_int_equal(proxy_frame_size(PROXY_FRAMES_TYPED, (const unsigned char *)"Q\0\0\0\0", 5), 5);
+    assert_int_equal(proxy_frame_head(PROXY_FRAMES_TYPED), 5);
+    assert_int_equal(proxy_frame_head(PROXY_FRAMES_NONE), 0);
 }
 
 static void messages_of_postgresql_pass_and_are_counted(void **state)
@@ -404,6 +406,20 @@ static void rubbish_takes_the_place_of_a_message(void **state)
     line_close(&l);
 }
 
+static void a_message_that_is_scrambled_ends_where_it_did(void **state)
+{
+    (void)state;
+    char bytes[18];
+    line l = line_open(PROXY_POSTGRESQL, 0);
+    plan_one(&l, (proxy_fault){.way = PROXY_TO_CLIENT, .message = 1, .act = PROXY_SCRAMBLE});
+    SAY(l.server, DONE READY);
+    assert_int_equal(recv(l.client, bytes, sizeof bytes, MSG_WAITALL), sizeof bytes);
+    assert_memory_equal(bytes, DONE, 5);
+    assert_memory_not_equal(bytes + 5, DONE + 5, 7);
+    assert_memory_equal(bytes + 12, READY, 6);
+    line_close(&l);
+}
+
 static void a_message_is_doubled(void **state)
 {
     (void)state;
@@ -505,6 +521,13 @@ static void what_is_no_target_is_refused(void **state)
     assert_null(proxy_before("sqlite:x.db", NULL, 0));
 }
 
+static void a_fault_is_described_in_words(void **state)
+{
+    (void)state;
+    const proxy_fault fault = {"COMMIT", PROXY_TO_CLIENT, 3, PROXY_MIDDLE, PROXY_CLOSE};
+    assert_string_equal(proxy_describe(&fault), "close in the middle of message 3 to the client from COMMIT");
+}
+
 static void a_url_by_way_of_the_proxy_names_its_port(void **state)
 {
     (void)state;
@@ -532,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_server_that_is_left_hears_of_it_when_the_link_is_dropped),
         cmocka_unit_test(links_that_are_not_silent_stay_when_the_silent_ones_are_let_go),
         cmocka_unit_test(rubbish_takes_the_place_of_a_message),
+        cmocka_unit_test(a_message_that_is_scrambled_ends_where_it_did),
         cmocka_unit_test(a_message_is_doubled),
         cmocka_unit_test(clients_are_refused_and_let_in_again),
         cmocka_unit_test(one_byte_at_a_time_all_still_arrives),
@@ -539,6 +563,7 @@ int main(void)
         cmocka_unit_test(the_server_may_be_at_a_unix_socket),
         cmocka_unit_test(a_client_whose_server_is_not_there_is_hung_up_on),
         cmocka_unit_test(what_is_no_target_is_refused),
+        cmocka_unit_test(a_fault_is_described_in_words),
         cmocka_unit_test(a_url_by_way_of_the_proxy_names_its_port),
     };
     return cmocka_run_group_tests_name("proxy", tests, NULL, NULL);

@@ -100,9 +100,10 @@ static void every_kind_has_its_name_and_other_numbers_have_a_question_mark(void 
     for (int i = 0; i <= KINDS; i++)
         events[i] = event_of((belay_trace_kind)i);
     write_events(lines_path, events, KINDS + 1);
-    assert_trace(lines_path,
-                 "[e['kind'] for e in events] == ['scope', 'begin', 'savepoint', 'statement', 'release',"
-                 " 'rollback to', 'commit', 'rollback', 'retry', 'wait', 'hook', 'warning', 'outcome', '?']");
+    assert_trace(
+        lines_path,
+        "[e['kind'] for e in events] == ['scope', 'begin', 'savepoint', 'statement', 'release',"
+        " 'rollback to', 'commit', 'prepare', 'rollback', 'retry', 'wait', 'hook', 'warning', 'outcome', '?']");
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         assert_string_equal(belay_trace_kind_name(none[i]), "?");
 }
