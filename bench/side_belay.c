@@ -7,6 +7,7 @@
  *
  * Modes: exec               one belay_exec a row, all in one scope
  *        try                one belay_try a row, all in one scope
+ *        many               all rows by one belay_try_many, in one scope
  *        nested             a nested block with one belay_exec a row, all in one scope
  *        empty              a nested block with nothing in it
  *        empty-outer        an outermost block with nothing in it
@@ -17,6 +18,7 @@
 
 #include <belay/belay.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 static belay_db *db;
@@ -48,6 +50,30 @@ static void run_try(bench_client *c, belay_session *s)
                 c->rejected++;
         }
     }
+    bench_stop(c);
+}
+
+static void count_rejected(belay_session *s, size_t row, const belay_error *error, void *client)
+{
+    (void)s, (void)row, (void)error;
+    ((bench_client *)client)->rejected++;
+}
+
+/* Gathering the values is part of the work. */
+static void run_many(bench_client *c, belay_session *s)
+{
+    enum { COLUMNS = 2 };
+    bench_start(c);
+    belay_value *values = calloc(c->count, COLUMNS * sizeof *values);
+    if (!values)
+        bench_die("calloc", "out of memory");
+    for (size_t i = 0; i < c->count; i++) {
+        values[COLUMNS * i] = BELAY_V(c->items[i].name);
+        values[COLUMNS * i + 1] = BELAY_V(c->items[i].amount);
+    }
+    BELAY_ATOMIC(s)
+        belay_try_many(s, BENCH_INSERT, c->count, COLUMNS, values, count_rejected, c, NULL);
+    free(values);
     bench_stop(c);
 }
 
@@ -152,13 +178,10 @@ static void run_mode(bench_client *c, belay_session *s)
     static const struct {
         const char *name;
         void (*run)(bench_client *, belay_session *);
-    } modes[] = {{"exec", run_exec},
-                 {"try", run_try},
-                 {"nested", run_nested},
-                 {"empty", run_empty},
-                 {"empty-outer", run_empty_outer},
-                 {"transfer", run_transfer},
-                 {"transfer-pipeline", run_transfer_pipeline}};
+    } modes[] = {{"exec", run_exec},         {"try", run_try},
+                 {"many", run_many},         {"nested", run_nested},
+                 {"empty", run_empty},       {"empty-outer", run_empty_outer},
+                 {"transfer", run_transfer}, {"transfer-pipeline", run_transfer_pipeline}};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (bench_is(c->run, modes[i].name)) {
             modes[i].run(c, s);

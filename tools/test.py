@@ -138,7 +138,8 @@ def full(totals):
         # In memory: what a disk does to a server is not what they are about, and a file for each table takes its time.
         room = {"TMPDIR": "/dev/shm"} if os.access("/dev/shm", os.W_OK | os.X_OK) else {}
         meson_test(totals, "build", ["postgresql", "mariadb"], room, prefix=["tools/servers.py", "run", "--"])
-        meson_test(totals, "build", ["servers"])  # which start their own
+        # Servers of their own, most of them; the others share these.
+        meson_test(totals, "build", ["servers"], prefix=["tools/servers.py", "run", "--"], processes=1)
     if build(totals, "build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"]):
         meson_test(totals, "build-asan", ["quick", "slow"], SANITIZERS)
     if build(totals, "build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"]):

@@ -73,7 +73,9 @@ typedef struct belay_scope_options {
                               nested scope never outlasts that of a scope around it */
     int lock_timeout_ms;   /* for one lock wait, then BELAY_LOCK_TIMEOUT */
     int idle_timeout_ms;   /* for the time between two calls while a transaction is open, then BELAY_TIMEOUT. On
-                              SQLite it is checked at the next call; until then the write lock is held */
+                              SQLite it is checked at the next call; until then the write lock is held. Servers end
+                              the transaction meanwhile, by the longest such limit of the scopes that were open at the
+                              last statement */
     int retries;           /* an outermost block or callback runs at most retries + 1 times; no effect on a nested
                               one, also with BELAY_REQUIRES_NEW. Negative, or with belay_begin, it is misuse */
     int backoff_ms;        /* base of the full-jitter exponential backoff between attempts; default 5 */

@@ -57,6 +57,31 @@
 
 BELAYI_BEGIN_C
 
+/* A row was rejected: which, from 0, and why; *error is borrowed. The session can't be used in it. */
+typedef void (*belay_rejected)(belay_session *, size_t row, const belay_error *error, void *arg);
+
+/*
+ * One statement for many rows, as if belay_try were called for each in order: a
+ * row that fails is undone alone, and told to on_reject, which may be NULL, in the
+ * order of the rows. `values` are the rows one after the other, `columns` values
+ * each. All happens in the innermost scope; with none open, in one transaction of
+ * its own around all rows.
+ *
+ * Returns BELAY_OK when every row was tried, with the number of those that were
+ * kept in *out_kept, where that is not NULL. Else the pending code: of an error
+ * that ends the transaction, or of a time limit of the scope that has passed; the
+ * rows after it were not tried, and *out_kept is 0. belay_caught then holds the
+ * last rejection, and belay_changes is of the last row.
+ *
+ * On PostgreSQL many rows are under way at once, and a row may be run more than
+ * once before it is kept: a sequence may skip numbers, as it does for a failed row.
+ */
+#define belay_try_many(s, sql, rows, columns, values, on_reject, arg, out_kept)                                        \
+    belay_try_many_at(s, BELAY_HERE, sql, rows, columns, values, on_reject, arg, out_kept)
+BELAY_API belay_code belay_try_many_at(belay_session *, belay_place, const char *sql, size_t rows, size_t columns,
+                                       const belay_value *values, belay_rejected on_reject, void *arg,
+                                       size_t *out_kept);
+
 /* The plain-function forms: `n` values made with BELAY_V or the functions of belay/value.h. */
 BELAY_API belay_code belay_exec_values(belay_session *, const char *sql, size_t n, const belay_value *values);
 BELAY_API belay_code belay_try_values(belay_session *, const char *sql, size_t n, const belay_value *values);

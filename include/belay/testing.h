@@ -60,7 +60,7 @@ BELAY_API unsigned belay_calls_failed(const belay_db *);
 typedef struct belay_rehearsal {
     unsigned call;    /* which call was made to fail, from 1; 0: none, a run in which all goes well */
     const char *kind; /* what it was: "connect", "isolation", "begin", "savepoint", "release", "rollback to", "commit",
-                         "rollback", "prepare", "statement", "row", "check deferred", "queue"; "" for none */
+                         "rollback", "prepare", "statement", "row", "check deferred", "queue", "rows"; "" for none */
     belay_code code;  /* how: as for belay_fail_nth */
     bool onwards;     /* and all calls after it */
     int result;       /* what the unit returned */

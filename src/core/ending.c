@@ -301,6 +301,7 @@ belay_code belayi_scope_review(belayi_transaction *t)
 {
     if (belayi_transaction_state(t) == BELAYI_SCOPE_WORKING)
         check_before_commit(t);
+    belayi_scope_drain(t);
     t->reviewed = true;
     return belayi_scope_refuse(t);
 }

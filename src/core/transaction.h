@@ -182,7 +182,7 @@ typedef struct belayi_transaction {
     belay_code doubted;  /* what the commit answered, when its outcome is not known */
     bool named;          /* that transaction can be asked about: */
     belay_token token;
-    unsigned eager;      /* the depth of the outermost scope in which nothing is owed; 0: none */
+    unsigned eager; /* the depth of the outermost scope in which nothing is owed; 0: none */
     uint64_t serials;
     int64_t last_call_ns; /* when the last statement ended; only kept while a scope that is open has an idle limit */
     int attempt;

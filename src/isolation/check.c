@@ -13,7 +13,7 @@
 #include "report.h"
 #include "site.h"
 
-enum { TRIES = 3 }; /* of a cell in which a step was slow without waiting */
+enum { TRIES = 5 }; /* of a cell in which a step was slow without waiting */
 
 typedef struct check {
     belayi_site site;

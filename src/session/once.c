@@ -117,7 +117,7 @@ static belay_code read_unit(belay_statement *statement, once_call *call, belay_e
 {
     const belay_driver *driver = statement->conn->driver;
     belay_value cell;
-    belay_effect effect;
+    belay_effect effect = {0};
     belay_code code = driver->start(statement, call->n, call->values, error);
     if (code != BELAY_OK)
         return code;

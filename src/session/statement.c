@@ -176,14 +176,16 @@ static belay_code set_savepoints(belayi_transaction *t, const belayi_call *call,
 }
 
 /* Whether the statement is to run without a BEGIN. The last rows of a stream may fail when nobody reads them any more:
-   then there must be a COMMIT that fails. */
+   then there must be a COMMIT that fails. And what a write returns may fail to be read, for want of memory, when it has
+   been committed with the write: then nothing could be undone. */
 static bool stands_alone(const belayi_call *call, const belayi_running *running)
 {
     belayi_sql_kind kind = running->cached->sql.kind;
     if (kind == BELAYI_SQL_OTHER || kind == BELAYI_SQL_IMPLICIT_COMMIT)
         return true; /* many of these can't run inside a transaction */
     uint32_t capabilities = belayi_running_statement(running)->conn->driver->capabilities;
-    return (capabilities & BELAY_CAN_STAND_ALONE) && call->use != BELAYI_USE_STREAM;
+    bool returns = call->use == BELAYI_USE_ROWS && running->cached->statement->writes;
+    return (capabilities & BELAY_CAN_STAND_ALONE) && call->use != BELAYI_USE_STREAM && !returns;
 }
 
 /* A unit of one statement need not be more than that statement needs. */
@@ -239,7 +241,7 @@ static void put_back(belayi_running *running)
 }
 
 /* With no scope open, one statement is a unit. */
-static belay_code open_unit(belay_session *s, const belayi_call *call)
+belay_code belayi_statement_open_unit(belay_session *s, const belayi_call *call)
 {
     belay_error error;
     belayi_scope_spec spec;
@@ -258,7 +260,7 @@ static belay_code open_own_scope(belay_session *s, const belayi_call *call, bela
 {
     belayi_transaction *t = &s->transaction;
     if (t->depth == 0) {
-        belay_code code = open_unit(s, call);
+        belay_code code = belayi_statement_open_unit(s, call);
         running->own_scope = t->depth > 0;
         return code;
     }
@@ -345,7 +347,7 @@ static belay_code queue_exec(belay_session *s, const belayi_call *call, belayi_r
     return code;
 }
 
-static belay_code run_exec(belay_session *s, const belayi_call *call)
+belay_code belayi_statement_run(belay_session *s, const belayi_call *call)
 {
     belayi_running running;
     belay_code code = belayi_statement_open(s, call, &running);
@@ -363,7 +365,7 @@ belay_code belay_exec_at(belay_session *s, belay_place place, const char *sql, s
 {
     if (!belayi_session_enter_to_queue(s))
         return BELAY_MISUSE;
-    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, BELAYI_USE_NOTHING});
+    belay_code code = belayi_statement_run(s, &(belayi_call){sql, n, values, place, BELAYI_USE_NOTHING});
     belayi_session_leave(s);
     return code;
 }
@@ -377,7 +379,7 @@ belay_code belay_try_at(belay_session *s, belay_place place, const char *sql, si
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
-    belay_code code = run_exec(s, &(belayi_call){sql, n, values, place, BELAYI_USE_TRY});
+    belay_code code = belayi_statement_run(s, &(belayi_call){sql, n, values, place, BELAYI_USE_TRY});
     belayi_session_leave(s);
     return code;
 }

@@ -57,6 +57,12 @@ belay_code belayi_statement_open(belay_session *, const belayi_call *, belayi_ru
 /* The statement was done, or failed with *error: tells the core, puts it back, and ends a scope of its own. */
 belay_code belayi_statement_close(belay_session *, belayi_running *, const belayi_call *, belay_error *error_or_null);
 
+/* With no scope open: begins a unit for one call. */
+belay_code belayi_statement_open_unit(belay_session *, const belayi_call *);
+
+/* Runs it to its end, or queues it. */
+belay_code belayi_statement_run(belay_session *, const belayi_call *);
+
 /* Tells the trace, if there is one, that the statement has ended. */
 void belayi_statement_tell(belay_session *, const belayi_call *, const belayi_running *, belay_code);
 

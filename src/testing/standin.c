@@ -338,6 +338,20 @@ static void stand_in_finish(belay_statement *statement)
         real_of(statement->conn)->finish(statement);
 }
 
+/* A fault comes behind the first of the rows. */
+static belay_code stand_in_execute_each(belay_statement *statement, const belay_each *each, belay_effect *effect,
+                                        belay_error *error)
+{
+    passage p = arrive(statement->conn, BELAYI_CALL_EACH);
+    belay_each part = *each;
+    belay_code code = BELAY_OK;
+    p.call.writes = statement->writes;
+    part.rows = p.fault == BELAY_OK ? each->rows : 1;
+    if (!p.lost)
+        code = p.standin->real->execute_each(statement, &part, effect, error);
+    return leave(&p, code, error);
+}
+
 /* ---- The queue --------------------------------------------------------------------------------------------------- */
 
 static belay_code stand_in_queue(belay_statement *statement, size_t n, const belay_value *values, belay_error *error)
@@ -389,6 +403,8 @@ static void replace_slots(belay_driver *driver)
     driver->start = stand_in_start;
     driver->step = stand_in_step;
     driver->finish = stand_in_finish;
+    if (driver->execute_each)
+        driver->execute_each = stand_in_execute_each;
     if (driver->queue) {
         driver->queue = stand_in_queue;
         driver->drain = stand_in_drain;

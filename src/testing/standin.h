@@ -36,6 +36,7 @@
     X(EXECUTE, "statement")                                                                                            \
     X(START, "statement")                                                                                              \
     X(STEP, "row")                                                                                                     \
+    X(EACH, "rows")                                                                                                    \
     X(QUEUE, "statement")                                                                                              \
     X(DRAIN, "queue")
 

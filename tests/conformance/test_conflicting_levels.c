@@ -133,6 +133,7 @@ static void check_tables(belay_session *s)
                                      " + (SELECT coalesce(sum(amount), 0) FROM unit WHERE target = a.id)"
                                      " - (SELECT coalesce(sum(amount), 0) FROM unit WHERE source = a.id)"),
                      0);
+    assert_status(s, BELAY_OK);
 }
 
 /* The attempts that the tables remember are those that committed: their numbers say how many came before. */

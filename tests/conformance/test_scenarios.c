@@ -58,6 +58,7 @@ static const result results[] = {
     {&scenario_orders, "CCC", BELAY_OK,
      "stock[clock|0;lamp|7] purchase[1|done|NULL;2|failed|CHECK;3|done|NULL;4|failed|NOT_FOUND;5|done|NULL]"
      " shipment[1;3;5]"},
+    {&scenario_many, "CC", BELAY_OK, "person[] audit[0|begun;1|row;2|row;3|row;9|done;20|row;21|row]"},
 };
 
 enum { RESULTS = sizeof results / sizeof *results };

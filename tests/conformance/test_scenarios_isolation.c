@@ -342,7 +342,7 @@ static void an_inventory_at_serializable_is_never_oversold(void **state)
     assert_int_equal(other, 0);
     assert_int_equal(bought, PIECES);
     assert_int_equal(sold_out, BUYERS * TRIES_EACH - PIECES);
-    assert_int_equal(belay_int_of(p->s, first_balance), 0);
+    assert_rows(p->s, first_balance, "0");
     assert_int_equal(belay_int_of(p->s, "SELECT count(*) FROM entry"), PIECES);
 }
 

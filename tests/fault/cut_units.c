@@ -95,8 +95,8 @@ static void begin_attempt(belay_session *s, unit_run *u)
 static void run_block(cut_rig *r, unit_run *u, const char *key)
 {
     belay_session *s = r->s;
-    BELAY_ATOMIC_WITH(s, .retries = u->retries, .once = key, .timeout_ms = r->timeout_ms,
-                      .lock_timeout_ms = r->lock_timeout_ms) {
+    BELAY_ATOMIC_WITH(s, .retries = u->retries, .pipeline = u->form == UNIT_PIPELINE, .once = key,
+                      .timeout_ms = r->timeout_ms, .lock_timeout_ms = r->lock_timeout_ms) {
         begin_attempt(s, u);
         put_half(s, u, 1);
         if (u->form == UNIT_NESTED)
@@ -128,12 +128,13 @@ static void run_form(cut_rig *r, unit_run *u)
 }
 
 /* COMMIT may also have been on its way to a link that was broken behind the answer to a statement, or be part of one: a
-   lone statement is its own transaction. */
+   lone statement is its own transaction, and with .pipeline COMMIT leaves with the first. */
 static void look_for_commit(cut_rig *r, unit_run *u, const proxy_fault *first)
 {
     bool behind_answer = first && first->way == PROXY_TO_CLIENT && first->place == PROXY_AFTER;
     u->saw_commit = u->struck > 0 && proxy_saw(r->p);
-    u->may_be_at_commit = u->struck > 0 && (u->saw_commit || u->form == UNIT_LONE || behind_answer);
+    bool with_first = u->form == UNIT_LONE || u->form == UNIT_PIPELINE;
+    u->may_be_at_commit = u->struck > 0 && (u->saw_commit || with_first || behind_answer);
 }
 
 static void note(cut_rig *r, const unit_run *u)
@@ -162,22 +163,26 @@ unit_run cut_unit(cut_rig *r, unit_form form, int retries, const proxy_fault *fa
 
 /* ---- What must be true ----------------------------------------------------------------------------------- */
 
-/* Sessions other than the one that asks. */
+/* Sessions of this database other than the one that asks. */
 static int64_t count_sessions(const cut_rig *r)
 {
-    return r->postgresql ? belay_int_of(r->d.s, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client "
-                                                "backend' AND pid <> pg_backend_pid()")
-                         : belay_int_of(r->d.s, "SELECT count(*) FROM information_schema.processlist WHERE id <> "
-                                                "connection_id() AND user = 'belay'");
+    return belay_int_of(
+        r->d.s,
+        r->postgresql
+            ? "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            : "SELECT count(*) FROM information_schema.processlist WHERE db = "
+              "database() AND id <> connection_id()");
 }
 
-/* InnoDB's list is made anew only every 100 ms. What is locked there is known at once. */
 static int64_t count_transactions(const cut_rig *r)
 {
-    return r->postgresql ? belay_int_of(r->d.s, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client "
-                                                "backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL")
-                         : belay_int_of(r->d.s, "SELECT count(*) FROM information_schema.innodb_trx WHERE "
-                                                "trx_mysql_thread_id <> connection_id()");
+    return belay_int_of(r->d.s, r->postgresql
+                                    ? "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                                      "pid <> pg_backend_pid() AND backend_type = 'client backend' AND xact_start IS "
+                                      "NOT NULL"
+                                    : "SELECT count(*) FROM information_schema.innodb_trx t JOIN "
+                                      "information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = "
+                                      "database() AND p.id <> connection_id()");
 }
 
 /* Waits, at most half a minute, until the server has ended the sessions that have no link any more. */
@@ -193,6 +198,7 @@ static void wait_for_server(const cut_rig *r, const char *what)
     fail_msg("%s: %d sessions are left at the server, and %u links", what, (int)sessions, proxy_links(r->p));
 }
 
+/* InnoDB's list is made anew only every 100 ms: it is not looked at each time. */
 static void check_no_transaction(const cut_rig *r, const char *what)
 {
     int64_t left = 1;
@@ -208,7 +214,7 @@ static void check_no_transaction(const cut_rig *r, const char *what)
 
 static void fail_unit(const unit_run *u, const char *what, const char *why, int rows)
 {
-    static const char *const forms[] = {"block", "nested", "explicit", "lone", "key"};
+    static const char *const forms[] = {"block", "nested", "explicit", "lone", "key", "pipelined"};
     fail_msg("%s: unit %d (%s, %d retries): %s; reported %s in attempt %d (%s), %d rows are there, %d+%d hooks ran",
              what, u->id, forms[u->form], u->retries, why, belay_code_name(u->error.code), u->attempts,
              u->error.message, rows, u->committed_hooks, u->rolled_back_hooks);
@@ -285,9 +291,12 @@ void check_session(cut_rig *r, bool may_be_dead, const char *what)
 void resolve_doubt(cut_rig *r, const unit_run *before, const char *what)
 {
     unit_run u = {.id = before->id, .form = before->form, .retries = 1};
+    int limit = r->timeout_ms; /* of what was to fail */
     if (before->error.code != BELAY_IN_DOUBT || before->form != UNIT_KEY)
         return;
+    r->timeout_ms = 20000;
     run_form(r, &u);
+    r->timeout_ms = limit;
     int rows = count_rows(r, u.id);
     if (u.error.code != BELAY_OK || rows != 2 || u.committed_hooks != !belay_already_done(r->s))
         fail_unit(&u, what, "it was in doubt, was run again, and is not there once", rows);

@@ -79,6 +79,7 @@ struct silence {
     const char *url;          /* the server's own */
 
     proxy *p;
+    char proxied[400];
     belay_db *db;
     belay_session *s;
     belay_error error, after; /* of the work, and of a unit that is tried when the link is let go */
@@ -172,8 +173,7 @@ static void reconnect_within_its_own_limit(silence *w)
     proxy_plan(w->p, &at_connect, 1);
     char url[500];
     bool postgresql = strncmp(w->url, "postgres", 8) == 0;
-    snprintf(url, sizeof url, "%.*s@127.0.0.1:%u/belay?%s=2", (int)(strchr(w->url, '@') - w->url), w->url,
-             proxy_port(w->p), postgresql ? "connect_timeout" : "connect_seconds");
+    snprintf(url, sizeof url, "%s?%s=2", w->proxied, postgresql ? "connect_timeout" : "connect_seconds");
     w->db = belay_open(url, NULL);
     w->s = belay_session_open(w->db);
     w->error = *belay_db_error(w->db);
@@ -182,9 +182,8 @@ static void reconnect_within_its_own_limit(silence *w)
 static void *keep_silent(void *arg)
 {
     silence *w = arg;
-    char url[400];
-    w->p = proxy_before(w->url, url, sizeof url);
-    w->db = belay_open(url, BELAY_DB_OPTIONS(.pool_size = 2));
+    w->p = proxy_before(w->url, w->proxied, sizeof w->proxied);
+    w->db = belay_open(w->proxied, BELAY_DB_OPTIONS(.pool_size = 2));
     w->s = belay_session_open(w->db);
     w->work(w);
     if (w->error.code == BELAY_OK)
@@ -282,22 +281,20 @@ static void a_unit_on_a_link_that_is_gone_says_so_and_a_later_one_works(void **s
     assert_rows(r->d.s, "SELECT count(*), count(DISTINCT id) FROM item", "10|10");
 }
 
-/* The server itself ends all sessions but the one that asks. */
+/* The server itself ends all sessions of this database but the one that asks. */
 static void end_sessions(rig *r)
 {
     char sql[64];
     if (!database_is_mariadb(&r->d)) {
-        belay_int_of(r->d.s, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = "
-                             "'client backend' AND pid <> pg_backend_pid()");
+        belay_int_of(r->d.s, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = "
+                             "current_database() AND pid <> pg_backend_pid()");
         return;
     }
     BELAY_EACH(row, r->d.s,
-               "SELECT id FROM information_schema.processlist WHERE id <> connection_id() AND user = "
-               "'belay'") {
-        belay_session *s = belay_session_open(r->d.db);
+               "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> "
+               "connection_id()") {
         snprintf(sql, sizeof sql, "KILL %lld", (long long)belay_int(row, 0));
-        belay_exec(s, sql);
-        belay_session_close(s);
+        belay_exec(r->d.s, sql);
     }
 }
 

@@ -194,9 +194,9 @@ static void a_server_that_takes_readers_only_refuses_writes_and_goes_on(void **s
     assert_code(belay_exec(w->other, by_server(w, "ALTER ROLE few SET default_transaction_read_only = on",
                                                "SET GLOBAL read_only = ON")),
                 BELAY_OK);
-    assert_code(
-        belay_exec(w->other, by_server(w, "GRANT ALL ON item TO few", "GRANT SELECT, INSERT ON *.* TO few@'127.0.0.1'")),
-        BELAY_OK);
+    assert_code(belay_exec(w->other,
+                           by_server(w, "GRANT ALL ON item TO few", "GRANT SELECT, INSERT ON *.* TO few@'127.0.0.1'")),
+                BELAY_OK);
     if (!is_mariadb(w))
         assert_code(belay_exec(w->other, "GRANT USAGE ON SCHEMA public TO few"), BELAY_OK);
     assert_code(put(w->other, 1), BELAY_OK); /* whoever may do all may write */

@@ -108,6 +108,7 @@ void values(belay_session *s)
     belay_exec_values(s, "...", 4, list);
     belay_try(s, "...", truth ? 1 : 2, (1 + 2), text[0]);
     belay_exec_at(s, BELAY_HERE, "...", 4, list);
+    belay_try_many(s, "...", 2, 2, list, NULL, NULL, NULL);
 }
 
 void counts(belay_session *s)

@@ -66,6 +66,7 @@ static void values(belay_session *s)
     belay_exec_values(s, "...", 4, list);
     belay_try(s, "...", 1);
     belay_exec_at(s, BELAY_HERE, "...", 4, list);
+    belay_try_many(s, "...", 2, 2, list, nullptr, nullptr, nullptr);
 }
 
 static void rows(belay_session *s)

@@ -35,12 +35,24 @@ def a_driver_does_not_ask_a_connection_for_its_driver(root):
     return [p.name for p in sorted((root / "src" / "drivers").rglob("*.[ch]")) if re.search(r"->\s*driver\b", read(p))]
 
 
+def the_isolation_check_sees_what_a_program_sees(root):
+    """It uses sessions by the public API; of the library's inside only the ground floor, and how a URL is decoded."""
+    room = root / "src" / "isolation"
+    allowed = {p.name for p in room.glob("*.h")} | {p.name for p in (root / "src" / "base").glob("*.h")} | {"url.h"}
+    wrong = [p.name for p in sorted(room.glob("*.[ch]"))
+             if set(re.findall(r'#include "([^"]+)"', p.read_text())) - allowed]
+    names = re.compile(r"sqlite|postgres|mariadb|mysql", re.I)
+    return wrong + [p.name for p in sorted(room.glob("*.c")) if p.name not in ("dialect.c", "file.c")
+                    and names.search(read(p))]
+
+
 def main():
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2]
     checks = [
         code_above_a_driver_asks_for_a_capability_and_never_for_its_name,
         the_library_itself_never_prints_or_exits,
         a_driver_does_not_ask_a_connection_for_its_driver,
+        the_isolation_check_sees_what_a_program_sees,
     ]
     failed = 0
     if len(above_the_drivers(root)) < 5:

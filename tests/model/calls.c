@@ -94,6 +94,7 @@ belay_scope_options real_options(int form)
                                  .propagation = options.propagation,
                                  .read_only = options.read_only,
                                  .retries = options.retries,
+                                 .pipeline = form % 2 == 1, /* SQLite has no queue: it must change nothing */
                                  .backoff_ms = 1,
                                  .backoff_max_ms = 1};
 }

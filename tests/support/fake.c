@@ -59,6 +59,7 @@ static void write_down(fake_driver *fake, const belayi_call_made *call)
         [BELAYI_CALL_START] = "start",
         [BELAYI_CALL_STEP] = "step",
         [BELAYI_CALL_CHECK_DEFERRED] = "check_deferred",
+        [BELAYI_CALL_EACH] = "each",
         [BELAYI_CALL_QUEUE] = "queue",
         [BELAYI_CALL_DRAIN] = "drain",
     };

@@ -116,6 +116,31 @@ static belay_code commit(belay_conn *conn, belay_error *error)
     return code == BELAY_OK ? belayi_driver_sqlite.commit(conn, error) : code;
 }
 
+/* Row by row: the caller must not see the difference. */
+static belay_code run_each(belay_statement *statement, const belay_each *each, belay_effect *effect, belay_error *error)
+{
+    enum { OWN = 900 }; /* above all that scenarios set */
+    belay_conn *conn = statement->conn;
+    const belay_driver *real = &belayi_driver_sqlite;
+    belay_code code = BELAY_OK;
+    for (size_t row = 0; row < each->rows && code == BELAY_OK; row++) {
+        belay_error why;
+        code = real->savepoint(conn, OWN, error);
+        if (code != BELAY_OK)
+            break;
+        bool failed = real->execute(statement, each->columns, each->values + row * each->columns, effect, &why);
+        if (failed)
+            code = real->rollback_to(conn, OWN, error);
+        if (code == BELAY_OK)
+            code = real->release(conn, OWN, error);
+        if (code == BELAY_OK && failed && !each->rejected(each->arg, row, &why)) {
+            *error = why;
+            code = why.code;
+        }
+    }
+    return code;
+}
+
 static void close_with_queue(belay_conn *conn)
 {
     forget(conn);
@@ -131,6 +156,7 @@ const belay_driver *queueing_driver(void)
     driver.close = close_with_queue;
     driver.savepoint = set_savepoint;
     driver.commit = commit;
+    driver.execute_each = run_each;
     driver.queue = put_in_queue;
     driver.drain = drain;
     return &driver;

@@ -229,3 +229,63 @@ const scenario scenario_tries = {
     .own = row_codes,
     .swallows = true,
 };
+
+/* ---- belay_try_many
+ * -------------------------------------------------------------------------------------------------------------- */
+
+enum { INSIDE = 5, ALONE = 3 };
+
+static const int many_ids[INSIDE + ALONE] = {1, 1, 2, 3, 3, 20, 20, 21};
+
+static void note_rejected(belay_session *s, size_t row, const belay_error *error, void *arg)
+{
+    (void)s;
+    ((int *)arg)[row] = (int)error->code;
+}
+
+/* facts[i]: what became of row i. */
+static void run_many(belay_session *s, scenario_notes *notes)
+{
+    static const char sql[] = "INSERT INTO audit (id, note) VALUES (?, 'row')";
+    belay_value values[INSIDE + ALONE];
+    for (int i = 0; i < INSIDE + ALONE; i++)
+        values[i] = BELAY_V(many_ids[i]);
+    BELAY_ATOMIC(s) {
+        belay_exec(s, "INSERT INTO audit (id, note) VALUES (0, 'begun')");
+        belay_try_many(s, sql, INSIDE, 1, values, note_rejected, notes->facts, NULL);
+        belay_exec(s, "INSERT INTO audit (id, note) VALUES (9, 'done')");
+    }
+    note_end(s, notes, 0);
+    belay_try_many(s, sql, ALONE, 1, values + INSIDE, note_rejected, notes->facts + INSIDE, NULL);
+    note_end(s, notes, 1);
+}
+
+static void add_kept(const scenario_notes *notes, int from, int to, scenario_text *out)
+{
+    for (int i = from; i < to; i++)
+        if (notes->facts[i] == BELAY_OK)
+            scenario_text_add(out, "%s%d|row", out->bytes[out->size - 1] == '[' ? "" : ";", many_ids[i]);
+}
+
+static void expect_many(const scenario_notes *notes, const bool *there, scenario_text *out)
+{
+    scenario_text_add(out, "person[] audit[");
+    if (there[0]) {
+        scenario_text_add(out, "0|begun");
+        add_kept(notes, 0, INSIDE, out);
+        scenario_text_add(out, ";9|done");
+    }
+    if (there[1])
+        add_kept(notes, INSIDE, INSIDE + ALONE, out);
+    scenario_text_add(out, "]");
+}
+
+const scenario scenario_many = {
+    .name = "of_many_rows_each_is_there_that_was_not_rejected",
+    .setup = person_setup,
+    .tables = person_tables,
+    .run = run_many,
+    .expect = expect_many,
+    .own = row_codes,
+    .swallows = true,
+};

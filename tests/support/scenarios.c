@@ -12,7 +12,7 @@ const scenario *const scenarios[] = {
     &scenario_failed_session, &scenario_no_scope,       &scenario_post_and_mail,   &scenario_callbacks,
     &scenario_busy_hooks,     &scenario_attempts,       &scenario_marked_hooks,    &scenario_propagation,
     &scenario_streams,        &scenario_one_connection, &scenario_two_connections, &scenario_flaky_given_up,
-    &scenario_orders,
+    &scenario_orders,         &scenario_many,
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 

@@ -157,6 +157,7 @@ extern const scenario scenario_user_rows;      /* 4 */
 extern const scenario scenario_duplicate_mail; /* 22 */
 extern const scenario scenario_reading;
 extern const scenario scenario_tries;
+extern const scenario scenario_many;
 
 /* scenario_steps.c */
 extern const scenario scenario_flaky_success;  /* 3 */

@@ -284,16 +284,19 @@ static void a_connection_that_is_lost_has_lost_its_transaction(void **state)
 static void a_connection_lost_at_commit_leaves_the_outcome_unknown_whether_the_engine_saw_it_or_not(void **state)
 {
     static const struct {
-        belay_code code;
+        belay_code code, found_out;
         const char *stored;
-    } ways[] = {{BELAY_CONNECTION, ""}, {BELAY_IN_DOUBT, "1;2"}};
+    } ways[] = {{BELAY_CONNECTION, BELAY_CONNECTION, ""}, {BELAY_IN_DOUBT, BELAY_OK, "1;2"}};
     world *w = *state;
+    bool asks = !database_is_sqlite(&w->d) && !database_is_mariadb(&w->d); /* PostgreSQL tells, by the number */
     for (int i = 0; i < 2; i++) {
         prepare_all(w);
         belay_fail_nth(w->d.db, 4, ways[i].code, false);
-        assert_code(put_two(w->s), BELAY_IN_DOUBT);
-        assert_int_equal(belay_pending(w->s)->outcome, BELAY_WORK_UNKNOWN);
-        assert_false(belay_retryable(belay_pending(w->s)));
+        assert_code(put_two(w->s), asks ? ways[i].found_out : BELAY_IN_DOUBT);
+        if (!asks) {
+            assert_int_equal(belay_pending(w->s)->outcome, BELAY_WORK_UNKNOWN);
+            assert_false(belay_retryable(belay_pending(w->s)));
+        }
         assert_stored(w, ways[i].stored);
     }
 }

@@ -186,6 +186,7 @@ static void every_call_fails_in_every_way_alone_and_with_all_after_it(void **sta
     static const char *const kinds[] = {"connect",   "prepare", "begin",     "statement", "savepoint",
                                         "statement", "release", "statement", "commit"};
     world *w = *state;
+    bool asks = !database_is_sqlite(&w->d) && !database_is_mariadb(&w->d); /* PostgreSQL tells, by the number */
     start_book("1;2;3");
     belay_rehearse(w->d.db, put_three, check_outcome, NULL);
     assert_int_equal(last_call(), sizeof kinds / sizeof kinds[0]);
@@ -203,8 +204,10 @@ static void every_call_fails_in_every_way_alone_and_with_all_after_it(void **sta
             assert_int_equal(alone >= 0, wanted);
             if (wanted)
                 assert_string_equal(book.run[alone].kind, kinds[call - 1]);
-            /* after a loss, and where the engine rolled back, there is no call that could fail as well */
-            assert_int_equal(find_run(call, (belay_code)code, true) >= 0, wanted && !loses && !ends && !starts);
+            /* after a loss, and where the engine rolled back, there is no call that could fail as well, but for the
+               question what became of a commit */
+            bool goes_on = !starts && !ends && (!loses || (asks && commits));
+            assert_int_equal(find_run(call, (belay_code)code, true) >= 0, wanted && goes_on);
         }
     }
 }
@@ -413,6 +416,8 @@ static void a_unit_without_end_ends_the_rehearsal(void **state)
     assert_code(report.error.code, BELAY_MISUSE);
     assert_contains(report.error.message, "at most 10000");
     assert_int_equal(report.runs, 0);
+    if (!database_is_sqlite(&w->d))
+        return; /* ten thousand connections to a server take minutes */
     report = belay_rehearse(w->d.db, insist, tidy, NULL);
     assert_code(report.error.code, BELAY_MISUSE);
     assert_contains(report.error.message, "while all of them failed");

@@ -91,6 +91,16 @@ typedef struct belay_statement {
     int columns; /* of the rows that it gives; 0: none. May change at `start`, when the schema did */
 } belay_statement;
 
+/* A statement that is run once for each of many rows. */
+typedef struct belay_each {
+    size_t rows, columns;
+    const belay_value *values; /* row by row */
+    /* A row failed with *error, and nothing of it is left. False: to give up, and fail with that error. Called in the
+       order of the rows, while others may be under way: it must not use the connection. */
+    bool (*rejected)(void *arg, size_t row, belay_error *error);
+    void *arg;
+} belay_each;
+
 /* How a transaction begins. */
 typedef struct belay_begin_options {
     belay_level isolation; /* already checked to be one that `levels` names, or BELAY_ISOLATION_DEFAULT */
@@ -227,6 +237,14 @@ struct belay_driver {
     void (*finish)(belay_statement *statement);
     /* Borrowed until finish. Called between start and finish. */
     const char *(*column_name)(belay_statement *statement, int column);
+
+    /* NULL: the caller runs row by row. Runs the statement for all rows, inside the open transaction, each row as if
+       between a savepoint of its own and its release: a row that fails leaves nothing, and the others do not know of
+       it. A row may be run more than once, in the same order with the same rows before it. *effect is that of the last
+       row. On failure, which is no row's or one that `rejected` gave up with, what the rows did is still there in part,
+       or not: the caller goes back to before the call. */
+    belay_code (*execute_each)(belay_statement *statement, const belay_each *each, belay_effect *effect,
+                               belay_error *error);
 
     /* -- the queue: both or neither; NULL where nothing is saved by it ---------------------------------- */
 

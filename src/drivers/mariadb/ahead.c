@@ -148,6 +148,8 @@ belay_code belayi_mariadb_send_ahead(belayi_mariadb_conn *conn, bool waits_for_l
         return push_for_alone(conn, error);
     if (waits_for_locks && belayi_mariadb_write_lock_limit(conn, text))
         sent = push(conn, text);
+    if (sent && belayi_mariadb_write_idle_limit(conn, text))
+        sent = push(conn, text);
     if (sent && conn->owed.begin)
         sent = push_begin(conn);
     if (sent)

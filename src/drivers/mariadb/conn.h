@@ -89,6 +89,7 @@ typedef struct belayi_mariadb_conn {
 
     /* Settings of the session, as they were sent last. */
     int64_t lock_wait_s; /* -1: not known */
+    int64_t idle_s;      /* of a transaction, in seconds; 0: as the session had it; -1: not known */
     unsigned level;      /* a belay_level; DEFAULT: that of the database; BELAYI_MARIADB_LEVEL_UNKNOWN */
     bool has_snapshot;   /* innodb_snapshot_isolation is there */
     bool snapshot_on;    /* as the database has it */
@@ -113,8 +114,11 @@ belay_code belayi_mariadb_isolation(belay_conn *conn, belay_level *out_level, be
 /* Reads again what the session's settings make of a text. */
 belay_code belayi_mariadb_renew_rules(belayi_mariadb_conn *conn, belay_error *error);
 
-/* Writes what puts the limit for one lock, or the level for what comes next, in force. False when it is. */
+/* Writes what puts the limit for one lock in force. False when it is. */
 bool belayi_mariadb_write_lock_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM]);
+/* The same for how long a transaction may idle: at the limit the server hangs up. */
+bool belayi_mariadb_write_idle_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM]);
+/* The same for the level of what comes next. */
 bool belayi_mariadb_write_level(belayi_mariadb_conn *conn, belay_level level, char text[BELAYI_MARIADB_SETTING_ROOM]);
 
 /* Whether the server can give it. */

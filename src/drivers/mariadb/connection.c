@@ -102,8 +102,25 @@ bool belayi_mariadb_write_lock_limit(belayi_mariadb_conn *conn, char text[BELAYI
 
 void belayi_mariadb_forget_settings(belayi_mariadb_conn *conn)
 {
-    conn->lock_wait_s = -1;
+    conn->lock_wait_s = conn->idle_s = -1;
     conn->level = BELAYI_MARIADB_LEVEL_UNKNOWN;
+}
+
+bool belayi_mariadb_write_idle_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM])
+{
+    enum { LONGEST = 31536000 };
+    const int64_t second = INT64_C(1000) * BELAYI_NS_PER_MS;
+    int64_t ns = conn->base.limits.idle_ns, seconds = ns / second + (ns % second > 0);
+    if (seconds > LONGEST)
+        seconds = LONGEST;
+    if (conn->adopted || conn->idle_s == seconds)
+        return false;
+    if (seconds > 0)
+        snprintf(text, BELAYI_MARIADB_SETTING_ROOM, "SET SESSION idle_transaction_timeout = %lld", (long long)seconds);
+    else
+        snprintf(text, BELAYI_MARIADB_SETTING_ROOM, "SET SESSION idle_transaction_timeout = DEFAULT");
+    conn->idle_s = seconds;
+    return true;
 }
 
 /* Moments are in UTC, values that don't fit are refused, a key of 0 is stored as it is, messages can be read, COMMIT

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "report.h"
+#include "standard.h"
 
 #include <ma_pvio.h> /* needs mysql.h before it */
 
@@ -65,7 +66,11 @@ bool belayi_mariadb_hung_up(const belayi_mariadb_conn *conn)
     if (has_read_ahead(conn->db))
         return true;
     struct pollfd fd = {.fd = mysql_get_socket(conn->db), .events = POLLIN};
-    return poll(&fd, 1, 0) != 0;
+    int ready;
+    do
+        ready = poll(&fd, 1, 0);
+    while (ready < 0 && errno == EINTR);
+    return ready != 0;
 }
 
 bool belayi_mariadb_hung_up_idle(belay_conn *base)
@@ -120,6 +125,7 @@ bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns,
     if (!mysql)
         return false;
     set_options(mysql, shared);
+    belayi_standard_fill();
     int asked = mysql_real_connect_start(&connected, mysql, shared->host, shared->user, shared->password,
                                          shared->database, shared->port, shared->socket, CLIENT_FOUND_ROWS);
     while (asked)

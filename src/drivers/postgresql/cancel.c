@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "conn.h"
+#include "standard.h"
 
 #ifdef LIBPQ_HAS_ASYNC_CANCEL
 typedef PGcancelConn cancel_request;
@@ -130,6 +131,7 @@ bool belayi_pg_cancel(PGconn *pg, int64_t gives_up_ns)
     cancel_job *job = new_job(pg);
     if (!job)
         return false;
+    belayi_standard_fill();
     struct timespec end = {.tv_sec = (time_t)(gives_up_ns / NS_PER_S), .tv_nsec = (long)(gives_up_ns % NS_PER_S)};
     bool started = start_job(job), in_time = started;
     pthread_mutex_lock(&job->mutex);

@@ -94,6 +94,11 @@ typedef struct belayi_pg_conn {
     size_t queue_bytes;                               /* of their values */
     unsigned queue_names;                             /* `names`, when it took off */
 
+    /* Many rows: see each.c. */
+    int64_t trip_ns;        /* the shortest trip that was measured; 0: none */
+    unsigned each_names[3]; /* of its prepared commands; 0: none */
+    unsigned each_generation;
+
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
     int lock_now;     /* in force */
@@ -144,6 +149,15 @@ belay_code belayi_pg_note_queued(belayi_pg_conn *conn, int queued, belay_error *
 
 /* Sends what is owed, in a flight that has taken off before. */
 belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error);
+
+/* Queues a command of the driver's own; what libpq said of that. */
+int belayi_pg_queue_text(belayi_pg_conn *conn, const char *text);
+
+/* Ends a part of the flight: what fails before it does not fail what is behind. */
+belay_code belayi_pg_add_sync(belayi_pg_conn *conn, belay_error *error);
+
+/* The next result, waited for, which the caller clears; NULL between commands. False when there can't be any more. */
+bool belayi_pg_next_result(belayi_pg_conn *conn, PGresult **out_result);
 
 /* Ends the flight with its Sync, after the command that matters was queued, with what libpq said of that. */
 belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error);
@@ -287,6 +301,9 @@ belay_code belayi_pg_check_run(belayi_pg_statement *, size_t n, const belay_valu
 belay_code belayi_pg_add_run(belayi_pg_statement *, size_t n, const belay_value *values, const belayi_pg_parameters *,
                              belay_error *error);
 
+/* Whether what the server has can be used for these values. */
+bool belayi_pg_is_prepared(const belayi_pg_statement *, size_t n, const belay_value *values);
+
 /* Reads what a statement did from its result. */
 void belayi_pg_note_effect(belayi_pg_conn *conn, PGresult *result, belay_effect *effect);
 
@@ -298,6 +315,11 @@ belay_code belayi_pg_drain(belay_conn *conn, belay_error *error);
 /* Reads the results of the `count` statements that were queued, up to the first failure. On failure the flight has
  * landed. */
 belay_code belayi_pg_read_queue(belayi_pg_conn *conn, unsigned count, belay_error *error);
+
+/* ---- Many rows: each.c ------------------------------------------------------------------------------------ */
+
+belay_code belayi_pg_execute_each(belay_statement *statement, const belay_each *each, belay_effect *effect,
+                                  belay_error *error);
 
 /* ---- Values: values.c ------------------------------------------------------------------------------------- */
 

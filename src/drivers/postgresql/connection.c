@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "report.h"
+#include "standard.h"
 
 /* ---- Connecting ---------------------------------------------------------------------------------------- */
 
@@ -45,6 +46,7 @@ static belay_code connect_native(belayi_pg_conn *conn, belay_error *error)
         belayi_clock_earlier(belayi_clock_after((int64_t)shared->connect_s * 1000), conn->base.limits.deadline_ns);
     if (belayi_clock_passed(conn->base.limits.deadline_ns))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before a connection could be made");
+    belayi_standard_fill();
     conn->pg = PQconnectStartParams((const char *const *)shared->names, (const char *const *)shared->values, 0);
     if (!conn->pg)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");

@@ -246,7 +246,7 @@ belay_code belayi_pg_fail_link(belayi_pg_conn *conn, belay_error *error)
 {
     const char *text = conn->pg ? PQerrorMessage(conn->pg) : "";
     size_t size = strcspn(text, "\n");
-    if (conn->gives_up_ns != 0 && belayi_clock_passed(conn->gives_up_ns))
+    if (conn->cancelled || (conn->gives_up_ns != 0 && belayi_clock_passed(conn->gives_up_ns)))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit passed, and the server did not answer a cancel");
     if (!conn->lost && conn->pg && PQstatus(conn->pg) == CONNECTION_OK) {
         conn->lost = true; /* an answer may be out that could not be kept */

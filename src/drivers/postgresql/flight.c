@@ -69,14 +69,14 @@ belay_code belayi_pg_note_ahead(belayi_pg_conn *conn, int queued, belay_error *e
     return belayi_pg_note_queued(conn, queued, error);
 }
 
-static int queue_text(belayi_pg_conn *conn, const char *text)
+int belayi_pg_queue_text(belayi_pg_conn *conn, const char *text)
 {
     return PQsendQueryParams(conn->pg, text, 0, NULL, NULL, NULL, NULL, 0);
 }
 
 static belay_code add_text(belayi_pg_conn *conn, const char *text, belay_error *error)
 {
-    return belayi_pg_note_ahead(conn, queue_text(conn, text), error);
+    return belayi_pg_note_ahead(conn, belayi_pg_queue_text(conn, text), error);
 }
 
 static belay_code add_numbered(belayi_pg_conn *conn, const char *verb, unsigned number, belay_error *error)
@@ -86,7 +86,7 @@ static belay_code add_numbered(belayi_pg_conn *conn, const char *verb, unsigned 
     return add_text(conn, text, error);
 }
 
-static belay_code add_sync(belayi_pg_conn *conn, belay_error *error)
+belay_code belayi_pg_add_sync(belayi_pg_conn *conn, belay_error *error)
 {
     if (!PQpipelineSync(conn->pg))
         return crash(conn, error);
@@ -147,7 +147,7 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
     for (int i = 0; i < AT_MOST && code == BELAY_OK && conn->garbage_count > 0; i++) {
         code = add_numbered(conn, "DEALLOCATE", conn->garbage[--conn->garbage_count], error);
         if (code == BELAY_OK)
-            code = add_sync(conn, error); /* it may be there no more: that must not fail the next */
+            code = belayi_pg_add_sync(conn, error); /* it may be there no more: that must not fail the next */
     }
     int forgotten = conn->ahead;
     if (code == BELAY_OK && wanted_lock_timeout(conn) != conn->lock_session) {
@@ -157,7 +157,7 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
     if (code == BELAY_OK)
         code = belayi_pg_identity_prepare(conn, error);
     conn->harmless = conn->ahead;
-    return code == BELAY_OK && conn->ahead > forgotten ? add_sync(conn, error) : code;
+    return code == BELAY_OK && conn->ahead > forgotten ? belayi_pg_add_sync(conn, error) : code;
 }
 
 belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error)
@@ -192,13 +192,13 @@ belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error
         return crash(conn, error);
     belayi_pg_owe_nothing(conn);
     conn->base.round_trips++;
-    return add_sync(conn, error);
+    return belayi_pg_add_sync(conn, error);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------- */
 
 /* The next result, waited for. False when there can't be any more. */
-static bool next_result(belayi_pg_conn *conn, PGresult **out_result)
+bool belayi_pg_next_result(belayi_pg_conn *conn, PGresult **out_result)
 {
     *out_result = NULL;
     if (!belayi_pg_wait(conn))
@@ -256,7 +256,7 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 {
     while (conn->ahead > 0 || conn->syncs > 1) { /* the Sync of what went ahead too: behind it are the rows */
         PGresult *result;
-        if (!next_result(conn, &result) || (!result && conn->ahead == 0))
+        if (!belayi_pg_next_result(conn, &result) || (!result && conn->ahead == 0))
             return fail_flight(conn, NULL, error);
         if (!result) {
             conn->ahead--;
@@ -274,7 +274,7 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
 
 belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error)
 {
-    if (!next_result(conn, out_result))
+    if (!belayi_pg_next_result(conn, out_result))
         return fail_flight(conn, NULL, error);
     if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result)))
         return BELAY_OK;
@@ -315,7 +315,7 @@ static void leave(belayi_pg_conn *conn)
 static bool land_further(belayi_pg_conn *conn, int *nothings, belay_code *code, belay_error *error)
 {
     PGresult *result;
-    if (!next_result(conn, &result)) {
+    if (!belayi_pg_next_result(conn, &result)) {
         if (*code == BELAY_OK)
             *code = belayi_pg_fail_link(conn, error);
         return false;
@@ -362,7 +362,7 @@ static belay_code fly_command(belayi_pg_conn *conn, const char *text, bool unbou
     tag[0] = '\0';
     belay_code code = enter(conn, unbounded, error);
     if (code == BELAY_OK)
-        code = belayi_pg_launch(conn, queue_text(conn, text), error);
+        code = belayi_pg_launch(conn, belayi_pg_queue_text(conn, text), error);
     return code == BELAY_OK ? finish_command(conn, tag, error) : code;
 }
 
@@ -372,7 +372,7 @@ belay_code belayi_pg_command_behind(belayi_pg_conn *conn, const char *text, char
     tag[0] = '\0';
     conn->base.queued = 0;
     conn->base.queue_is_full = false;
-    belay_code code = belayi_pg_launch(conn, queue_text(conn, text), error);
+    belay_code code = belayi_pg_launch(conn, belayi_pg_queue_text(conn, text), error);
     if (code == BELAY_OK)
         code = belayi_pg_read_queue(conn, count, error);
     return code == BELAY_OK ? finish_command(conn, tag, error) : code;
@@ -395,7 +395,7 @@ belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **ou
     *out_result = NULL;
     belay_code code = belayi_pg_take_off(conn, error);
     if (code == BELAY_OK)
-        code = belayi_pg_launch(conn, queue_text(conn, text), error);
+        code = belayi_pg_launch(conn, belayi_pg_queue_text(conn, text), error);
     if (code == BELAY_OK)
         code = belayi_pg_read_ahead(conn, error);
     if (code == BELAY_OK)

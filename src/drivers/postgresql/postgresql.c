@@ -52,6 +52,7 @@ const belay_driver belayi_driver_postgresql = {
     .step = belayi_pg_step,
     .finish = belayi_pg_finish,
     .column_name = belayi_pg_column_name,
+    .execute_each = belayi_pg_execute_each,
     .queue = belayi_pg_queue,
     .drain = belayi_pg_drain,
     .can_prepare = belayi_pg_can_prepare,

@@ -24,7 +24,11 @@
 /* At a NUL libpq would stop in silence; other bytes that are no text the server takes for a wrong value. */
 static belay_code check_text(const belayi_sql *sql, belay_error *error)
 {
+    enum { PARAMETERS_MOST = 65535 };
     size_t bad_at;
+    if (sql->parameters > PARAMETERS_MOST)
+        return belayi_report(error, BELAY_UNSUPPORTED, "the statement has %u parameters: the server takes up to 65,535",
+                             sql->parameters);
     if (belayi_utf8_valid(sql->text, sql->size, &bad_at))
         return BELAY_OK;
     return belayi_report(error, BELAY_SYNTAX, "there is %s at byte %zu of the statement",
@@ -90,7 +94,7 @@ void belayi_pg_finalize(belay_statement *statement)
 /* ---- Fly ------------------------------------------------------------------------------------------------ */
 
 /* Whether what the server has can be used for these values. */
-static bool is_prepared(const belayi_pg_statement *s, size_t n, const belay_value *values)
+bool belayi_pg_is_prepared(const belayi_pg_statement *s, size_t n, const belay_value *values)
 {
     const belayi_pg_conn *conn = (const belayi_pg_conn *)s->base.conn;
     if (s->name == 0 || s->generation != conn->generation)
@@ -125,7 +129,7 @@ belay_code belayi_pg_add_run(belayi_pg_statement *s, size_t n, const belay_value
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
     char name[32];
-    belay_code code = is_prepared(s, n, values) ? BELAY_OK : send_prepare(s, n, values, error);
+    belay_code code = belayi_pg_is_prepared(s, n, values) ? BELAY_OK : send_prepare(s, n, values, error);
     if (code != BELAY_OK)
         return code;
     write_name(s->name, name);
@@ -221,17 +225,26 @@ static bool begins_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+/* Whether the tag begins with one of the words, up to a NULL. */
+static bool is_one_of(const char *tag, const char *const *words)
+{
+    while (*words && !begins_with(tag, *words))
+        words++;
+    return *words != NULL;
+}
+
 void belayi_pg_note_effect(belayi_pg_conn *conn, PGresult *result, belay_effect *effect)
 {
-    static const char *const counted[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE "};
-    static const char *const unsettling[] = {"ALTER", "CREATE", "DROP", "DISCARD", "DEALLOCATE"};
+    static const char *const counted[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE ", NULL};
+    static const char *const unsettling[] = {"ALTER", "CREATE", "DROP", "DISCARD", "DEALLOCATE", NULL};
+    static const char *const resetting[] = {"SET", "RESET", "DISCARD", NULL};
     const char *tag = PQcmdStatus(result);
-    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
-        if (begins_with(tag, counted[i]))
-            effect->changes = strtoll(PQcmdTuples(result), NULL, 10);
-    for (size_t i = 0; i < sizeof unsettling / sizeof unsettling[0]; i++)
-        if (begins_with(tag, unsettling[i]))
-            conn->generation++;
+    if (is_one_of(tag, counted))
+        effect->changes = strtoll(PQcmdTuples(result), NULL, 10);
+    if (is_one_of(tag, unsettling))
+        conn->generation++;
+    if (is_one_of(tag, resetting))
+        conn->lock_session = conn->lock_now = BELAYI_PG_UNKNOWN; /* it may have been lock_timeout */
     if (begins_with(tag, "INSERT "))
         effect->has_last_id = false; /* there is no such thing here: RETURNING tells */
 }

@@ -140,17 +140,31 @@ char *belayi_pg_scratch(belayi_pg_conn *conn, size_t size)
     return grown;
 }
 
+/* The server takes no longer message, and hangs up. Looked at before the values themselves. */
+static belay_code check_sizes(size_t n, const belay_value *values, belay_error *error)
+{
+    enum { BYTES_MOST = (1 << 30) - (1 << 20) };
+    size_t left = BYTES_MOST;
+    for (size_t i = 0; i < n; i++) {
+        size_t size = is_bytes(&values[i]) ? values[i].size : 0;
+        if (size > left)
+            return belayi_report(error, BELAY_DATA,
+                                 "the parameters are too large: the server takes less than 1 GB a statement");
+        left -= size;
+    }
+    return BELAY_OK;
+}
+
 static belay_code measure(size_t n, const belay_value *values, size_t *out_size, belay_error *error)
 {
     size_t size = n * (sizeof(char *) + 2 * sizeof(int));
-    for (size_t i = 0; i < n; i++) {
-        belay_code code = belayi_values_check(&values[i], i + 1, error);
-        if (code != BELAY_OK)
-            return code;
+    belay_code code = check_sizes(n, values, error);
+    for (size_t i = 0; i < n && code == BELAY_OK; i++) {
+        code = belayi_values_check(&values[i], i + 1, error);
         size += is_bytes(&values[i]) ? values[i].size + 1 : NUMBER_ROOM;
     }
     *out_size = size;
-    return BELAY_OK;
+    return code;
 }
 
 belay_code belayi_pg_write_parameters(belayi_pg_conn *conn, size_t n, const belay_value *values,

@@ -42,7 +42,11 @@ bool belayi_pg_wait_socket(PGconn *pg, bool to_read, bool to_write, int64_t dead
 bool belayi_pg_heard(PGconn *pg)
 {
     struct pollfd socket = {.fd = PQsocket(pg), .events = POLLIN};
-    return poll(&socket, 1, 0) != 0;
+    int ready;
+    do
+        ready = poll(&socket, 1, 0);
+    while (ready < 0 && errno == EINTR);
+    return ready != 0;
 }
 
 /* The moment has come until which was waited. False when nobody can say any more what the server does. A cancel that

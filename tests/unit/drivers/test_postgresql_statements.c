@@ -260,6 +260,24 @@ static void rows_are_read_one_by_one_and_may_be_left_half_way(void **state)
     D->finalize(many);
 }
 
+/* Of a statement that is prepared already, with nothing but a setting of the session before it. */
+static void rows_come_also_behind_what_goes_ahead(void **state)
+{
+    (void)state;
+    belay_statement *query = rig_prepare(&r, conn, "SELECT id FROM t ORDER BY id", 0);
+    for (int i = 0; i < 4; i++) {
+        rig_limit(conn, 100 + i / 2, -1);
+        assert_int_equal(D->start(query, 0, NULL, &r.error), BELAY_OK);
+        for (int id = 1; id <= 2; id++) {
+            assert_int_equal(D->step(query, cells, &r.effect, &r.error), BELAY_STEP_ROW);
+            assert_int_equal(cells[0].as.integer, id);
+        }
+        assert_int_equal(D->step(query, cells, &r.effect, &r.error), BELAY_STEP_DONE);
+        D->finish(query);
+    }
+    D->finalize(query);
+}
+
 static void a_failure_in_a_later_row_is_the_steps(void **state)
 {
     (void)state;
@@ -343,6 +361,7 @@ int main(void)
         T(in_a_savepoint_of_its_own_it_is_run_again),
         T(statements_survive_being_forgotten_by_the_server),
         T(rows_are_read_one_by_one_and_may_be_left_half_way),
+        T(rows_come_also_behind_what_goes_ahead),
         T(a_failure_in_a_later_row_is_the_steps),
         T(a_failure_in_a_row_that_was_not_read_is_told_by_the_next_call),
         T(changes_are_those_of_writes_only),

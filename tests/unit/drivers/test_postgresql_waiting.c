@@ -86,6 +86,30 @@ static void a_prepared_query_gives_its_rows_behind_a_new_lock_limit(void **state
     D->finalize(s);
 }
 
+/* The program's own statements may set and reset it. */
+static void the_lock_limit_holds_after_the_session_was_reset(void **state)
+{
+    static const char *const resets[] = {"DISCARD ALL", "RESET ALL", "RESET lock_timeout", "SET lock_timeout = 0"};
+    (void)state;
+    hold_row(other);
+    for (size_t i = 0; i < sizeof resets / sizeof resets[0]; i++) {
+        rig_limit(conn, 50, 2000);
+        rig_must(&r, conn, "SELECT 1");
+        rig_must(&r, conn, resets[i]);
+        rig_limit(conn, 50, 2000);
+        assert_int_equal(rig_run(&r, conn, "UPDATE t SET note = 'x' WHERE id = 1"), BELAY_LOCK_TIMEOUT);
+        if (i == 0)
+            continue; /* refused in a transaction */
+        rig_must_begin(&r, conn);
+        rig_must(&r, conn, "SELECT 1");
+        rig_must(&r, conn, resets[i]);
+        rig_limit(conn, 50, 2000);
+        assert_int_equal(rig_run(&r, conn, "UPDATE t SET note = 'x' WHERE id = 1"), BELAY_LOCK_TIMEOUT);
+        rig_must_rollback(&r, conn);
+    }
+    rig_must_rollback(&r, other);
+}
+
 static void a_limit_that_stays_the_same_costs_no_command(void **state)
 {
     (void)state;
@@ -206,6 +230,7 @@ int main(void)
         T(the_lock_limit_holds_after_going_back_and_for_the_next_transaction),
         T(the_lock_limit_holds_after_a_statement_that_was_never_prepared),
         T(a_prepared_query_gives_its_rows_behind_a_new_lock_limit),
+        T(the_lock_limit_holds_after_the_session_was_reset),
         T(a_limit_that_stays_the_same_costs_no_command),
         T(a_statement_ends_at_the_deadline_and_the_connection_lives),
         T(a_cancel_never_hits_a_later_statement),

@@ -1,0 +1,176 @@
+/*
+ * many.c - belay_try_many: one statement for many rows, each in a scope of its own.
+ *
+ * Row by row it is belay_try. Once a row was kept, so that the text and the number
+ * of its parameters are known to be good, a driver that can do better gets the
+ * rest.
+ * Tests: tests/api/test_many.c.
+ */
+#include "report.h"
+#include "statement.h"
+
+typedef struct many {
+    belay_session *session;
+    belayi_call call; /* with the values of the row that is tried */
+    size_t rows, done, rejected;
+    belay_rejected on_reject;
+    void *arg;
+} many;
+
+/* ---- Rejecting ------------------------------------------------------------------------------------------------ */
+
+typedef struct rejection {
+    const many *m;
+    size_t row;
+} rejection;
+
+static int tell_program(belay_session *s, void *arg)
+{
+    const rejection *r = arg;
+    r->m->on_reject(s, r->row, &s->caught, r->m->arg);
+    return 0;
+}
+
+/* The row's error is the caught one. */
+static void reject(many *m, size_t row)
+{
+    rejection r = {m, row};
+    m->rejected++;
+    if (m->on_reject)
+        belayi_session_run_hook(m->session, tell_program, &r, true);
+}
+
+/* ---- Row by row ------------------------------------------------------------------------------------------------ */
+
+/* BELAY_OK when the next row was tried; *out_kept: and kept. */
+static belay_code try_next(many *m, bool *out_kept)
+{
+    belay_session *s = m->session;
+    belayi_transaction *t = &s->transaction;
+    belay_code code = belayi_scope_enter(t); /* the limits are those of the scope around the rows */
+    *out_kept = false;
+    if (code != BELAY_OK)
+        return code;
+    code = belayi_statement_run(s, &m->call);
+    if (code != BELAY_OK && belayi_session_code(s) != BELAY_OK)
+        return code;
+    *out_kept = code == BELAY_OK;
+    if (code != BELAY_OK)
+        reject(m, m->done);
+    m->done++;
+    m->call.values += m->call.n;
+    return BELAY_OK;
+}
+
+/* ---- All that remain, by the driver ------------------------------------------------------------------------------ */
+
+/* As belay_try would have left it in belay_caught. */
+static void catch_row(many *m, const belay_error *error)
+{
+    belay_session *s = m->session;
+    belayi_transaction *t = &s->transaction;
+    s->caught = *error;
+    s->caught.attempt = t->attempt;
+    s->caught.outcome = BELAY_WORK_ROLLED_BACK;
+    belayi_statement_blame(&m->call, &s->caught);
+    for (unsigned i = t->depth; i > 0 && !s->caught.scope[0]; i--)
+        BELAYI_REPORT_FIELD(s->caught.scope, t->frames[i - 1].name);
+}
+
+static bool rejected_by_driver(void *arg, size_t row, belay_error *error)
+{
+    many *m = arg;
+    if (belayi_code_ends_transaction(error->code))
+        return false;
+    catch_row(m, error);
+    reject(m, m->done + row);
+    return true;
+}
+
+static belay_code try_rest(many *m)
+{
+    belay_session *s = m->session;
+    belayi_transaction *t = &s->transaction;
+    belayi_running running;
+    belayi_call call = m->call;
+    call.use = BELAYI_USE_ROWS; /* no scope of its own, and no queue */
+    belay_code code = belayi_statement_open(s, &call, &running);
+    if (code != BELAY_OK)
+        return code;
+    belay_statement *statement = belayi_running_statement(&running);
+    belay_each each = {
+        .rows = m->rows - m->done, .columns = call.n, .values = call.values, .rejected = rejected_by_driver, .arg = m};
+    bool failed = t->conn->driver->execute_each(statement, &each, &s->effect, &t->scratch) != BELAY_OK;
+    code = belayi_statement_close(s, &running, &call, failed ? &t->scratch : NULL);
+    m->done = m->rows;
+    return code;
+}
+
+/* Whether the driver may have them: not where the program can look in between with the engine's own handle. */
+static bool can_hand_over(const many *m)
+{
+    const belayi_transaction *t = &m->session->transaction;
+    return m->done < m->rows && t->eager == 0 && !t->lent && t->conn && t->conn->driver->execute_each;
+}
+
+/* ---- All -----------------------------------------------------------------------------------------------------------
+ */
+
+static belay_code try_rows(many *m)
+{
+    belay_code code = BELAY_OK;
+    while (code == BELAY_OK && m->done < m->rows) {
+        bool kept;
+        code = try_next(m, &kept);
+        if (code == BELAY_OK && kept && can_hand_over(m))
+            code = try_rest(m);
+    }
+    return code;
+}
+
+static belay_code check_many(const many *m)
+{
+    belay_session *s = m->session;
+    if (s->stream)
+        return belayi_session_misuse(s, m->call.place, "a stream is open on this session: close it first");
+    if (m->rows > 0 && m->call.n > 0 && !m->call.values)
+        return belayi_session_misuse(s, m->call.place, "%zu rows were announced and none given", m->rows);
+    return s->transaction.depth > 0 ? belayi_scope_refuse(&s->transaction) : BELAY_OK;
+}
+
+static belay_code run_many(many *m)
+{
+    belay_session *s = m->session;
+    belay_code code = check_many(m);
+    if (code != BELAY_OK || m->rows == 0)
+        return code;
+    bool own = s->transaction.depth == 0;
+    if (own)
+        code = belayi_statement_open_unit(s, &m->call);
+    if (code == BELAY_OK)
+        code = try_rows(m);
+    if (own && s->transaction.depth > 0) {
+        belayi_session_end_scope(s, BELAYI_END_COMMIT);
+        code = belayi_session_code(s);
+    }
+    return code;
+}
+
+belay_code belay_try_many_at(belay_session *s, belay_place place, const char *sql, size_t rows, size_t columns,
+                             const belay_value *values, belay_rejected on_reject, void *arg, size_t *out_kept)
+{
+    if (out_kept)
+        *out_kept = 0;
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    many m = {.session = s,
+              .call = {sql, columns, values, place, BELAYI_USE_TRY},
+              .rows = rows,
+              .on_reject = on_reject,
+              .arg = arg};
+    belay_code code = run_many(&m);
+    if (out_kept && code == BELAY_OK)
+        *out_kept = rows - m.rejected;
+    belayi_session_leave(s);
+    return code;
+}
