@@ -15,7 +15,8 @@
  *   - it returns BELAY_OK and leaves *error untouched, or returns a code and has
  *     filled *error (which may be full of anything before): start with
  *     an assignment of zeros;
- *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there;
+ *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there; it is
+ *     BELAY_WORK_PARTLY where the transaction turns out to have been committed by a statement;
  *   - it obeys conn->limits, and gives BELAY_TIMEOUT or BELAY_LOCK_TIMEOUT when
  *     one has passed.
  */
