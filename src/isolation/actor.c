@@ -65,7 +65,8 @@ static int run_lap(belay_session *s, void *arg)
     char text[BELAYI_TEXT];
     belayi_actor *a = arg;
     int64_t y = belay_int_of(s, write_statement(text, "SELECT value FROM @ WHERE id = 2", a->scene->table));
-    return belay_exec(s, write_statement(text, "UPDATE @ SET value = ? WHERE id = 2", a->scene->table), y + 1);
+    return belay_exec(s, write_statement(text, "UPDATE @ SET value = ? WHERE id = 2", a->scene->table), y + 1) !=
+           BELAY_OK;
 }
 
 static void race(belayi_actor *a)

@@ -192,8 +192,8 @@ static int run(const char *url, char **words)
 /* Nothing keeps a unit from being there twice but that it is run once. */
 static const char *const tables[] = {
     "CREATE TABLE account (id INTEGER PRIMARY KEY, balance BIGINT NOT NULL)",
-    "CREATE TABLE transfer (id VARCHAR(64) NOT NULL, source INTEGER NOT NULL, target INTEGER NOT NULL,"
-    " amount INTEGER NOT NULL)",
+    ("CREATE TABLE transfer (id VARCHAR(64) NOT NULL, source INTEGER NOT NULL, target INTEGER NOT NULL,"
+     " amount INTEGER NOT NULL)"),
     "CREATE TABLE mirror (id VARCHAR(64) NOT NULL)",
 };
 

@@ -415,7 +415,7 @@ static void a_message_that_is_scrambled_ends_where_it_did(void **state)
     SAY(l.server, DONE READY);
     assert_int_equal(recv(l.client, bytes, sizeof bytes, MSG_WAITALL), sizeof bytes);
     assert_memory_equal(bytes, DONE, 5);
-    assert_memory_not_equal(bytes + 5, DONE + 5, 7);
+    assert_memory_not_equal(bytes + 5, &DONE[5], 7);
     assert_memory_equal(bytes + 12, READY, 6);
     line_close(&l);
 }
