@@ -4,8 +4,7 @@
  * the unit or neither, what was told to be committed is there, and nothing stays
  * prepared.
  *
- * The program that is killed is this one again, exec'ed: SQLite doesn't survive a
- * fork.
+ * The program that is killed is victim.c.
  */
 #include "rig.h"
 
@@ -18,67 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "db.h"
-#include "decisions.h"
-
-enum { MOST_STEPS = 64, FROM_OUTSIDE = 32, WANTED_CRASHES = 300, OPENING = 100000, ANSWERS = 3, PATIENCE_S = 20 };
+enum { MOST_STEPS = 64, FROM_OUTSIDE = 32, WANTED_CRASHES = 300, OPENING = 100000, PATIENCE_S = 20 };
 
 static int one = 1;
-
-/* ---- The program that is killed
- * --------------------------------------------------------------------------------------
- */
-
-typedef struct victim {
-    int at, seen; /* after which event it kills itself; 0: never */
-} victim;
-
-static victim self;
-
-static void say(const char *text)
-{
-    if (write(ANSWERS, text, strlen(text)) < 0)
-        _exit(1);
-}
-
-typedef struct source {
-    const char *name;
-} source;
-
-static void die_there(void *arg, const belay_trace_event *event)
-{
-    char line[64];
-    const source *from = arg;
-    if (++self.seen != self.at)
-        return;
-    snprintf(line, sizeof line, "after %s of the %s\n", belay_trace_kind_name(event->kind), from->name);
-    say(line);
-    kill(getpid(), SIGKILL);
-}
-
-/* Units, each told when it is committed: one when it kills itself, else for ever. */
-static int be_the_victim(char **words)
-{
-    static source from[] = {{"first"}, {"second"}, {"log"}};
-    belay_db *dbs[2];
-    for (int i = 0; i < 2; i++)
-        dbs[i] =
-            belay_open(words[i], BELAY_DB_OPTIONS(.decision_log = words[2], .trace = die_there, .trace_arg = &from[i]));
-    belay_db *log = belayi_decisions_log_of(dbs[0]);
-    log->trace = (belayi_trace){.write = die_there, .arg = &from[2]};
-    belay_session *a = belay_session_open(dbs[0]), *b = belay_session_open(dbs[1]);
-    belay_code code = BELAY_OK;
-    self.at = atoi(words[3]);
-    do {
-        code = belay_commit_two_phase(a, b, rig_move, &one);
-        say(code == BELAY_OK ? "committed\n" : "failed\n");
-    } while (code == BELAY_OK && self.at == 0);
-    belay_session_close(a);
-    belay_session_close(b);
-    belay_close(dbs[0]);
-    belay_close(dbs[1]);
-    return code != BELAY_OK;
-}
 
 /* ---- Starting and burying it
  * ------------------------------------------------------------------------------------------
@@ -96,15 +37,15 @@ static void start(run *r, rig *g, int at)
     int ends[2];
     char number[16];
     snprintf(number, sizeof number, "%d", at);
-    char *words[] = {"test_two_phase_crashes", g->urls[0], g->urls[1], g->log_url, number, NULL};
+    char *words[] = {VICTIM, g->urls[0], g->urls[1], g->log_url, number, NULL};
     assert_int_equal(pipe(ends), 0);
     *r = (run){.answers = ends[0]};
     r->pid = fork();
     assert_true(r->pid >= 0);
     if (r->pid == 0) {
         close(ends[0]);
-        if (dup2(ends[1], ANSWERS) == ANSWERS)
-            execv("/proc/self/exe", words);
+        if (dup2(ends[1], STDOUT_FILENO) == STDOUT_FILENO)
+            execv(VICTIM, words);
         _exit(127);
     }
     close(ends[1]);
@@ -279,7 +220,7 @@ static void crash_from_outside(rig *g, int wait_us)
     run r;
     int64_t connections[] = {count_connections(g, 0), count_connections(g, 1)}, before = balance(g, 0);
     start(&r, g, 0);
-    while (count_commits(&r) == 0 && !strstr(r.text, "failed"))
+    while (!strchr(r.text, '\n'))
         read_on(&r, PATIENCE_S * 1000);
     nanosleep(&(struct timespec){.tv_nsec = wait_us * 1000L}, NULL);
     kill(r.pid, SIGKILL);
@@ -313,15 +254,13 @@ static void there_were_enough_crashes_and_recovery_had_work(void **state)
     assert_true(recovered_units > crashes / 10);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_or_neither_after_whichever_step_the_program_is_killed),
         cmocka_unit_test(both_or_neither_at_whatever_moment_the_program_is_killed),
         cmocka_unit_test(there_were_enough_crashes_and_recovery_had_work),
     };
-    if (argc == 5)
-        return be_the_victim(argv + 1);
     unsigned seed = (unsigned)time(NULL);
     printf("seed %u\n", seed);
     srand(seed);
