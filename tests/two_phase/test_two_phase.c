@@ -3,8 +3,10 @@
  */
 #include "rig.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int ten = 10;
 
@@ -265,6 +267,61 @@ static void a_constraint_that_fails_at_the_prepare_rolls_back_both(void **state)
     rig_close(&r);
 }
 
+/* ---- A deadlock -----------------------------------------------------------------------------------------------------
+ */
+
+typedef struct rival {
+    belay_session *s;
+    pthread_t thread;
+    belay_code code;
+} rival;
+
+static void *close_the_circle(void *arg)
+{
+    rival *other = arg;
+    other->code = belay_exec(other->s, "UPDATE account_b SET balance = balance + 1 WHERE id = 1");
+    return NULL;
+}
+
+/* The rival has changed more rows: the unit is the one that is given up. */
+static int meet_deadlock(belay_session *a, belay_session *b, void *arg)
+{
+    rival *other = arg;
+    rig_move(a, b, &ten);
+    belay_begin(other->s, NULL);
+    for (int id = 2; id < 60; id++)
+        belay_exec(other->s, "INSERT INTO account_b VALUES (?, 0)", id);
+    pthread_create(&other->thread, NULL, close_the_circle, other);
+    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    BELAY_ATOMIC(b)
+        belay_exec(b, "UPDATE account_b SET balance = 7 WHERE id = 2");
+    belay_ignore(b, BELAY_DEADLOCK); /* the transaction is gone: there is nothing to go on with */
+    belay_exec(b, "UPDATE account_b SET balance = 8 WHERE id = 3");
+    pthread_join(other->thread, NULL);
+    return 0;
+}
+
+static void a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works(void **state)
+{
+    static const char *const kinds[] = {"postgresql mariadb", "mariadb mariadb", "sqlite mariadb"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        rig r;
+        rig_open(&r, kinds[i]);
+        rival other = {.s = r.sees[1]};
+        belay_code code = belay_commit_two_phase(r.a, r.b, meet_deadlock, &other);
+        assert_code(other.code, BELAY_OK);
+        assert_code(belay_commit(other.s), BELAY_OK);
+        assert_code(code, BELAY_DEADLOCK);
+        assert_status(r.a, BELAY_DEADLOCK);
+        rig_assert_balances(&r, "100;101");
+        rig_assert_clean(&r);
+        assert_code(belay_commit_two_phase(r.a, r.b, rig_move, &ten), BELAY_OK);
+        rig_assert_balances(&r, "90;111");
+        rig_close(&r);
+    }
+}
+
 /* ---- Refused at once ------------------------------------------------------------------------------------------------
  */
 
@@ -324,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_unit_that_did_nothing_on_one_or_both_is_committed_too),
         cmocka_unit_test(on_commit_hooks_never_run_before_both_are_committed),
         cmocka_unit_test(a_constraint_that_fails_at_the_prepare_rolls_back_both),
+        cmocka_unit_test(a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works),
         cmocka_unit_test(it_is_misuse_inside_a_scope_and_with_one_session),
         cmocka_unit_test(two_that_cant_prepare_or_no_log_are_refused_before_the_unit_runs),
     };

@@ -5,7 +5,9 @@
  * on 10.11: while the connection that has prepared it lives, no other can end it
  * (1397, as if there were none of that name), though XA RECOVER lists it; when
  * that connection is gone, any other can. One that wrote nothing leaves a name
- * all the same, and XA COMMIT of it from another connection is 1402.
+ * all the same, and XA COMMIT of it from another connection is 1402. After a
+ * deadlock no transaction is open, and the connection takes nothing but XA
+ * ROLLBACK, which `status` sends.
  * Tests: tests/unit/drivers/test_mariadb_prepared.c.
  */
 #include <mysqld_error.h>
