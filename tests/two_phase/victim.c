@@ -6,7 +6,8 @@
  *     two_phase_victim URL URL LOG STEP [stop]   after "prepare of the second" or the like, of the second phase; with
  *                                                `stop` it only stops, and goes on when it is told to
  *
- * Each unit moves 1 from account 1 of the first to account 1 of the second. It says on its standard output after which
+ * Each unit moves 1 from account 1 of the first to account 1 of the second; with `stop` 130, each in a scope inside the
+ * one before, which are more savepoints than PostgreSQL keeps in memory. It says on its standard output after which
  * step it dies, and how each unit has ended. Steps are what a trace tells; the log's are told as well.
  */
 #include <signal.h>
@@ -19,6 +20,8 @@
 
 #include "db.h"
 #include "decisions.h"
+
+enum { DEPTH = 130 };
 
 typedef struct victim {
     int at, seen;     /* after which event it dies; 0: after none */
@@ -53,22 +56,29 @@ static void die_there(void *arg, const belay_trace_event *event)
     kill(getpid(), self->by);
 }
 
-static int move_one(belay_session *a, belay_session *b, void *arg)
+static int take(belay_session *a, void *arg)
 {
-    (void)arg;
+    int *left = arg;
     belay_exec(a, "UPDATE account_a SET balance = balance - 1 WHERE id = 1");
-    belay_exec(b, "UPDATE account_b SET balance = balance + 1 WHERE id = 1");
+    return --*left > 0 ? belay_atomic(a, NULL, take, arg) != BELAY_OK : 0;
+}
+
+static int move(belay_session *a, belay_session *b, void *arg)
+{
+    int amount = *(int *)arg, left = amount;
+    take(a, &left);
+    belay_exec(b, "UPDATE account_b SET balance = balance + ? WHERE id = 1", amount);
     return 0;
 }
 
 /* One unit when it dies by itself, else for ever. */
-static bool work(belay_db *dbs[2], bool for_ever)
+static bool work(belay_db *dbs[2], int amount, bool for_ever)
 {
     char line[64];
     belay_session *a = belay_session_open(dbs[0]), *b = belay_session_open(dbs[1]);
     belay_code code = BELAY_OK;
     do {
-        code = belay_commit_two_phase(a, b, move_one, NULL);
+        code = belay_commit_two_phase(a, b, move, &amount);
         snprintf(line, sizeof line, "%s\n", code == BELAY_OK ? "committed" : belay_code_name(code));
         say(line);
     } while (code == BELAY_OK && for_ever);
@@ -90,7 +100,7 @@ static int run(char **words)
             belay_open(words[i], BELAY_DB_OPTIONS(.decision_log = words[2], .trace = die_there, .trace_arg = &from[i]));
     belay_db *log = belayi_decisions_log_of(dbs[0]);
     log->trace = (belayi_trace){.write = die_there, .arg = &from[2]};
-    bool committed = work(dbs, !self.step && self.at == 0);
+    bool committed = work(dbs, words[4] ? DEPTH : 1, !self.step && self.at == 0);
     belay_close(dbs[0]);
     belay_close(dbs[1]);
     return !committed;
@@ -98,7 +108,7 @@ static int run(char **words)
 
 static const char *const tables[][3] = {
     {"DROP TABLE IF EXISTS account_a", "CREATE TABLE account_a (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
-     "INSERT INTO account_a (id, balance) VALUES (1, 1000)"},
+     "INSERT INTO account_a (id, balance) VALUES (1, 100000)"},
     {"DROP TABLE IF EXISTS account_b", "CREATE TABLE account_b (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
      "INSERT INTO account_b (id, balance) VALUES (1, 1000)"},
 };
