@@ -43,7 +43,8 @@ setup() {
 
 @test "a database that can't be asked is named, without its password" {
     for url in "postgresql://u:hunter2@127.0.0.1:1/d" "mariadb://u:hunter2@127.0.0.1:1/d?connect_seconds=1" \
-        "postgresql://127.0.0.1:1/d?user=u&password=hunter2" \
+        "postgresql://127.0.0.1:1/d?user=u&password=hunter2" "postgresql://u:x@hunter2@127.0.0.1:1/d" \
+        "mariadb://u:x@hunter2@127.0.0.1:1/d" \
         "postgresql://u:hunter2?ter2@127.0.0.1:1/d" "mariadb://u:x@hunter2?@127.0.0.1:1/d" "postgres//u:hunter2@h/d"; do
         run "$BELAY" recover sqlite:decisions.db "$url"
         [ "$status" -eq 1 ]
