@@ -69,7 +69,8 @@ typedef enum belay_outcome {
     BELAY_WORK_COMMITTED,   /* it is there */
     BELAY_WORK_ROLLED_BACK, /* nothing of it is there */
     BELAY_WORK_UNKNOWN,     /* the connection was lost, or the disk failed, while it was being committed */
-    BELAY_WORK_PARTLY /* it was rolled back, but for what it wrote to tables that know no transactions (MariaDB) */
+    BELAY_WORK_PARTLY       /* it was rolled back, but something of it is there, or may be: in a table that knows no
+                               transactions, or committed by a procedure (MariaDB) */
 } belay_outcome;
 
 /*

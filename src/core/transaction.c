@@ -119,8 +119,12 @@ belay_code belayi_scope_fail(belayi_transaction *t, const belay_error *error)
     belayi_scope_drain(t); /* the first error wins */
     belay_transaction_status status = t->conn ? t->conn->driver->status(t->conn) : BELAY_TRANSACTION_NONE;
     bool over = status == BELAY_TRANSACTION_NONE || status == BELAY_TRANSACTION_LOST;
+    bool partly = error->outcome == BELAY_WORK_PARTLY;
+    t->incomplete |= partly;
     if (!belayi_transaction_has_error(t))
         belayi_scope_raise(t, error);
+    if (partly && t->pending.outcome == BELAY_WORK_PARTLY) /* it is not at its end yet */
+        t->pending.outcome = BELAY_WORK_OPEN;
     /* Under autocommit, and before BEGIN, there is no transaction that could have ended. */
     if (status == BELAY_TRANSACTION_LOST || (over && t->phase == BELAYI_PHASE_OPEN))
         belayi_scope_engine_ended(t);

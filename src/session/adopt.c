@@ -118,7 +118,13 @@ static void *lend_inside(belay_session *s, belay_place place)
     if (belayi_scope_be_eager(t) != BELAY_OK)
         return NULL;
     t->wrote = true; /* for all that is known */
-    return t->conn->driver->native(t->conn);
+    void *native = t->conn->driver->native(t->conn);
+    if (native)
+        return native;
+    belay_error error;
+    belayi_report(&error, BELAY_CONNECTION, "the engine's handle can't be lent: what was owed to it could not be sent");
+    belayi_session_raise(s, place, &error);
+    return NULL;
 }
 
 void *belay_native_at(belay_session *s, belay_place place)

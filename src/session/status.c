@@ -146,7 +146,7 @@ static const char *say_outcome(const belay_error *e, bool ended)
     case BELAY_WORK_UNKNOWN:
         return "it is not known whether the unit was kept";
     case BELAY_WORK_PARTLY:
-        return "it was rolled back, but for what it wrote to tables that know no transactions";
+        return "it was rolled back, but something of it may be there";
     }
     return "";
 }

@@ -148,7 +148,8 @@ static void a_statement_that_cannot_be_prepared_is_told(void **state)
 static void a_statement_outside_any_scope_is_a_unit_of_its_own(void **state)
 {
     belay_db *db;
-    bool sqlite = database_is_sqlite(&((world *)*state)->d); /* which undoes a failed statement by itself */
+    const world *w = *state;
+    bool sqlite = database_is_sqlite(&w->d); /* which undoes a failed statement by itself */
     belay_session *s = traced(*state, &db);
     put(s, 1);
     assert_string_equal(all_heard(), sqlite ? "begin, statement at 1, commit, scope at 1"

@@ -184,7 +184,12 @@ static void check(database *d, const crowd *c)
     for (int i = 0; i < THREADS; i++) {
         unfinished += c->workers[i].closed != BELAY_OK;
         for (int k = 0; k < UNITS; k++) {
-            wrong += judge(&c->workers[i].units[k]);
+            const tally *unit = &c->workers[i].units[k];
+            int faults = judge(unit);
+            if (faults > 0)
+                print_error("unit %d of worker %d: %s after %d attempts, %d commits, %d rollbacks\n", k, i,
+                            belay_code_name(unit->code), unit->attempts, unit->commits, unit->rollbacks);
+            wrong += faults;
             kept += c->workers[i].units[k].inner_kept;
         }
     }

@@ -27,7 +27,7 @@ WORDS = [
     (r'CHECK constraint failed: \w+( >= 0)?|new row for relation "\w+" violates check constraint "\w+"|'
      r"CONSTRAINT `[^`]+` failed for `\w+`\.`\w+`", "a CHECK failed"),
     (r'UNIQUE constraint failed: [\w.]+(, \w+\.\w+)*|duplicate key value violates unique constraint "\w+"|'
-     r"Duplicate entry '[^']*' for key '\w+'", "a key is taken"),
+     r"Duplicate entry for key '\w+'", "a key is taken"),
     (r'NOT NULL constraint failed: [\w.]+|null value in column "\w+" of relation "\w+" violates not-null constraint|'
      r"Column '\w+' cannot be null", "a value is missing"),
     (r'FOREIGN KEY constraint failed|(insert or )?update (or delete )?on table "\w+" violates foreign key constraint "\w+"'

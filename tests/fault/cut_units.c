@@ -95,8 +95,8 @@ static void begin_attempt(belay_session *s, unit_run *u)
 static void run_block(cut_rig *r, unit_run *u, const char *key)
 {
     belay_session *s = r->s;
-    BELAY_ATOMIC_WITH(s, .retries = u->retries, .once = key, .timeout_ms = r->timeout_ms,
-                      .lock_timeout_ms = r->lock_timeout_ms) {
+    BELAY_ATOMIC_WITH(s, .retries = u->retries, .pipeline = u->form == UNIT_PIPELINE, .once = key,
+                      .timeout_ms = r->timeout_ms, .lock_timeout_ms = r->lock_timeout_ms) {
         begin_attempt(s, u);
         put_half(s, u, 1);
         if (u->form == UNIT_NESTED)
@@ -128,12 +128,13 @@ static void run_form(cut_rig *r, unit_run *u)
 }
 
 /* COMMIT may also have been on its way to a link that was broken behind the answer to a statement, or be part of one: a
-   lone statement is its own transaction. */
+   lone statement is its own transaction, and with .pipeline COMMIT leaves with the first. */
 static void look_for_commit(cut_rig *r, unit_run *u, const proxy_fault *first)
 {
     bool behind_answer = first && first->way == PROXY_TO_CLIENT && first->place == PROXY_AFTER;
     u->saw_commit = u->struck > 0 && proxy_saw(r->p);
-    u->may_be_at_commit = u->struck > 0 && (u->saw_commit || u->form == UNIT_LONE || behind_answer);
+    bool with_first = u->form == UNIT_LONE || u->form == UNIT_PIPELINE;
+    u->may_be_at_commit = u->struck > 0 && (u->saw_commit || with_first || behind_answer);
 }
 
 static void note(cut_rig *r, const unit_run *u)
@@ -213,7 +214,7 @@ static void check_no_transaction(const cut_rig *r, const char *what)
 
 static void fail_unit(const unit_run *u, const char *what, const char *why, int rows)
 {
-    static const char *const forms[] = {"block", "nested", "explicit", "lone", "key"};
+    static const char *const forms[] = {"block", "nested", "explicit", "lone", "key", "pipelined"};
     fail_msg("%s: unit %d (%s, %d retries): %s; reported %s in attempt %d (%s), %d rows are there, %d+%d hooks ran",
              what, u->id, forms[u->form], u->retries, why, belay_code_name(u->error.code), u->attempts,
              u->error.message, rows, u->committed_hooks, u->rolled_back_hooks);

@@ -16,6 +16,7 @@ typedef enum unit_form {
     UNIT_EXPLICIT, /* belay_begin and belay_commit: never run again */
     UNIT_LONE,     /* one statement outside any scope: never run again, no hooks */
     UNIT_KEY,      /* a block with .once */
+    UNIT_PIPELINE, /* a block with .pipeline: on PostgreSQL all of it is one flight */
     UNIT_FORMS
 } unit_form;
 

@@ -15,7 +15,8 @@
  *   - it returns BELAY_OK and leaves *error untouched, or returns a code and has
  *     filled *error (which may be full of anything before): start with
  *     an assignment of zeros;
- *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there;
+ *   - error->outcome stays BELAY_WORK_OPEN, but for commit, rollback and rollback_to: see there; it is
+ *     BELAY_WORK_PARTLY where the transaction turns out to have been committed by a statement;
  *   - it obeys conn->limits, and gives BELAY_TIMEOUT or BELAY_LOCK_TIMEOUT when
  *     one has passed.
  */
@@ -95,7 +96,7 @@ typedef struct belay_each {
     size_t rows, columns;
     const belay_value *values; /* row by row */
     /* A row failed with *error, and nothing of it is left. False: to give up, and fail with that error. Called in the
-       order of the rows, while others may be under way: it must not use the connection. */
+       order of the rows, while others may be under way, and the connection is in use. */
     bool (*rejected)(void *arg, size_t row, belay_error *error);
     void *arg;
 } belay_each;

@@ -42,7 +42,24 @@ void belayi_mariadb_shared_done(void *shared);
 
 /* ---- A connection ------------------------------------------------------------------------------ */
 
-enum { BELAYI_MARIADB_NAME_ROOM = 32 };
+enum { BELAYI_MARIADB_LEVEL_UNKNOWN = 99, BELAYI_MARIADB_NAME_ROOM = 32, BELAYI_MARIADB_SETTING_ROOM = 128 };
+
+/* What the next statement takes along: see ahead.c. */
+typedef struct belayi_mariadb_owed {
+    bool begin, read_only;
+    belay_level level;     /* of the transaction that is to begin */
+    unsigned release;      /* from this savepoint on; 0: none */
+    unsigned first, count; /* savepoints that are to be set */
+    bool guard;            /* a savepoint around a statement that may end the transaction: see call.c */
+} belayi_mariadb_owed;
+
+typedef struct belayi_mariadb_ahead {
+    struct st_mariadb_methods methods;    /* the connection's: */
+    const struct st_mariadb_methods *own; /* the library's, but for those that read answers */
+    unsigned waiting;                     /* commands that were sent, and whose answers were not read yet */
+    unsigned number;                      /* of the first error among them; 0: none failed */
+    char sqlstate[6], text[320];
+} belayi_mariadb_ahead;
 
 typedef struct belayi_mariadb_conn {
     belay_conn base;
@@ -51,13 +68,17 @@ typedef struct belayi_mariadb_conn {
 
     bool adopted;                             /* the program's: its settings are left alone, and calls on it block */
     bool lent;                                /* to the program: it may have changed what it likes */
-    bool began;                               /* a transaction that this driver began, as far as it was told */
+    bool began;                               /* a transaction that this driver began, or owes, as far as it was told */
     const char *xa;                           /* the name of the XA transaction that is open; NULL: none is */
     bool prepared;                            /* it was prepared here */
     bool doubt;                               /* an error may have ended the transaction: the server must be asked */
+    bool ended;                               /* a statement has ended it, and what is open now is another one */
     bool lost;                                /* of no use any more */
     unsigned ended_by;                        /* the server's error that put the transaction in doubt; 0: none */
     struct belayi_mariadb_statement *reading; /* whose rows are not all read yet */
+
+    belayi_mariadb_owed owed;
+    belayi_mariadb_ahead ahead;
 
     /* Of the command that is being waited for. */
     int64_t cancel_at;  /* 0: it is not cancelled */
@@ -68,8 +89,8 @@ typedef struct belayi_mariadb_conn {
 
     /* Settings of the session, as they were sent last. */
     int64_t lock_wait_s; /* -1: not known */
-    int64_t idle_s;      /* of a transaction, in seconds; 0: as the session had it */
-    belay_level level;   /* DEFAULT: that of the database */
+    int64_t idle_s;      /* of a transaction, in seconds; 0: as the session had it; -1: not known */
+    unsigned level;      /* a belay_level; DEFAULT: that of the database; BELAYI_MARIADB_LEVEL_UNKNOWN */
     bool has_snapshot;   /* innodb_snapshot_isolation is there */
     bool snapshot_on;    /* as the database has it */
     uint64_t max_packet; /* the server closes a connection on which more comes at once; 0: not known */
@@ -93,11 +114,20 @@ belay_code belayi_mariadb_isolation(belay_conn *conn, belay_level *out_level, be
 /* Reads again what the session's settings make of a text. */
 belay_code belayi_mariadb_renew_rules(belayi_mariadb_conn *conn, belay_error *error);
 
-/* Sees to it that the limit for one lock is in force. Sends nothing when it is. */
-belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *error);
-
+/* Writes what puts the limit for one lock in force. False when it is. */
+bool belayi_mariadb_write_lock_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM]);
 /* The same for how long a transaction may idle: at the limit the server hangs up. */
-belay_code belayi_mariadb_limit_idling(belayi_mariadb_conn *conn, belay_error *error);
+bool belayi_mariadb_write_idle_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM]);
+/* The same for the level of what comes next. */
+bool belayi_mariadb_write_level(belayi_mariadb_conn *conn, belay_level level, char text[BELAYI_MARIADB_SETTING_ROOM]);
+
+/* Whether the server can give it. */
+belay_code belayi_mariadb_check_level(const belayi_mariadb_conn *conn, belay_level level, belay_error *error);
+/* On a connection of the program's, where the session's level stays. */
+belay_code belayi_mariadb_set_next_level(belayi_mariadb_conn *conn, belay_level level, belay_error *error);
+
+/* They may be other than they were told to be. */
+void belayi_mariadb_forget_settings(belayi_mariadb_conn *conn);
 
 /* ---- Waiting: wait.c ------------------------------------------------------------------------------ */
 
@@ -116,6 +146,8 @@ void belayi_mariadb_settle(belayi_mariadb_conn *conn);
 
 /* The calls of the client library that wait, each 0 or the library's failure. */
 int belayi_mariadb_query(belayi_mariadb_conn *conn, const char *text, size_t size);
+/* Only sends: the answer is read by whatever reads one next. */
+int belayi_mariadb_send(belayi_mariadb_conn *conn, const char *text, size_t size);
 MYSQL_RES *belayi_mariadb_store(belayi_mariadb_conn *conn);
 int belayi_mariadb_stmt_prepare(belayi_mariadb_conn *conn, MYSQL_STMT *stmt, const char *text, size_t size);
 int belayi_mariadb_stmt_execute(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
@@ -145,6 +177,28 @@ static inline bool belayi_mariadb_flag(const belayi_mariadb_conn *conn)
     return conn->db->server_status & SERVER_STATUS_IN_TRANS;
 }
 
+static inline bool belayi_mariadb_is_autocommit(const belayi_mariadb_conn *conn)
+{
+    return conn->db->server_status & SERVER_STATUS_AUTOCOMMIT;
+}
+
+/* ---- What goes ahead of the next command: ahead.c ------------------------------------------------------------------
+ */
+
+/* Makes a new connection fit for it. */
+void belayi_mariadb_prepare_ahead(belayi_mariadb_conn *conn);
+
+/* Sends what is owed, and the settings that a statement needs. The statement is sent right after. */
+belay_code belayi_mariadb_send_ahead(belayi_mariadb_conn *conn, bool waits_for_locks, belay_error *error);
+
+/* After the statement: fails when one of those ahead of it had failed. `answered`: and it did not itself. */
+belay_code belayi_mariadb_check_ahead(belayi_mariadb_conn *conn, bool answered, belay_error *error);
+
+/* Sends what is owed, and waits for it. */
+belay_code belayi_mariadb_pay(belayi_mariadb_conn *conn, belay_error *error);
+
+void belayi_mariadb_owe_nothing(belayi_mariadb_conn *conn);
+
 /* ---- Transactions: transaction.c ------------------------------------------------------------------- */
 
 belay_code belayi_mariadb_begin(belay_conn *conn, const belay_begin_options *options, belay_error *error);
@@ -155,8 +209,9 @@ belay_code belayi_mariadb_savepoint(belay_conn *conn, unsigned number, belay_err
 belay_code belayi_mariadb_release(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_mariadb_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
 
-/* Puts the isolation level in force for what comes next. */
-belay_code belayi_mariadb_set_level(belayi_mariadb_conn *conn, belay_level level, belay_error *error);
+/* Before the handle is lent: sends what is owed, and sets a savepoint by which it is known at the commit whether the
+   program has ended the transaction meanwhile. */
+belay_code belayi_mariadb_lend(belayi_mariadb_conn *conn, belay_error *error);
 
 /* Fails when the transaction that was begun is not open any more: nothing may run then as if it were. */
 belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *error);
@@ -203,12 +258,14 @@ typedef struct belayi_mariadb_statement {
     MYSQL_BIND *bound;
     char (*moments)[32]; /* texts of timestamps, one a place */
     belayi_sql_kind kind;
-    bool nowait;     /* it says itself that it waits for no lock */
-    bool may_steer;  /* it may change settings of the session */
-    bool has_result; /* of the last run, not freed yet */
-    bool outdated;   /* it must be prepared anew */
-    bool done;       /* the run that `start` began has come to its end */
-    int64_t rows;    /* that it gave */
+    bool nowait;         /* it says itself that it waits for no lock */
+    bool may_steer;      /* it may change settings of the session */
+    bool may_end_unseen; /* it may run a procedure, which commits and begins again */
+    bool guarded;        /* a savepoint was set ahead of it, to find that out */
+    bool has_result;     /* of the last run, not freed yet */
+    bool outdated;       /* it must be prepared anew */
+    bool done;           /* the run that `start` began has come to its end */
+    int64_t rows;        /* that it gave */
 
     int room; /* for so many columns */
     belayi_mariadb_column *columns;
@@ -229,6 +286,15 @@ const char *belayi_mariadb_column_name(belay_statement *statement, int column);
 
 /* Refuses what the server would not take, and close the connection for. */
 belay_code belayi_mariadb_check_packet(const belayi_mariadb_conn *conn, size_t size, belay_error *error);
+
+/* call.c: whether a statement may end the transaction unseen. */
+bool belayi_mariadb_may_end_unseen(const belayi_sql *sql, const char *text);
+/* Before it is sent: its savepoint is owed. */
+void belayi_mariadb_guard(belayi_mariadb_statement *s);
+/* After it was done: fails when it has ended the transaction. */
+belay_code belayi_mariadb_check_guard(belayi_mariadb_statement *s, belay_error *error);
+/* After it failed with *error: adds to that what else it did. */
+void belayi_mariadb_judge_guard(belayi_mariadb_statement *s, belay_error *error);
 
 /* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
 belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error);

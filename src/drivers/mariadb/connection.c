@@ -89,48 +89,49 @@ static int64_t lock_seconds(const belayi_mariadb_conn *conn)
     return (ns + second - 1) / second;
 }
 
-belay_code belayi_mariadb_limit_locks(belayi_mariadb_conn *conn, belay_error *error)
+bool belayi_mariadb_write_lock_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM])
 {
-    char text[128];
     int64_t seconds = lock_seconds(conn);
     if (conn->adopted || conn->lock_wait_s == seconds)
-        return BELAY_OK;
-    snprintf(text, sizeof text, "SET SESSION innodb_lock_wait_timeout = %lld, lock_wait_timeout = %lld",
+        return false;
+    snprintf(text, BELAYI_MARIADB_SETTING_ROOM, "SET SESSION innodb_lock_wait_timeout = %lld, lock_wait_timeout = %lld",
              (long long)seconds, (long long)seconds);
-    conn->lock_wait_s = -1;
-    belay_code code = belayi_mariadb_run(conn, text, error);
-    if (code == BELAY_OK)
-        conn->lock_wait_s = seconds;
-    return code;
+    conn->lock_wait_s = seconds;
+    return true;
 }
 
-belay_code belayi_mariadb_limit_idling(belayi_mariadb_conn *conn, belay_error *error)
+void belayi_mariadb_forget_settings(belayi_mariadb_conn *conn)
+{
+    conn->lock_wait_s = conn->idle_s = -1;
+    conn->level = BELAYI_MARIADB_LEVEL_UNKNOWN;
+}
+
+bool belayi_mariadb_write_idle_limit(belayi_mariadb_conn *conn, char text[BELAYI_MARIADB_SETTING_ROOM])
 {
     enum { LONGEST = 31536000 };
     const int64_t second = INT64_C(1000) * BELAYI_NS_PER_MS;
-    char text[64] = "SET SESSION idle_transaction_timeout = DEFAULT";
     int64_t ns = conn->base.limits.idle_ns, seconds = ns / second + (ns % second > 0);
     if (seconds > LONGEST)
         seconds = LONGEST;
     if (conn->adopted || conn->idle_s == seconds)
-        return BELAY_OK;
+        return false;
     if (seconds > 0)
-        snprintf(text, sizeof text, "SET SESSION idle_transaction_timeout = %lld", (long long)seconds);
-    belay_code code = belayi_mariadb_run(conn, text, error);
-    if (code == BELAY_OK)
-        conn->idle_s = seconds;
-    return code;
+        snprintf(text, BELAYI_MARIADB_SETTING_ROOM, "SET SESSION idle_transaction_timeout = %lld", (long long)seconds);
+    else
+        snprintf(text, BELAYI_MARIADB_SETTING_ROOM, "SET SESSION idle_transaction_timeout = DEFAULT");
+    conn->idle_s = seconds;
+    return true;
 }
 
-/* Moments are in UTC, values that don't fit are refused, a key of 0 is stored as it is, messages can be read, and
- * COMMIT does nothing else. */
+/* Moments are in UTC, values that don't fit are refused, a key of 0 is stored as it is, messages can be read, COMMIT
+ * does nothing else, and nothing is committed that was not told to be: see ahead.c. */
 static belay_code configure(belayi_mariadb_conn *conn, belay_error *error)
 {
     char text[320];
     conn->lock_wait_s = lock_seconds(conn);
     snprintf(
         text, sizeof text,
-        "SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00', lc_messages = 'en_US', "
+        "SET SESSION autocommit = 0, completion_type = 0, time_zone = '+00:00', lc_messages = 'en_US', "
         "sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO'), innodb_lock_wait_timeout = %lld, "
         "lock_wait_timeout = %lld",
         (long long)conn->lock_wait_s, (long long)conn->lock_wait_s);
@@ -157,8 +158,10 @@ static belay_code connect_anew(belayi_mariadb_conn *conn, belay_error *error)
     if (belayi_clock_passed(deadline))
         return belayi_report(error, BELAY_TIMEOUT, "the time limit had passed before a connection was there");
     conn->base.round_trips++;
-    if (belayi_mariadb_connect(shared, end_ns, &conn->db))
+    if (belayi_mariadb_connect(shared, end_ns, &conn->db)) {
+        belayi_mariadb_prepare_ahead(conn);
         return BELAY_OK;
+    }
     if (!conn->db)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for a connection");
     if (belayi_clock_passed(end_ns))
@@ -211,22 +214,26 @@ void belayi_mariadb_disown(belay_conn *base)
 void *belayi_mariadb_native(belay_conn *base)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
+    belay_error ignored;
+    if (!conn->adopted && !conn->lent && conn->began && belayi_mariadb_lend(conn, &ignored) != BELAY_OK)
+        return NULL;
     conn->lent = true;
-    conn->lock_wait_s = -1;
+    belayi_mariadb_forget_settings(conn);
     return conn->db;
 }
 
 /* ---- What the server says ------------------------------------------------------------------------------------------
  */
 
-/* With autocommit off, which only a program's own connection can have, every statement is in a transaction. */
+/* With autocommit off on a program's own connection, every statement is in a transaction. */
 static bool ask_status(belayi_mariadb_conn *conn, bool *out_open)
 {
+    const char *text = conn->adopted ? "SELECT @@in_transaction OR NOT @@autocommit, @@sql_mode"
+                                     : "SELECT @@in_transaction, @@sql_mode";
     belay_error ignored;
     MYSQL_RES *rows;
     if (belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &ignored) != BELAY_OK ||
-        belayi_mariadb_ask(conn, "SELECT @@in_transaction OR NOT @@autocommit, @@sql_mode", &rows, &ignored) !=
-            BELAY_OK)
+        belayi_mariadb_ask(conn, text, &rows, &ignored) != BELAY_OK)
         return false;
     MYSQL_ROW row = mysql_fetch_row(rows);
     *out_open = row && row[0] && row[0][0] == '1';
@@ -253,7 +260,7 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
         return BELAY_TRANSACTION_LOST;
     if (conn->prepared)
         return BELAY_TRANSACTION_OPEN; /* until it is told its fate, there is nothing else that it takes */
-    bool open = belayi_mariadb_flag(conn);
+    bool open = conn->owed.begin || belayi_mariadb_flag(conn);
     if ((conn->doubt || conn->lent || conn->adopted) && !conn->reading) {
         bool told = ask_status(conn, &open);
         if (!told) /* somebody else's KILL QUERY may have hit the question */
@@ -307,6 +314,8 @@ belay_code belayi_mariadb_isolation(belay_conn *base, belay_level *out_level, be
              conn->has_snapshot ? "@@innodb_snapshot_isolation" : "0");
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
     if (code == BELAY_OK)
+        code = belayi_mariadb_pay(conn, error);
+    if (code == BELAY_OK)
         code = belayi_mariadb_ask(conn, text, &rows, error);
     if (code != BELAY_OK)
         return code;
@@ -318,7 +327,7 @@ belay_code belayi_mariadb_isolation(belay_conn *base, belay_level *out_level, be
 }
 
 /* On a connection of the program's the session's level stays: only the next transaction has another. */
-static belay_code set_next_level(belayi_mariadb_conn *conn, belay_level level, belay_error *error)
+belay_code belayi_mariadb_set_next_level(belayi_mariadb_conn *conn, belay_level level, belay_error *error)
 {
     char text[80];
     conn->own_level = level;
@@ -331,24 +340,24 @@ static belay_code set_next_level(belayi_mariadb_conn *conn, belay_level level, b
     return belayi_mariadb_run(conn, text, error);
 }
 
-belay_code belayi_mariadb_set_level(belayi_mariadb_conn *conn, belay_level level, belay_error *error)
+belay_code belayi_mariadb_check_level(const belayi_mariadb_conn *conn, belay_level level, belay_error *error)
 {
-    char text[128];
-    bool snapshot = level == BELAY_SNAPSHOT || conn->snapshot_on;
-    if (level == BELAY_SNAPSHOT && (!conn->has_snapshot || (conn->adopted && !conn->snapshot_on)))
-        return belayi_report(error, BELAY_UNSUPPORTED,
-                             conn->adopted ? "innodb_snapshot_isolation is off on the program's own connection"
-                                           : "this server can't give snapshots: it has no innodb_snapshot_isolation");
-    if (conn->adopted)
-        return set_next_level(conn, level, error);
-    if (conn->level == level)
+    if (level != BELAY_SNAPSHOT || (conn->has_snapshot && (!conn->adopted || conn->snapshot_on)))
         return BELAY_OK;
-    int size = snprintf(text, sizeof text, "SET SESSION %s = '%s'", conn->level_variable,
+    return belayi_report(error, BELAY_UNSUPPORTED,
+                         conn->adopted ? "innodb_snapshot_isolation is off on the program's own connection"
+                                       : "this server can't give snapshots: it has no innodb_snapshot_isolation");
+}
+
+bool belayi_mariadb_write_level(belayi_mariadb_conn *conn, belay_level level, char text[BELAYI_MARIADB_SETTING_ROOM])
+{
+    bool snapshot = level == BELAY_SNAPSHOT || conn->snapshot_on;
+    if (conn->level == level)
+        return false;
+    int size = snprintf(text, BELAYI_MARIADB_SETTING_ROOM, "SET SESSION %s = '%s'", conn->level_variable,
                         level == BELAY_ISOLATION_DEFAULT ? conn->default_level : level_words[level]);
     if (conn->has_snapshot)
-        snprintf(text + size, sizeof text - (size_t)size, ", innodb_snapshot_isolation = %d", snapshot);
-    belay_code code = belayi_mariadb_run(conn, text, error);
-    if (code == BELAY_OK)
-        conn->level = level;
-    return code;
+        snprintf(text + size, BELAYI_MARIADB_SETTING_ROOM - (size_t)size, ", innodb_snapshot_isolation = %d", snapshot);
+    conn->level = level;
+    return true;
 }

@@ -64,6 +64,7 @@ belay_code belayi_mariadb_prepare_transaction(belay_conn *base, const char *gid,
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     char text[TEXT_ROOM];
+    belayi_mariadb_owe_nothing(conn); /* the savepoints end with it */
     belay_code code = belayi_mariadb_check_there(conn, error);
     if (code == BELAY_OK)
         code = belayi_mariadb_check_open(conn, error);

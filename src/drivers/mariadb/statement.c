@@ -47,6 +47,7 @@ static bool copy_text(belayi_mariadb_statement *s, const belayi_sql *sql)
     s->kind = sql->kind;
     s->nowait = sql->lock == BELAYI_LOCK_NOWAIT;
     bool sets = begins_with(s->text, "SET") || begins_with(s->text, "EXECUTE");
+    s->may_end_unseen = belayi_mariadb_may_end_unseen(sql, s->text);
     s->may_steer = sql->kind == BELAYI_SQL_OTHER && (sets || strcasestr(s->text, "sql_mode"));
     return true;
 }
@@ -137,16 +138,7 @@ static belay_code enter(belayi_mariadb_statement *s, belay_error *error)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)s->base.conn;
     belay_code code = belayi_mariadb_check_open(conn, error);
-    if (code == BELAY_OK)
-        code = belayi_mariadb_ready(conn, BELAYI_MARIADB_STATEMENT, error);
-    if (code == BELAY_OK && !s->nowait)
-        code = belayi_mariadb_limit_locks(conn, error);
-    if (code == BELAY_OK && conn->began)
-        code = belayi_mariadb_limit_idling(conn, error);
-    /* Outside a transaction the level of the last one must not go on. */
-    if (code == BELAY_OK && !conn->began && !conn->adopted)
-        code = belayi_mariadb_set_level(conn, BELAY_ISOLATION_DEFAULT, error);
-    return code;
+    return code == BELAY_OK ? belayi_mariadb_ready(conn, BELAYI_MARIADB_STATEMENT, error) : code;
 }
 
 /* The server renewed the plan itself and ran it, but its columns are no longer those that the client library knows. */
@@ -175,6 +167,15 @@ static belay_code fail_run(belayi_mariadb_statement *s, belay_error *error)
     return error->code;
 }
 
+static void note_result(belayi_mariadb_statement *s, bool ran)
+{
+    belayi_mariadb_conn *conn = (belayi_mariadb_conn *)s->base.conn;
+    if (ran)
+        s->base.columns = (int)mysql_stmt_field_count(s->native);
+    s->has_result = ran && s->base.columns > 0;
+    conn->reading = s->has_result ? s : NULL;
+}
+
 static belay_code run_native(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error)
 {
     enum { TRIES = 3 };
@@ -184,18 +185,21 @@ static belay_code run_native(belayi_mariadb_statement *s, size_t n, const belay_
         s->outdated = code != BELAY_OK;
         if (code == BELAY_OK)
             code = belayi_mariadb_bind(s, n, values, error);
+        if (code == BELAY_OK && tries == 1)
+            belayi_mariadb_guard(s);
+        if (code == BELAY_OK)
+            code = belayi_mariadb_send_ahead(conn, !s->nowait, error);
         if (code != BELAY_OK)
             return code;
-        if (belayi_mariadb_stmt_execute(conn, s->native) == 0)
-            break;
+        bool ran = belayi_mariadb_stmt_execute(conn, s->native) == 0;
+        note_result(s, ran);
+        code = belayi_mariadb_check_ahead(conn, ran, error);
+        if (code != BELAY_OK || ran)
+            return code;
         if (!is_stale(s, mysql_stmt_errno(s->native)) || tries == TRIES)
             return fail_run(s, error);
         s->outdated = true;
     }
-    s->base.columns = (int)mysql_stmt_field_count(s->native);
-    s->has_result = s->base.columns > 0;
-    conn->reading = s->has_result ? s : NULL;
-    return BELAY_OK;
 }
 
 /* The rows are read, or not wanted. */
@@ -257,7 +261,7 @@ static belay_code look_after(belayi_mariadb_statement *s, belay_error *error)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)s->base.conn;
     if (s->may_steer) {
-        conn->lock_wait_s = -1;
+        belayi_mariadb_forget_settings(conn);
         belay_code code = belayi_mariadb_renew_rules(conn, error);
         if (code != BELAY_OK)
             return code;
@@ -286,13 +290,19 @@ static belay_code conclude(belayi_mariadb_statement *s, int64_t rows, belay_effe
     if (code == BELAY_OK)
         code = check_cancel(conn, error);
     belayi_mariadb_settle(conn);
+    if (code == BELAY_OK)
+        code = belayi_mariadb_check_guard(s, error);
+    else
+        belayi_mariadb_judge_guard(s, error);
     return code == BELAY_OK ? look_after(s, error) : code;
 }
 
-static void abandon(belayi_mariadb_statement *s)
+/* It failed with *error. */
+static void abandon(belayi_mariadb_statement *s, belay_error *error)
 {
     leave_result(s);
     belayi_mariadb_settle((belayi_mariadb_conn *)s->base.conn);
+    belayi_mariadb_judge_guard(s, error);
 }
 
 belay_code belayi_mariadb_execute(belay_statement *statement, size_t n, const belay_value *values, belay_effect *effect,
@@ -308,7 +318,7 @@ belay_code belayi_mariadb_execute(belay_statement *statement, size_t n, const be
         code = skip_rows(s, &rows, error);
     if (code == BELAY_OK)
         return conclude(s, rows, effect, error);
-    abandon(s);
+    abandon(s, error);
     return code;
 }
 
@@ -327,14 +337,14 @@ belay_code belayi_mariadb_start(belay_statement *statement, size_t n, const bela
     if (code == BELAY_OK && s->has_result && !belayi_mariadb_make_columns(s))
         code = belayi_report(error, BELAY_NO_MEMORY, "no memory for a row");
     if (code != BELAY_OK)
-        abandon(s);
+        abandon(s, error);
     return code;
 }
 
-static belay_step fail_step(belayi_mariadb_statement *s)
+static belay_step fail_step(belayi_mariadb_statement *s, belay_error *error)
 {
     s->done = true;
-    abandon(s);
+    abandon(s, error);
     return BELAY_STEP_ERROR;
 }
 
@@ -355,13 +365,13 @@ belay_step belayi_mariadb_step(belay_statement *statement, belay_value *cells, b
         return end_rows(s, effect, error);
     if (rc == 1) {
         belayi_mariadb_fail_statement(s, error);
-        return fail_step(s);
+        return fail_step(s, error);
     }
     s->rows++;
     if (belayi_mariadb_read_row(s, cells))
         return BELAY_STEP_ROW;
     belayi_report(error, BELAY_NO_MEMORY, "no memory for a value of a row");
-    return fail_step(s);
+    return fail_step(s, error);
 }
 
 /* Throws away what was not read. An error that comes late is found by the next call, as it asks the server. */

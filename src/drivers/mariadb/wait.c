@@ -221,6 +221,14 @@ int belayi_mariadb_query(belayi_mariadb_conn *conn, const char *text, size_t siz
     return result;
 }
 
+int belayi_mariadb_send(belayi_mariadb_conn *conn, const char *text, size_t size)
+{
+    int result;
+    int asked = mysql_send_query_start(&result, conn->db, text, (unsigned long)size);
+    WAIT_OUT(conn, asked, mysql_send_query, result, conn->db);
+    return result;
+}
+
 MYSQL_RES *belayi_mariadb_store(belayi_mariadb_conn *conn)
 {
     MYSQL_RES *result;

@@ -8,7 +8,7 @@
  *
  * When a command fails the server skips all behind it, up to the Sync. What was
  * prepared in such a flight may not have been: then all is prepared anew.
- * Tests: tests/unit/drivers/test_postgresql_queue.c, tests/api/test_pipeline.c.
+ * Tests: tests/api/test_pipeline.c, tests/fault/test_cuts.c.
  */
 #include "conn.h"
 

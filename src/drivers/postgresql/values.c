@@ -146,7 +146,8 @@ static belay_code check_sizes(size_t n, const belay_value *values, belay_error *
     enum { BYTES_MOST = (1 << 30) - (1 << 20) };
     size_t left = BYTES_MOST;
     for (size_t i = 0; i < n; i++) {
-        size_t size = is_bytes(&values[i]) ? values[i].size : 0;
+        bool there = is_bytes(&values[i]) && values[i].as.data; /* else it is misuse, of any size */
+        size_t size = there ? values[i].size : 0;
         if (size > left)
             return belayi_report(error, BELAY_DATA,
                                  "the parameters are too large: the server takes less than 1 GB a statement");
