@@ -13,6 +13,7 @@ typedef struct subcommand {
 
 static const subcommand subcommands[] = {
     {"isolation", cli_isolation, "what each isolation level of a database really prevents"},
+    {"recover", cli_recover, "ends what crashes of units over two databases left prepared"},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };

@@ -2,7 +2,7 @@
  * cli.h - what the files of the command `belay` share.
  *
  * A file a subcommand; public headers of the library only. Results go to stdout,
- * everything else to stderr. A URL is never printed, as it may hold a password.
+ * everything else to stderr. A password in a URL is never printed.
  * Tests: tests/cli.
  */
 #ifndef BELAY_CLI_H
@@ -17,6 +17,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* A subcommand gets its own arguments only, and returns the exit status. */
 int cli_isolation(int count, char **arguments);
+int cli_recover(int count, char **arguments);
 
 /* Says what is wrong with the arguments, and where to look. Returns CLI_USAGE. */
 int cli_refuse(const char *command, const char *what, const char *argument);

@@ -269,7 +269,7 @@ bool belayi_sql_controls_transaction(belayi_sql_kind kind, const char **out_inst
         [BELAYI_SQL_RELEASE] = "belay_release",
         [BELAYI_SQL_ROLLBACK_TO] = "belay_rollback_to",
         [BELAYI_SQL_SET_TRANSACTION] = "the scope options .isolation and .read_only",
-        [BELAYI_SQL_PREPARE] = "belay_commit (a two-phase commit is not among this release's calls)",
+        [BELAYI_SQL_PREPARE] = "belay_commit_two_phase",
     };
 
     if (out_instead != NULL)

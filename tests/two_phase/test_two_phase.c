@@ -3,8 +3,10 @@
  */
 #include "rig.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int ten = 10;
 
@@ -265,6 +267,154 @@ static void a_constraint_that_fails_at_the_prepare_rolls_back_both(void **state)
     rig_close(&r);
 }
 
+/* ---- Connections go back to the pool
+ * ---------------------------------------------------------------------------------
+ */
+
+typedef struct served {
+    int64_t by[2];
+    int result;
+} served;
+
+static int64_t ask_who_serves(belay_session *s, bool mariadb)
+{
+    return belay_int_of(s, mariadb ? "SELECT CONNECTION_ID()" : "SELECT pg_backend_pid()");
+}
+
+static int move_and_ask(belay_session *a, belay_session *b, void *arg)
+{
+    served *who = arg;
+    rig_move(a, b, &ten);
+    who->by[0] = ask_who_serves(a, false);
+    who->by[1] = ask_who_serves(b, true);
+    return who->result;
+}
+
+static void a_unit_that_is_rolled_back_gives_its_connections_back_unharmed(void **state)
+{
+    rig r;
+    served first = {.result = 1}, second = {.result = 0};
+    (void)state;
+    rig_open(&r, "postgresql mariadb");
+    assert_code(belay_commit_two_phase(r.a, r.b, move_and_ask, &first), BELAY_APPLICATION);
+    assert_code(belay_commit_two_phase(r.a, r.b, move_and_ask, &second), BELAY_OK);
+    assert_memory_equal(first.by, second.by, sizeof first.by);
+    rig_assert_balances(&r, "90;110");
+    rig_close(&r);
+}
+
+/* ---- Serializable
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+typedef struct skew {
+    belay_session *other;
+    belay_code code; /* of the other's unit */
+    belay_trace_kind at;
+    bool done;
+} skew;
+
+/* Each reads what the other writes: one of the two must not be there. */
+static void skew_when_it_is_time(void *arg, const belay_trace_event *event)
+{
+    skew *k = arg;
+    if (event->kind != k->at || k->done)
+        return;
+    k->done = true;
+    BELAY_ATOMIC_WITH(k->other, .isolation = BELAY_SERIALIZABLE) {
+        belay_int_of(k->other, "SELECT balance FROM account_a WHERE id = 1");
+        belay_exec(k->other, "UPDATE account_a SET balance = 7 WHERE id = 2");
+    }
+    k->code = belay_status(k->other);
+}
+
+static int read_and_move(belay_session *a, belay_session *b, void *arg)
+{
+    (void)arg;
+    belay_int_of(a, "SELECT balance FROM account_a WHERE id = 2");
+    return rig_move(a, b, &ten);
+}
+
+static void assert_one_of_two(rig *r, belay_trace_kind at, belay_code own, belay_code others, const char *balances)
+{
+    skew k = {.other = r->sees[0], .at = at};
+    r->trace = skew_when_it_is_time;
+    r->trace_arg = &k;
+    rig_reopen(r, r->log_url);
+    assert_code(belay_commit_two_phase(r->a, r->b, read_and_move, NULL), own);
+    assert_true(k.done);
+    assert_code(k.code, others);
+    rig_assert_balances(r, balances);
+    rig_assert_clean(r);
+}
+
+static void serializable_units_stay_so_when_one_of_them_is_prepared(void **state)
+{
+    rig r;
+    (void)state;
+    rig_open(&r, "postgresql mariadb");
+    strncat(r.urls[0], "?options=-c%20default_transaction_isolation%3Dserializable", sizeof r.urls[0] - 100);
+    belay_exec(r.sees[0], "INSERT INTO account_a VALUES (2, 0)");
+    assert_one_of_two(&r, BELAY_TRACE_STATEMENT, BELAY_SERIALIZATION, BELAY_OK, "100;100");
+    assert_one_of_two(&r, BELAY_TRACE_PREPARE, BELAY_OK, BELAY_SERIALIZATION, "90;110");
+    rig_close(&r);
+}
+
+/* ---- A deadlock -----------------------------------------------------------------------------------------------------
+ */
+
+typedef struct rival {
+    belay_session *s;
+    pthread_t thread;
+    belay_code code;
+} rival;
+
+static void *close_the_circle(void *arg)
+{
+    rival *other = arg;
+    other->code = belay_exec(other->s, "UPDATE account_b SET balance = balance + 1 WHERE id = 1");
+    return NULL;
+}
+
+/* The rival has changed more rows: the unit is the one that is given up. */
+static int meet_deadlock(belay_session *a, belay_session *b, void *arg)
+{
+    rival *other = arg;
+    rig_move(a, b, &ten);
+    belay_begin(other->s, NULL);
+    for (int id = 2; id < 60; id++)
+        belay_exec(other->s, "INSERT INTO account_b VALUES (?, 0)", id);
+    pthread_create(&other->thread, NULL, close_the_circle, other);
+    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    BELAY_ATOMIC(b)
+        belay_exec(b, "UPDATE account_b SET balance = 7 WHERE id = 2");
+    belay_ignore(b, BELAY_DEADLOCK); /* the transaction is gone: there is nothing to go on with */
+    belay_exec(b, "UPDATE account_b SET balance = 8 WHERE id = 3");
+    pthread_join(other->thread, NULL);
+    return 0;
+}
+
+static void a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works(void **state)
+{
+    static const char *const kinds[] = {"postgresql mariadb", "mariadb mariadb", "sqlite mariadb"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        rig r;
+        rig_open(&r, kinds[i]);
+        rival other = {.s = r.sees[1]};
+        belay_code code = belay_commit_two_phase(r.a, r.b, meet_deadlock, &other);
+        assert_code(other.code, BELAY_OK);
+        assert_code(belay_commit(other.s), BELAY_OK);
+        assert_code(code, BELAY_DEADLOCK);
+        assert_status(r.a, BELAY_DEADLOCK);
+        rig_assert_balances(&r, "100;101");
+        rig_assert_clean(&r);
+        assert_code(belay_commit_two_phase(r.a, r.b, rig_move, &ten), BELAY_OK);
+        rig_assert_balances(&r, "90;111");
+        rig_close(&r);
+    }
+}
+
 /* ---- Refused at once ------------------------------------------------------------------------------------------------
  */
 
@@ -324,6 +474,9 @@ int main(void)
         cmocka_unit_test(a_unit_that_did_nothing_on_one_or_both_is_committed_too),
         cmocka_unit_test(on_commit_hooks_never_run_before_both_are_committed),
         cmocka_unit_test(a_constraint_that_fails_at_the_prepare_rolls_back_both),
+        cmocka_unit_test(a_unit_that_is_rolled_back_gives_its_connections_back_unharmed),
+        cmocka_unit_test(serializable_units_stay_so_when_one_of_them_is_prepared),
+        cmocka_unit_test(a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works),
         cmocka_unit_test(it_is_misuse_inside_a_scope_and_with_one_session),
         cmocka_unit_test(two_that_cant_prepare_or_no_log_are_refused_before_the_unit_runs),
     };

@@ -149,6 +149,55 @@ static void both_or_neither_wherever_the_connections_are_cut(void **state)
     rig_on_each(survives_cuts);
 }
 
+/* ---- Deep nesting ---------------------------------------------------------------------------------------------------
+ */
+
+enum { DEPTH = 130 }; /* PostgreSQL keeps 64 in memory */
+
+static int dig(belay_session *s, void *arg)
+{
+    int *left = arg;
+    belay_exec(s, "UPDATE account_a SET balance = balance - 1 WHERE id = 1");
+    return --*left > 0 ? belay_atomic(s, NULL, dig, arg) != BELAY_OK : 0;
+}
+
+static int move_deep(belay_session *a, belay_session *b, void *arg)
+{
+    int left = DEPTH;
+    (void)arg;
+    dig(a, &left);
+    belay_exec(b, "UPDATE account_b SET balance = balance + ? WHERE id = 1", DEPTH);
+    return 0;
+}
+
+static void cut_when_prepared(void *arg, const belay_trace_event *event)
+{
+    cut *c = arg;
+    if (event->kind == BELAY_TRACE_PREPARE && ++c->seen == 2)
+        cut_there(arg, event);
+}
+
+static void what_130_nested_scopes_did_is_prepared_and_survives_the_loss_of_its_connection(void **state)
+{
+    static const char *const kinds[] = {"postgresql mariadb", "mariadb postgresql"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rig r;
+        rig_open(&r, kinds[i]);
+        cut c = {.r = &r, .at = 3};
+        belay_exec(r.sees[0], "UPDATE account_a SET balance = 1000");
+        name_lookers(&r);
+        r.trace = cut_when_prepared;
+        r.trace_arg = &c;
+        rig_reopen(&r, r.log_url);
+        assert_code(belay_commit_two_phase(r.a, r.b, move_deep, NULL), BELAY_OK);
+        assert_int_equal(c.seen, 3); /* it was cut */
+        rig_assert_balances(&r, "870;230");
+        rig_assert_clean(&r);
+        rig_close(&r);
+    }
+}
+
 /* ---- A recovery in between ------------------------------------------------------------------------------------------
  */
 
@@ -263,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_or_neither_whichever_call_fails),
         cmocka_unit_test(both_or_neither_wherever_the_connections_are_cut),
+        cmocka_unit_test(what_130_nested_scopes_did_is_prepared_and_survives_the_loss_of_its_connection),
         cmocka_unit_test(a_recovery_between_the_phases_rolls_both_back_and_never_one),
         cmocka_unit_test(a_log_whose_disk_is_full_rolls_back_both),
         cmocka_unit_test(what_belongs_to_another_log_is_left_alone_and_told),

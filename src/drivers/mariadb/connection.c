@@ -243,6 +243,16 @@ static bool ask_status(belayi_mariadb_conn *conn, bool *out_open)
     return row != NULL;
 }
 
+/* A deadlock has rolled an XA transaction back, and the server takes nothing until it is told to do so. */
+static bool let_go_of_xa(belayi_mariadb_conn *conn)
+{
+    belay_error error;
+    if (belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &error) == BELAY_OK &&
+        belayi_mariadb_rollback_xa(conn, conn->xa, &error) == BELAY_OK)
+        conn->xa = NULL;
+    return !conn->xa;
+}
+
 belay_transaction_status belayi_mariadb_status(belay_conn *base)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
@@ -263,6 +273,10 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
     }
     if (open)
         return BELAY_TRANSACTION_OPEN;
+    if (conn->xa && conn->began && !conn->reading && !let_go_of_xa(conn)) {
+        conn->lost = true;
+        return BELAY_TRANSACTION_LOST;
+    }
     conn->began = conn->lent = false;
     conn->own_level = BELAY_ISOLATION_DEFAULT;
     return BELAY_TRANSACTION_NONE;

@@ -5,7 +5,10 @@
  * on 10.11: while the connection that has prepared it lives, no other can end it
  * (1397, as if there were none of that name), though XA RECOVER lists it; when
  * that connection is gone, any other can. One that wrote nothing leaves a name
- * all the same, and XA COMMIT of it from another connection is 1402.
+ * all the same, and XA COMMIT of it from another connection is 1402. After a
+ * deadlock no transaction is open, and the connection takes nothing but XA
+ * ROLLBACK, which `status` sends.
+ * With autocommit off a connection can't end what another has prepared (1400).
  * Tests: tests/unit/drivers/test_mariadb_prepared.c.
  */
 #include <mysqld_error.h>
@@ -86,6 +89,8 @@ belay_code belayi_mariadb_finish_prepared(belay_conn *base, const char *gid, boo
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_CONTROL, error);
+    if (code == BELAY_OK && !conn->prepared && !belayi_mariadb_is_autocommit(conn))
+        code = belayi_mariadb_run(conn, "SET SESSION autocommit = 1", error);
     if (code == BELAY_OK)
         code = run_xa(conn, commit ? "COMMIT" : "ROLLBACK", gid, "", error);
     if (code != BELAY_OK && error->native_code == ER_XA_RBROLLBACK)

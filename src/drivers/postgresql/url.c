@@ -130,6 +130,13 @@ static bool are_ports(const char *text)
     }
 }
 
+/* For libpq a second @ belongs to the host, and it would show it; most likely it is the rest of a password. A host that
+   begins with one is a socket without a file. */
+static bool is_host(const char *host)
+{
+    return !host || host[0] == '/' || !host[0] || !strchr(host + 1, '@');
+}
+
 static belay_code check_options(belayi_pg_shared *shared, const PQconninfoOption *options, belay_error *error)
 {
     const char *port = given(options, "port"), *encoding = given(options, "client_encoding");
@@ -139,6 +146,8 @@ static belay_code check_options(belayi_pg_shared *shared, const PQconninfoOption
         BELAYI_REPORT_FIELD(error->hint, "a unix socket's folder can be given as ?host=/var/run/postgresql");
         return error->code;
     }
+    if (!is_host(given(options, "host")))
+        return belayi_report(error, BELAY_MISUSE, "the URL has an @ too many: in a user, password or host it is %%40");
     if (!given(options, "user") && !given(options, "service"))
         return belayi_report(error, BELAY_MISUSE, "the URL names no user: postgresql://user@host/database");
     if (port && !are_ports(port))

@@ -52,6 +52,7 @@ static void bad_urls_are_misuse_and_never_show_a_password(void **state)
                                       "postgresql://u:hidden@h/db?password==hidden",
                                       "postgresql://u:hid%zzden@h/db",
                                       "postgresql://u:hidden%00@h/db",
+                                      "postgresql://u:pass@hidden@127.0.0.1:1/db",
                                       "postgresql://u:hidden@[::1/db",
                                       "postgresql://u:hidden@h/db?client_encoding=LATIN1",
                                       "postgresql://u:hidden@h/db?connect_timeout=soon"};

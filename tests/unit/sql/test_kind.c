@@ -385,6 +385,8 @@ static void transaction_control_names_the_call_to_use_instead(void **state)
     }
     belayi_sql_controls_transaction(BELAYI_SQL_BEGIN, &instead);
     assert_string_equal(instead, "belay_begin or BELAY_ATOMIC");
+    belayi_sql_controls_transaction(BELAYI_SQL_PREPARE, &instead);
+    assert_string_equal(instead, "belay_commit_two_phase");
 }
 
 int main(void)
