@@ -192,6 +192,7 @@ belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error
         return crash(conn, error);
     belayi_pg_owe_nothing(conn);
     conn->base.round_trips++;
+    conn->left_ns = belayi_clock_now();
     return belayi_pg_add_sync(conn, error);
 }
 
