@@ -84,7 +84,7 @@ typedef struct belayi_pg_conn {
     int ahead;           /* commands before the one that matters, whose results are still to be read */
     int harmless;        /* so many of them may fail: they have a Sync of their own */
     int syncs;           /* Syncs still to be read */
-    int64_t left_ns;     /* when it left */
+    int64_t left_ns;     /* when its last part left */
     int64_t gives_up_ns; /* after a cancel: when the answer isn't waited for any longer; else 0 */
     bool cancelled;      /* at the deadline */
     bool unbounded;      /* never ended by the caller's deadline: going back */

@@ -341,7 +341,7 @@ static belay_code exchange(each_run *r, size_t from, size_t count, bool sets, be
 
 static belay_code heal(each_run *r, size_t from, size_t count, belay_error *error)
 {
-    bool sets = !r->set;
+    bool sets = !r->set, failed = false;
     belay_code code = belayi_pg_take_off(r->conn, error);
     if (code != BELAY_OK)
         return code;
@@ -353,6 +353,8 @@ static belay_code heal(each_run *r, size_t from, size_t count, belay_error *erro
         code = add(r, KEEP, error);
     if (code == BELAY_OK)
         code = belayi_pg_add_sync(r->conn, error);
+    if (code == BELAY_OK && (!read_commands(r, 2, &failed, error) || failed))
+        code = error->code;
     r->set = r->aborted = false;
     return land(r, code, error);
 }

@@ -90,6 +90,7 @@ belay_code belayi_pg_add_sync(belayi_pg_conn *conn, belay_error *error)
 {
     if (!PQpipelineSync(conn->pg))
         return crash(conn, error);
+    conn->left_ns = belayi_clock_now();
     conn->syncs++;
     return BELAY_OK;
 }
@@ -192,7 +193,6 @@ belay_code belayi_pg_launch(belayi_pg_conn *conn, int queued, belay_error *error
         return crash(conn, error);
     belayi_pg_owe_nothing(conn);
     conn->base.round_trips++;
-    conn->left_ns = belayi_clock_now();
     return belayi_pg_add_sync(conn, error);
 }
 
