@@ -68,13 +68,13 @@ static void an_answer_that_says_nothing_but_rubbish_is_an_error_and_its_connecti
 
 static void an_answer_that_comes_twice_misleads_nobody(void **state)
 {
-    static const unit_form forms[] = {UNIT_BLOCK, UNIT_NESTED, UNIT_KEY, UNIT_LONE};
+    static const unit_form forms[] = {UNIT_BLOCK, UNIT_NESTED, UNIT_KEY, UNIT_LONE, UNIT_PIPELINE};
     cut_rig *r = *state;
     const proxy_fault first = {NULL, PROXY_TO_CLIENT, 1, PROXY_BEFORE, PROXY_DOUBLE};
     const proxy_fault of_commit = {"COMMIT", PROXY_TO_CLIENT, 1, PROXY_BEFORE, PROXY_DOUBLE};
     r->timeout_ms = 300;
     cut_rig_reopen(r, BELAY_DB_OPTIONS(.pool_size = 2));
-    for (int i = 0; i < (r->postgresql ? 4 : 1); i++)
+    for (int i = 0; i < (r->postgresql ? 5 : 1); i++)
         spoil_answers(r, forms[i], first, MESSAGES_MAX);
     spoil_answers(r, UNIT_KEY, of_commit, 1);
     check_all_units(r);
