@@ -66,7 +66,9 @@ typedef struct belay_scope_options {
     belay_level isolation; /* at least this: a level that the engine can't give is BELAY_UNSUPPORTED, never a weaker
                               one. SQLite gives BELAY_SERIALIZABLE always. On a nested scope: an error unless the
                               transaction's level is at least as strong */
-    bool read_only;        /* writes are BELAY_READ_ONLY; on SQLite the scope takes no write lock */
+    bool read_only;        /* writes are BELAY_READ_ONLY; on SQLite the scope takes no write lock. On a nested scope
+                              statements that write are refused, but what a function writes that a query calls is not:
+                              servers refuse that in a whole unit only */
     bool deferrable;       /* as in SQL; no effect on SQLite, where readers wait for nobody */
     int timeout_ms;        /* for the whole scope with all its attempts, then BELAY_TIMEOUT. Of all three limits: 0 is
                               that of the scope around, outermost the handle's default; -1 is none. A limit of a

@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "database.h"
 
@@ -214,6 +215,32 @@ static void a_read_only_scope_inside_a_writing_one_refuses_writes_and_the_outer_
     assert_rows(d->s, items, "1|11;2|22");
 }
 
+/* A query may call a function that writes. The server refuses that where the whole transaction is read-only. */
+static void what_a_function_writes_is_refused_in_a_read_only_unit_and_not_in_a_nested_read_only_scope(void **state)
+{
+    database *d = *state;
+    belay_code alone = BELAY_OK;
+    if (database_is_sqlite(d))
+        skip(); /* where functions of SQL can't write */
+    belay_exec(d->s, "DROP FUNCTION IF EXISTS raise_price");
+    belay_exec(d->s, strncmp(d->url, "postgres", 8) == 0
+                         ? "CREATE FUNCTION raise_price() RETURNS integer LANGUAGE sql AS "
+                           "'UPDATE item SET price = price + 1 WHERE id = 1 RETURNING 1'"
+                         : "CREATE FUNCTION raise_price() RETURNS INTEGER MODIFIES SQL DATA BEGIN "
+                           "UPDATE item SET price = price + 1 WHERE id = 1; RETURN 1; END");
+    BELAY_READ(d->s)
+        belay_int_of(d->s, "SELECT raise_price()");
+    alone = belay_status(d->s);
+    BELAY_ATOMIC(d->s) {
+        belay_exec(d->s, "UPDATE item SET price = 22 WHERE id = 2");
+        BELAY_READ(d->s)
+            belay_int_of(d->s, "SELECT raise_price()");
+    }
+    assert_status(d->s, BELAY_OK);
+    assert_int_equal(alone, BELAY_READ_ONLY);
+    assert_rows(d->s, items, "1|11;2|22");
+}
+
 static void leaving_a_read_only_block_loses_nothing_and_is_no_error(void **state)
 {
     database *d = *state;
@@ -276,6 +303,7 @@ int main(void)
         items_test(a_locking_read_is_refused_in_a_read_only_scope),
         items_test(a_scope_inside_a_read_only_one_cant_write),
         items_test(a_read_only_scope_inside_a_writing_one_refuses_writes_and_the_outer_goes_on),
+        items_test(what_a_function_writes_is_refused_in_a_read_only_unit_and_not_in_a_nested_read_only_scope),
         items_test(leaving_a_read_only_block_loses_nothing_and_is_no_error),
         items_test(a_write_scope_follows_a_read_only_one_on_the_same_session),
         items_test(a_handle_opened_for_reading_reads_and_refuses_writes),

@@ -260,6 +260,33 @@ static void a_pool_whose_links_are_all_gone_serves_a_unit_with_retries(void **st
     assert_rows(r->d.s, "SELECT count(*), count(DISTINCT id) FROM item", "10|10");
 }
 
+/* MariaDB says nothing to one that is not asking; there the link itself must have ended. */
+static void a_farewell_that_arrives_before_the_link_ends_keeps_the_commit_from_leaving(void **state)
+{
+    rig *r = *state;
+    const proxy_fault after_farewell = {NULL, PROXY_TO_CLIENT, 1, PROXY_AFTER, PROXY_STALL};
+    if (strncmp(r->d.url, "postgres", 8) != 0)
+        return;
+    belay_begin(r->s, BELAY_SCOPE_OPTIONS(.timeout_ms = 2000));
+    put(r->s, 1);
+    int64_t number = belay_int_of(r->s, "SELECT pg_backend_pid()");
+    proxy_plan(r->p, &after_farewell, 1);
+    belay_int_of(r->d.s, "SELECT pg_terminate_backend(?)::int", number);
+    for (int i = 0; i < 10000 && proxy_struck(r->p) == 0; i++)
+        usleep(1000);
+    assert_int_equal(proxy_struck(r->p), 1);
+    proxy_watch(r->p, "COMMIT");
+    belay_commit(r->s);
+    belay_error error = *belay_pending(r->s);
+    bool saw = proxy_saw(r->p);
+    proxy_plan(r->p, NULL, 0);
+    proxy_let_go(r->p);
+    assert_false(saw);
+    assert_int_equal(error.code, BELAY_CONNECTION);
+    assert_int_equal(error.outcome, BELAY_WORK_ROLLED_BACK);
+    assert_int_equal(belay_int_of(r->d.s, "SELECT count(*) FROM item"), 0);
+}
+
 static void a_unit_on_a_link_that_is_gone_says_so_and_a_later_one_works(void **state)
 {
     rig *r = *state;
@@ -356,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_wait_on_a_link_that_answers_nothing_ends, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_pool_whose_links_are_all_gone_serves_a_unit_with_retries, open_rig,
                                         close_rig),
+        cmocka_unit_test_setup_teardown(a_farewell_that_arrives_before_the_link_ends_keeps_the_commit_from_leaving,
+                                        open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_unit_on_a_link_that_is_gone_says_so_and_a_later_one_works, open_rig,
                                         close_rig),
         cmocka_unit_test_setup_teardown(connections_that_the_server_ends_while_they_are_idle_serve_nobody, open_rig,

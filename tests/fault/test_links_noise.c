@@ -24,15 +24,13 @@ enum { MESSAGES_MAX = 200 };
 
 /* ---- Rubbish, and answers that come twice ------------------------------------------------------------------ */
 
-/* Spoils one answer after the other, up to the last one of the unit or so many. What comes behind the last answer can
-   only be seen by who uses the connection next. */
+/* Spoils one answer after the other, up to the last one of the unit or so many. */
 static void spoil_answers(cut_rig *r, unit_form form, proxy_fault fault, unsigned at_most)
 {
-    bool behind = fault.act == PROXY_DOUBLE;
     for (fault.message = 1; fault.message <= at_most; fault.message++) {
         unit_run u = cut_unit(r, form, 1, &fault, 1);
         check_unit(r, &u, DOUBT_AT_COMMIT, proxy_describe(&fault));
-        check_session(r, behind, proxy_describe(&fault));
+        check_session(r, false, proxy_describe(&fault));
         resolve_doubt(r, &u, proxy_describe(&fault));
         if (u.struck == 0)
             return;
@@ -70,16 +68,59 @@ static void an_answer_that_says_nothing_but_rubbish_is_an_error_and_its_connecti
 
 static void an_answer_that_comes_twice_misleads_nobody(void **state)
 {
-    static const unit_form forms[] = {UNIT_BLOCK, UNIT_NESTED, UNIT_KEY, UNIT_LONE};
+    static const unit_form forms[] = {UNIT_BLOCK, UNIT_NESTED, UNIT_KEY, UNIT_LONE, UNIT_PIPELINE};
     cut_rig *r = *state;
     const proxy_fault first = {NULL, PROXY_TO_CLIENT, 1, PROXY_BEFORE, PROXY_DOUBLE};
     const proxy_fault of_commit = {"COMMIT", PROXY_TO_CLIENT, 1, PROXY_BEFORE, PROXY_DOUBLE};
     r->timeout_ms = 300;
     cut_rig_reopen(r, BELAY_DB_OPTIONS(.pool_size = 2));
-    for (int i = 0; i < (r->postgresql ? 4 : 1); i++)
+    for (int i = 0; i < (r->postgresql ? 5 : 1); i++)
         spoil_answers(r, forms[i], first, MESSAGES_MAX);
     spoil_answers(r, UNIT_KEY, of_commit, 1);
     check_all_units(r);
+}
+
+/* What a scope was told. */
+typedef struct told {
+    belay_code code;
+    int64_t added, seven, changed, count;
+} told;
+
+static told ask(cut_rig *r)
+{
+    told t = {.code = BELAY_OK};
+    BELAY_ATOMIC_WITH(r->s, .timeout_ms = r->timeout_ms) {
+        belay_exec(r->s, "INSERT INTO probe (n) VALUES (1), (2)");
+        t.added = belay_changes(r->s);
+        t.seven = belay_int_of(r->s, "SELECT 7");
+        belay_exec(r->s, "UPDATE probe SET n = n + 1 WHERE n >= 0");
+        t.changed = belay_changes(r->s);
+        t.count = belay_int_of(r->s, "SELECT count(*) FROM probe");
+    }
+    t.code = belay_status(r->s);
+    return t;
+}
+
+static void no_statement_takes_the_answer_to_another_for_its_own(void **state)
+{
+    cut_rig *r = *state;
+    proxy_fault fault = {NULL, PROXY_TO_CLIENT, 1, PROXY_BEFORE, PROXY_DOUBLE};
+    unsigned struck = 1;
+    r->timeout_ms = 300;
+    cut_rig_reopen(r, BELAY_DB_OPTIONS(.pool_size = 2));
+    for (; struck > 0 && fault.message <= most_answers(r); fault.message++) {
+        int64_t rows = belay_int_of(r->d.s, "SELECT count(*) FROM probe");
+        proxy_plan(r->p, &fault, 1);
+        told t = ask(r);
+        struck = proxy_struck(r->p);
+        proxy_plan(r->p, NULL, 0);
+        bool right = t.added == 2 && t.seven == 7 && t.changed == rows + 2 && t.count == rows + 2;
+        if (t.code == BELAY_OK ? !right : t.code != BELAY_CONNECTION)
+            fail_msg("%s: %s; %d added, %d, %d changed of %d, %d counted", proxy_describe(&fault),
+                     belay_code_name(t.code), (int)t.added, (int)t.seven, (int)t.changed, (int)rows + 2, (int)t.count);
+        check_session(r, false, proxy_describe(&fault));
+    }
+    assert_true(fault.message > 1);
 }
 
 static void rubbish_while_connecting_is_an_error(void **state)
@@ -125,6 +166,8 @@ int main(void)
             an_answer_that_says_nothing_but_rubbish_is_an_error_and_its_connection_serves_nobody_again, cut_rig_open,
             cut_rig_close),
         cmocka_unit_test_setup_teardown(an_answer_that_comes_twice_misleads_nobody, cut_rig_open, cut_rig_close),
+        cmocka_unit_test_setup_teardown(no_statement_takes_the_answer_to_another_for_its_own, cut_rig_open,
+                                        cut_rig_close),
         cmocka_unit_test_setup_teardown(rubbish_while_connecting_is_an_error, cut_rig_open, cut_rig_close),
         cmocka_unit_test_setup_teardown(all_works_when_all_comes_one_byte_at_a_time, cut_rig_open, cut_rig_close),
     };

@@ -76,6 +76,7 @@ typedef struct belayi_pg_conn {
     bool adopted; /* the program's: its settings are left alone */
     bool lent;    /* in this transaction, to the program: nothing is owed any more */
     bool lost;
+    bool listening; /* nothing is out: what comes now answers nothing */
     belayi_pg_owed owed;
 
     /* The flight that is out. */
@@ -83,6 +84,7 @@ typedef struct belayi_pg_conn {
     int ahead;           /* commands before the one that matters, whose results are still to be read */
     int harmless;        /* so many of them may fail: they have a Sync of their own */
     int syncs;           /* Syncs still to be read */
+    int64_t left_ns;     /* when its last part left */
     int64_t gives_up_ns; /* after a cancel: when the answer isn't waited for any longer; else 0 */
     bool cancelled;      /* at the deadline */
     bool unbounded;      /* never ended by the caller's deadline: going back */
@@ -169,8 +171,12 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error);
    has landed. */
 belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_error *error);
 
-/* Reads to the end of the flight. Fails where something failed that was not read yet. */
+/* Reads to the end of the flight. Fails where something failed that was not read yet; and when there are more answers
+   than questions, because then those that were read may have been another's. */
 belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error);
+
+/* The same where answers were left unread: they are dropped. */
+belay_code belayi_pg_land_early(belayi_pg_conn *conn, belay_error *error);
 
 /* Flies one command and nothing else. `tag` gets the server's word on what it did, also when the landing fails. */
 belay_code belayi_pg_command(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error);
@@ -214,6 +220,10 @@ bool belayi_pg_wait(belayi_pg_conn *conn);
 /* Waits for the socket; false when `deadline_ns` has passed. */
 bool belayi_pg_wait_socket(PGconn *pg, bool to_read, bool to_write, int64_t deadline_ns);
 
+/* Takes in what has arrived while nothing is out. An answer then, or the server's farewell, means that the connection
+   is lost. */
+void belayi_pg_listen(belayi_pg_conn *conn);
+
 /* Whether the server has said something already. */
 bool belayi_pg_heard(PGconn *pg);
 
@@ -243,8 +253,8 @@ belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error);
    of queueing that. `may_deallocate`: the statement may make the server forget what was prepared. */
 int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate);
 
-/* A result was read that nobody else takes: perhaps it is an answer to these. */
-void belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result);
+/* A result was read that nobody else takes: whether it is an answer to these. */
+bool belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result);
 
 /* Whether it is certain, whatever COMMIT came to, that there is nothing to be kept. */
 bool belayi_pg_keeps_nothing(const belayi_pg_conn *conn);

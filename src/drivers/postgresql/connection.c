@@ -31,12 +31,14 @@ static belay_code finish_connecting(belayi_pg_conn *conn, int64_t deadline_ns, b
     return belayi_pg_fail_connect(conn->pg, error);
 }
 
-/* The default one writes to stderr. What the server says when it ends an idle connection comes here too. */
+/* The default one writes to stderr. What the server says when it ends an idle connection comes here too; and libpq's
+   own notices, which have no SQLSTATE: one of those tells of an answer where nothing was asked. */
 static void take_notice(void *arg, const PGresult *result)
 {
+    belayi_pg_conn *conn = arg;
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (severity && strcmp(severity, "FATAL") == 0)
-        ((belayi_pg_conn *)arg)->lost = true;
+    bool farewell = severity && strcmp(severity, "FATAL") == 0;
+    conn->lost |= farewell || (conn->listening && !PQresultErrorField(result, PG_DIAG_SQLSTATE));
 }
 
 static belay_code connect_native(belayi_pg_conn *conn, belay_error *error)
@@ -174,7 +176,7 @@ bool belayi_pg_hung_up(belay_conn *base)
     belayi_pg_conn *conn = (belayi_pg_conn *)base;
     while (!conn->lost && belayi_pg_heard(conn->pg)) {
         conn->lost = !PQconsumeInput(conn->pg);
-        PQisBusy(conn->pg); /* reads what has arrived */
+        belayi_pg_listen(conn);
     }
     return belayi_pg_status(base) == BELAY_TRANSACTION_LOST;
 }

@@ -201,8 +201,10 @@ static belay_code land(each_run *r, belay_code code, belay_error *error)
     belay_error ignored;
     if (!r->conn->flying)
         return code;
-    belay_code landed = belayi_pg_land(r->conn, code == BELAY_OK && !r->aborted ? error : &ignored);
-    return code == BELAY_OK && !r->aborted ? landed : code;
+    if (code == BELAY_OK && !r->aborted)
+        return belayi_pg_land(r->conn, error);
+    belayi_pg_land_early(r->conn, &ignored);
+    return code;
 }
 
 /* What the savepoint stands for is not there any more, or the statement; or no time is left: no row is to blame. */
@@ -252,6 +254,8 @@ static belay_code read_segment(each_run *r, int ahead, size_t count, size_t *out
         if (!read_command(r, &failed, why) || failed)
             *out_failed = i;
     }
+    if (code == BELAY_OK && !failed && !read_commands(r, 1, &failed, why)) /* the release */
+        failed = true;
     if (code == BELAY_OK && (r->conn->lost || (failed && *out_failed == count))) {
         *error = *why;
         code = error->code;
@@ -337,7 +341,7 @@ static belay_code exchange(each_run *r, size_t from, size_t count, bool sets, be
 
 static belay_code heal(each_run *r, size_t from, size_t count, belay_error *error)
 {
-    bool sets = !r->set;
+    bool sets = !r->set, failed = false;
     belay_code code = belayi_pg_take_off(r->conn, error);
     if (code != BELAY_OK)
         return code;
@@ -349,6 +353,8 @@ static belay_code heal(each_run *r, size_t from, size_t count, belay_error *erro
         code = add(r, KEEP, error);
     if (code == BELAY_OK)
         code = belayi_pg_add_sync(r->conn, error);
+    if (code == BELAY_OK && (!read_commands(r, 2, &failed, error) || failed))
+        code = error->code;
     r->set = r->aborted = false;
     return land(r, code, error);
 }

@@ -127,6 +127,17 @@ bool belayi_pg_is_stale(const belay_error *error)
            (strcmp(error->sqlstate, "0A000") == 0 || strcmp(error->sqlstate, "26000") == 0);
 }
 
+/* The server's own limit for locks, which it has forgotten: when that passes as one lock is granted, and the statement
+   waits for another at once, PostgreSQL (seen with 15) tells of a cancel. It looks like that of pg_cancel_backend, so
+   only the time can tell: nobody here has cancelled, and the limit has passed just now. */
+static bool is_forgotten_limit(const belayi_pg_conn *conn, const PGresult *result)
+{
+    enum { JUST_NOW_MS = 1000 };
+    int64_t out_ms = (belayi_clock_now() - conn->left_ns) / BELAYI_NS_PER_MS;
+    return conn->lock_now > 0 && was_interrupted(result) && out_ms >= conn->lock_now &&
+           out_ms - conn->lock_now < JUST_NOW_MS;
+}
+
 static belay_code classify(const belayi_pg_conn *conn, const PGresult *result, const char *state)
 {
     belay_code code = classify_state(state);
@@ -136,6 +147,8 @@ static belay_code classify(const belayi_pg_conn *conn, const PGresult *result, c
         return BELAY_BUSY; /* NOWAIT */
     if (code == BELAY_CANCELLED && (conn->cancelled || strstr(field(result, PG_DIAG_MESSAGE_PRIMARY), " timeout")))
         return BELAY_TIMEOUT;
+    if (code == BELAY_CANCELLED && is_forgotten_limit(conn, result))
+        return BELAY_LOCK_TIMEOUT;
     return code;
 }
 
@@ -216,6 +229,12 @@ static void tell_limit(const PGresult *result, belay_error *error)
     BELAYI_REPORT_FIELD(error->message, "the time limit passed while the statement ran or waited for a lock");
 }
 
+static void tell_lock_limit(const belayi_pg_conn *conn, const PGresult *result, belay_error *error)
+{
+    BELAYI_REPORT_FIELD(error->detail, field(result, PG_DIAG_MESSAGE_PRIMARY));
+    BELAYI_REPORT_FORMAT(error->message, "the limit for waiting for a lock had passed: %d ms", conn->lock_now);
+}
+
 belay_code belayi_pg_fail(belayi_pg_conn *conn, const PGresult *result, belay_error *error)
 {
     const char *state = field(result, PG_DIAG_SQLSTATE);
@@ -239,6 +258,8 @@ belay_code belayi_pg_fail(belayi_pg_conn *conn, const PGresult *result, belay_er
         BELAYI_REPORT_FORMAT(error->detail, "at character %s of the statement", at);
     if (code == BELAY_TIMEOUT && conn->cancelled)
         tell_limit(result, error);
+    if (code == BELAY_LOCK_TIMEOUT && strcmp(state, "57014") == 0)
+        tell_lock_limit(conn, result, error);
     return code;
 }
 

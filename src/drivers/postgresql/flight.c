@@ -90,6 +90,7 @@ belay_code belayi_pg_add_sync(belayi_pg_conn *conn, belay_error *error)
 {
     if (!PQpipelineSync(conn->pg))
         return crash(conn, error);
+    conn->left_ns = belayi_clock_now();
     conn->syncs++;
     return BELAY_OK;
 }
@@ -220,12 +221,9 @@ static bool is_copy(const PGresult *result)
 }
 
 /* Whether the result ends a Sync's part of the flight. */
-static bool is_sync(belayi_pg_conn *conn, const PGresult *result)
+static bool is_end(const PGresult *result)
 {
-    if (PQresultStatus(result) != PGRES_PIPELINE_SYNC)
-        return false;
-    conn->syncs--;
-    return true;
+    return PQresultStatus(result) == PGRES_PIPELINE_SYNC;
 }
 
 /* Data would flow now, which nobody here gives or takes. */
@@ -237,6 +235,13 @@ static belay_code refuse_copy(belayi_pg_conn *conn, belay_error *error)
     return error->code;
 }
 
+/* Answers and questions do not match: who knows which answer was whose. */
+static belay_code report_mix_up(belayi_pg_conn *conn, belay_error *error)
+{
+    conn->lost = true;
+    return belayi_report(error, BELAY_CONNECTION, "the server's answers are not those to what was asked");
+}
+
 /* A result that is no success: its error, the flight landed. */
 static belay_code fail_flight(belayi_pg_conn *conn, PGresult *result, belay_error *error)
 {
@@ -245,10 +250,12 @@ static belay_code fail_flight(belayi_pg_conn *conn, PGresult *result, belay_erro
         belayi_pg_fail_link(conn, error);
     else if (is_copy(result))
         refuse_copy(conn, error);
+    else if (is_end(result))
+        report_mix_up(conn, error);
     else
         belayi_pg_fail(conn, result, error);
     PQclear(result);
-    belayi_pg_land(conn, &ignored);
+    belayi_pg_land_early(conn, &ignored);
     return error->code;
 }
 
@@ -265,7 +272,7 @@ belay_code belayi_pg_read_ahead(belayi_pg_conn *conn, belay_error *error)
         }
         if (is_failure(result) && conn->harmless == 0)
             return fail_flight(conn, result, error);
-        is_sync(conn, result);
+        conn->syncs -= is_end(result);
         belayi_pg_identity_note(conn, result);
         PQclear(result);
     }
@@ -276,7 +283,7 @@ belay_code belayi_pg_receive(belayi_pg_conn *conn, PGresult **out_result, belay_
 {
     if (!belayi_pg_next_result(conn, out_result))
         return fail_flight(conn, NULL, error);
-    if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result)))
+    if (!*out_result || (!is_failure(*out_result) && !is_copy(*out_result) && !is_end(*out_result)))
         return BELAY_OK;
     PGresult *failed = *out_result;
     *out_result = NULL;
@@ -309,10 +316,20 @@ static void leave(belayi_pg_conn *conn)
         conn->lost = true;
     else
         note_landing(conn);
+    if (!conn->lost)
+        belayi_pg_listen(conn);
+}
+
+/* What nobody reads on a landing: skipped commands, and what the driver has asked along. */
+static bool may_be_left(belayi_pg_conn *conn, const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool answer = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_SINGLE_TUPLE;
+    return belayi_pg_identity_note(conn, result) || !answer;
 }
 
 /* Reads one result, NULL being what separates them. False when there is nothing more to come. */
-static bool land_further(belayi_pg_conn *conn, int *nothings, belay_code *code, belay_error *error)
+static bool land_further(belayi_pg_conn *conn, bool early, int *nothings, belay_code *code, belay_error *error)
 {
     PGresult *result;
     if (!belayi_pg_next_result(conn, &result)) {
@@ -320,23 +337,35 @@ static bool land_further(belayi_pg_conn *conn, int *nothings, belay_code *code, 
             *code = belayi_pg_fail_link(conn, error);
         return false;
     }
-    if (result && !is_sync(conn, result) && is_failure(result) && *code == BELAY_OK)
+    conn->syncs -= result && is_end(result);
+    if (result && is_failure(result) && *code == BELAY_OK)
         *code = belayi_pg_fail(conn, result, error);
+    if (result && !may_be_left(conn, result) && !early && *code == BELAY_OK)
+        *code = report_mix_up(conn, error);
     *nothings = result ? 0 : *nothings + 1;
-    belayi_pg_identity_note(conn, result);
     PQclear(result);
     return !conn->lost;
 }
 
-belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error)
+static belay_code land(belayi_pg_conn *conn, bool early, belay_error *error)
 {
     enum { TOO_MANY_NOTHINGS = 3 };
     int nothings = 0;
     belay_code code = BELAY_OK;
-    while (conn->syncs > 0 && !conn->lost && land_further(conn, &nothings, &code, error))
+    while (conn->syncs > 0 && !conn->lost && land_further(conn, early, &nothings, &code, error))
         conn->lost = nothings > TOO_MANY_NOTHINGS; /* libpq waits for nothing more, and a Sync is missing */
     leave(conn);
     return code;
+}
+
+belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error)
+{
+    return land(conn, false, error);
+}
+
+belay_code belayi_pg_land_early(belayi_pg_conn *conn, belay_error *error)
+{
+    return land(conn, true, error);
 }
 
 /* ---- Whole flights -------------------------------------------------------------------------------------- */

@@ -111,18 +111,21 @@ static void read_server(const PGresult *result, belayi_pg_server *out)
     *out = (belayi_pg_server){read_number(result, 0, 10), read_number(result, 1, 16), read_number(result, 2, 10)};
 }
 
-void belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result)
+bool belayi_pg_identity_note(belayi_pg_conn *conn, const PGresult *result)
 {
     belayi_pg_identity *own = &conn->identity;
     const char *name = result && PQntuples(result) == 1 ? PQfname(result, 0) : NULL;
     if (!name || PQresultStatus(result) != PGRES_TUPLES_OK)
-        return;
+        return false;
     if (strcmp(name, "belay_system") == 0) {
         read_server(result, &own->server);
     } else if (strcmp(name, "belay_number") == 0) {
         own->number = read_number(result, 0, 10);
         own->wrote_nothing = own->number == 0;
+    } else {
+        return false;
     }
+    return true;
 }
 
 bool belayi_pg_keeps_nothing(const belayi_pg_conn *conn)

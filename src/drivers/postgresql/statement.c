@@ -374,7 +374,7 @@ void belayi_pg_finish(belay_statement *statement)
     belayi_pg_statement *s = (belayi_pg_statement *)statement;
     belayi_pg_conn *conn = (belayi_pg_conn *)statement->conn;
     if (conn->flying && !s->ended)
-        belayi_pg_land(conn, &conn->late);
+        belayi_pg_land_early(conn, &conn->late);
     PQclear(s->first);
     PQclear(s->row);
     forget_run(s);

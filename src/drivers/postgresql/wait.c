@@ -39,6 +39,13 @@ bool belayi_pg_wait_socket(PGconn *pg, bool to_read, bool to_write, int64_t dead
     }
 }
 
+void belayi_pg_listen(belayi_pg_conn *conn)
+{
+    conn->listening = true;
+    PQisBusy(conn->pg);
+    conn->listening = false;
+}
+
 bool belayi_pg_heard(PGconn *pg)
 {
     struct pollfd socket = {.fd = PQsocket(pg), .events = POLLIN};

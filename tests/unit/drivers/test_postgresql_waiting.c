@@ -181,6 +181,58 @@ static void a_statement_that_was_cancelled_from_outside_is_cancelled(void **stat
     assert_int_equal(D->status(conn), BELAY_TRANSACTION_NONE);
 }
 
+/* A statement that is cancelled by somebody else than this driver, when it has run so long. */
+static belay_code run_cancelled_after(int ms)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT pg_sleep(%d.%03d), pg_cancel_backend(pg_backend_pid()), pg_sleep(60)", ms / 1000,
+             ms % 1000);
+    return rig_run(&r, conn, sql);
+}
+
+/* The server says so too when it forgets that it was its own limit: that had passed in the moment in which a lock was
+   granted, and the statement waited for the next lock. Here the same answer is made with a cancel. */
+static void a_cancel_by_nobody_soon_after_the_lock_limit_is_that_limit(void **state)
+{
+    (void)state;
+    rig_limit(conn, 50, -1);
+    assert_int_equal(run_cancelled_after(50), BELAY_LOCK_TIMEOUT);
+    assert_string_equal(r.error.sqlstate, "57014");
+    assert_non_null(strstr(r.error.message, "50 ms"));
+    assert_non_null(strstr(r.error.detail, "cancel"));
+    rig_must_begin(&r, conn);
+    assert_int_equal(run_cancelled_after(50), BELAY_LOCK_TIMEOUT);
+    assert_int_equal(D->status(conn), BELAY_TRANSACTION_FAILED);
+    rig_must_rollback(&r, conn);
+}
+
+static void a_cancel_before_the_lock_limit_or_long_after_it_or_without_one_comes_from_outside(void **state)
+{
+    (void)state;
+    rig_limit(conn, 60000, -1);
+    assert_int_equal(run_cancelled_after(1), BELAY_CANCELLED);
+    rig_limit(conn, 1, -1);
+    assert_int_equal(run_cancelled_after(1100), BELAY_CANCELLED);
+    rig_limit(conn, -1, -1);
+    assert_int_equal(run_cancelled_after(1), BELAY_CANCELLED);
+}
+
+/* Its SQLSTATE says what it likes; nothing was interrupted. */
+static void an_error_of_the_programs_own_that_looks_like_a_cancel_is_no_lock_limit(void **state)
+{
+    (void)state;
+    rig_limit(conn, 1, -1);
+    assert_int_equal(rig_run(&r, conn, "DO $$BEGIN PERFORM pg_sleep(0.01); RAISE SQLSTATE '57014'; END$$"),
+                     BELAY_CANCELLED);
+}
+
+static void the_deadline_is_a_timeout_also_after_the_lock_limit(void **state)
+{
+    (void)state;
+    rig_limit(conn, 20, 60);
+    assert_int_equal(rig_run(&r, conn, "SELECT pg_sleep(60)"), BELAY_TIMEOUT);
+}
+
 static void the_servers_own_limit_is_a_timeout_too(void **state)
 {
     (void)state;
@@ -236,6 +288,10 @@ int main(void)
         T(a_cancel_never_hits_a_later_statement),
         T(going_back_is_not_ended_by_a_deadline_that_has_passed),
         T(a_statement_that_was_cancelled_from_outside_is_cancelled),
+        T(a_cancel_by_nobody_soon_after_the_lock_limit_is_that_limit),
+        T(a_cancel_before_the_lock_limit_or_long_after_it_or_without_one_comes_from_outside),
+        T(an_error_of_the_programs_own_that_looks_like_a_cancel_is_no_lock_limit),
+        T(the_deadline_is_a_timeout_also_after_the_lock_limit),
         T(the_servers_own_limit_is_a_timeout_too),
         T(connecting_ends_at_the_deadline),
     };
