@@ -17,7 +17,6 @@
  * other types than the statement was prepared for, is tried alone.
  * Tests: tests/api/test_many.c.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -111,26 +110,14 @@ static void count_rows(each_run *r, size_t count)
 /* ---- Sending ------------------------------------------------------------------------------------------------------
  */
 
-static void write_name(unsigned number, char out[32])
-{
-    snprintf(out, 32, "belay_%u", number);
-}
-
 /* The commands are sent for every row: a trip that prepares them is soon made up for. */
 static belay_code prepare_commands(belayi_pg_conn *conn, belay_error *error)
 {
-    char name[32];
-    if (conn->each_names[SET] > 0 && conn->each_generation == conn->generation)
+    if (belayi_pg_has_prepared(conn, &conn->each[SET]))
         return BELAY_OK;
     belay_code code = belayi_pg_take_off(conn, error);
-    for (int i = SET; i <= KEEP && code == BELAY_OK; i++) {
-        if (conn->each_names[i] > 0)
-            belayi_pg_discard(conn, conn->each_names[i]);
-        conn->each_names[i] = ++conn->names;
-        write_name(conn->each_names[i], name);
-        code = belayi_pg_note_ahead(conn, PQsendPrepare(conn->pg, name, texts[i], 0, NULL), error);
-    }
-    conn->each_generation = conn->generation;
+    for (int i = SET; i <= KEEP && code == BELAY_OK; i++)
+        code = belayi_pg_add_prepare(conn, &conn->each[i], texts[i], 0, NULL, error);
     if (code == BELAY_OK)
         code = belayi_pg_launch(conn, 1, error);
     if (code == BELAY_OK)
@@ -140,9 +127,7 @@ static belay_code prepare_commands(belayi_pg_conn *conn, belay_error *error)
 
 static belay_code add(each_run *r, each_command command, belay_error *error)
 {
-    char name[32];
-    write_name(r->conn->each_names[command], name);
-    int queued = PQsendQueryPrepared(r->conn->pg, name, 0, NULL, NULL, NULL, 0);
+    int queued = PQsendQueryPrepared(r->conn->pg, r->conn->each[command].text, 0, NULL, NULL, NULL, 0);
     return belayi_pg_note_queued(r->conn, queued, error);
 }
 
