@@ -351,7 +351,7 @@ static belay_code finish_command(belayi_pg_conn *conn, char tag[32], belay_error
         if (code != BELAY_OK)
             return code;
         if (result)
-            snprintf(tag, 32, "%s", PQcmdStatus(result));
+            belayi_report_string(tag, 32, PQcmdStatus(result));
         PQclear(result);
     } while (result);
     return belayi_pg_land(conn, error);

@@ -189,7 +189,7 @@ static belay_code fly(belayi_pg_statement *s, size_t n, const belay_value *value
 
 static bool begins_with(const char *text, const char *start)
 {
-    return strncmp(text, start, strlen(start)) == 0;
+    return *text == *start && strncmp(text, start, strlen(start)) == 0;
 }
 
 /* Whether the tag begins with one of the words, up to a NULL. */
@@ -206,14 +206,15 @@ void belayi_pg_note_effect(belayi_pg_conn *conn, PGresult *result, belay_effect 
     static const char *const unsettling[] = {"ALTER", "CREATE", "DROP", "DISCARD", "DEALLOCATE", NULL};
     static const char *const resetting[] = {"SET", "RESET", "DISCARD", NULL};
     const char *tag = PQcmdStatus(result);
-    if (is_one_of(tag, counted))
+    if (is_one_of(tag, counted)) {
         effect->changes = strtoll(PQcmdTuples(result), NULL, 10);
+        effect->has_last_id &= *tag != 'I'; /* of an INSERT there is no such thing here: RETURNING tells */
+        return;
+    }
     if (is_one_of(tag, unsettling))
         conn->generation++;
     if (is_one_of(tag, resetting))
         conn->lock_session = conn->lock_now = BELAYI_PG_UNKNOWN; /* it may have been lock_timeout */
-    if (begins_with(tag, "INSERT "))
-        effect->has_last_id = false; /* there is no such thing here: RETURNING tells */
 }
 
 static void note_effect(belayi_pg_statement *s, PGresult *result)
