@@ -347,12 +347,12 @@ static void run(belay_session *s, const char *path)
 /* What is no URL is the path of a file: "sqlite:" and the path, with what means something in a URL percent-encoded. */
 static char *make_url(const char *path)
 {
+    if (strncmp(path, "sqlite:", 7) == 0 || strstr(path, "://"))
+        return strdup(path);
     char *url = malloc(sizeof "sqlite:" + 3 * strlen(path)), *to = url;
 
     if (!url)
         return NULL;
-    if (strncmp(path, "sqlite:", 7) == 0 || strstr(path, "://"))
-        return strcpy(url, path);
     to += sprintf(to, "sqlite:");
     for (; *path; path++)
         to += sprintf(to, strchr("%?#&", *path) ? "%%%02X" : "%c", (unsigned char)*path);

@@ -340,6 +340,7 @@ belay_code belayi_statement_close(belay_session *s, belayi_running *running, con
 
 static belay_code queue_exec(belay_session *s, const belayi_call *call, belayi_running *running)
 {
+    assert(running->cached);
     const belayi_queued what = {.text = running->cached->text, .place = call->place, .since = running->since};
     belay_code code = belayi_scope_queue(&s->transaction, belayi_running_statement(running), call->n, call->values,
                                          &what, &s->effect);

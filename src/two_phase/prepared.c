@@ -7,7 +7,9 @@
 #include "db.h"
 #include "report.h"
 
-enum { CONNECT_MS = 10000, FIRST_WAIT_MS = 5, LONGEST_WAIT_MS = 250 };
+enum { CONNECT_MS = 10000 };
+
+static const int64_t first_wait_ns = 5 * (int64_t)BELAYI_NS_PER_MS, longest_wait_ns = 250 * (int64_t)BELAYI_NS_PER_MS;
 
 /* ---- Names --------------------------------------------------------------------------------------------------------
  */
@@ -90,13 +92,13 @@ static belay_code end_once(belay_db *db, const char *name, bool commit, int64_t 
 
 belay_code belayi_prepared_end(belay_db *db, const char *name, bool commit, int patience_ms, belay_error *error)
 {
-    int64_t until = belayi_clock_after(patience_ms), wait = FIRST_WAIT_MS * BELAYI_NS_PER_MS;
+    int64_t until = belayi_clock_after(patience_ms), wait = first_wait_ns;
     for (;;) {
         belay_code code = end_once(db, name, commit, until, error);
         if (code == BELAY_OK || !belay_retryable(error) || belayi_clock_now() + wait >= until)
             return code;
         belayi_clock_sleep_until(belayi_clock_now() + wait);
-        wait = 2 * wait < LONGEST_WAIT_MS * BELAYI_NS_PER_MS ? 2 * wait : LONGEST_WAIT_MS * BELAYI_NS_PER_MS;
+        wait = 2 * wait < longest_wait_ns ? 2 * wait : longest_wait_ns;
     }
 }
 

@@ -46,7 +46,7 @@ void belayi_pg_shared_done(void *shared);
 
 /* What is owed to the server. */
 typedef struct belayi_pg_owed {
-    char begin[96];        /* the text of BEGIN; empty: none */
+    const char *begin;     /* the text of BEGIN; NULL: none */
     unsigned release;      /* the lowest savepoint to be released; 0: none */
     unsigned first, count; /* savepoints to be set */
 } belayi_pg_owed;
@@ -58,15 +58,21 @@ typedef struct belayi_pg_server {
     uint64_t system, timeline, since_us;
 } belayi_pg_server;
 
+/* A statement that the server has prepared: see names.c. */
+typedef struct belayi_pg_name {
+    unsigned number;     /* 0: none */
+    unsigned generation; /* in which it was prepared */
+    char text[20];       /* belay_1, ... */
+} belayi_pg_name;
+
 /* What names the open transaction, and what is needed to learn it: see outcome.c. */
 typedef struct belayi_pg_identity {
     belayi_pg_server server;
-    uint64_t number;     /* of the open transaction; 0: not known */
-    bool wrote_nothing;  /* it has none: behind its last statement the server said so */
-    bool read_only;      /* it began so */
-    bool server_asked;   /* once a connection */
-    unsigned name;       /* of the prepared question for the number; 0: none */
-    unsigned generation; /* in which it was prepared */
+    uint64_t number;         /* of the open transaction; 0: not known */
+    bool wrote_nothing;      /* it has none: behind its last statement the server said so */
+    bool read_only;          /* it began so */
+    bool server_asked;       /* once a connection */
+    belayi_pg_name question; /* for the number, prepared */
 } belayi_pg_identity;
 
 typedef struct belayi_pg_conn {
@@ -98,8 +104,7 @@ typedef struct belayi_pg_conn {
 
     /* Many rows: see each.c. */
     int64_t trip_ns;        /* the shortest trip that was measured; 0: none */
-    unsigned each_names[3]; /* of its prepared commands; 0: none */
-    unsigned each_generation;
+    belayi_pg_name each[3]; /* its commands, prepared */
 
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
@@ -208,8 +213,17 @@ static inline void belayi_pg_doubt_limits(belayi_pg_conn *conn)
         conn->idle_now = BELAYI_PG_UNKNOWN;
 }
 
-/* Queues a statement's name to be forgotten by the server. */
-void belayi_pg_discard(belayi_pg_conn *conn, unsigned name);
+/* ---- Prepared statements: names.c ----------------------------------------------------------------------- */
+
+/* Whether the server has it, as far as is known. */
+bool belayi_pg_has_prepared(const belayi_pg_conn *conn, const belayi_pg_name *name);
+
+/* Queues the preparing ahead, in a flight that has taken off, under a new name. */
+belay_code belayi_pg_add_prepare(belayi_pg_conn *conn, belayi_pg_name *name, const char *text, size_t n,
+                                 const Oid *types, belay_error *error);
+
+/* The server is to forget it too. */
+void belayi_pg_forget_name(belayi_pg_conn *conn, belayi_pg_name *name);
 
 /* ---- Waiting: wait.c -------------------------------------------------------------------------------- */
 
@@ -282,9 +296,8 @@ typedef struct belayi_pg_statement {
     belay_statement base;
     char *text;
     unsigned parameters;
-    bool is_other;       /* no SELECT, INSERT, UPDATE or DELETE: it may do anything */
-    unsigned name;       /* 0: not prepared */
-    unsigned generation; /* of the schema, when it was prepared */
+    bool is_other; /* no SELECT, INSERT, UPDATE or DELETE: it may do anything */
+    belayi_pg_name name;
     Oid *types;          /* that it was prepared with; 0: the server's guess */
     PGresult *first;     /* what `start` got: a row, or all there is. Kept for the names of the columns */
     PGresult *row;       /* a later row */

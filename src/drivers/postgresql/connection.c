@@ -153,7 +153,7 @@ belay_transaction_status belayi_pg_status(belay_conn *base)
     const belayi_pg_conn *conn = (const belayi_pg_conn *)base;
     if (!conn->pg || conn->lost || PQstatus(conn->pg) == CONNECTION_BAD)
         return BELAY_TRANSACTION_LOST;
-    if (conn->owed.begin[0])
+    if (conn->owed.begin)
         return BELAY_TRANSACTION_OPEN;
     switch (PQtransactionStatus(conn->pg)) {
     case PQTRANS_IDLE:

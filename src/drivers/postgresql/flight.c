@@ -164,8 +164,8 @@ static belay_code add_for_session(belayi_pg_conn *conn, belay_error *error)
 belay_code belayi_pg_add_owed(belayi_pg_conn *conn, belay_error *error)
 {
     const belayi_pg_owed *owed = &conn->owed;
-    belay_code code = owed->begin[0] ? add_text(conn, owed->begin, error) : BELAY_OK;
-    conn->in_transaction |= owed->begin[0] != '\0';
+    belay_code code = owed->begin ? add_text(conn, owed->begin, error) : BELAY_OK;
+    conn->in_transaction |= owed->begin != NULL;
     if (code == BELAY_OK && owed->release > 0)
         code = add_numbered(conn, "RELEASE", owed->release, error);
     /* Before the savepoints, so that it is not undone with them. */
@@ -380,7 +380,7 @@ static belay_code finish_command(belayi_pg_conn *conn, char tag[32], belay_error
         if (code != BELAY_OK)
             return code;
         if (result)
-            snprintf(tag, 32, "%s", PQcmdStatus(result));
+            belayi_report_string(tag, 32, PQcmdStatus(result));
         PQclear(result);
     } while (result);
     return belayi_pg_land(conn, error);
@@ -442,7 +442,7 @@ belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **ou
 
 belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error)
 {
-    if (!conn->owed.begin[0] && conn->owed.release == 0 && conn->owed.count == 0)
+    if (!conn->owed.begin && conn->owed.release == 0 && conn->owed.count == 0)
         return BELAY_OK;
     belay_code code = belayi_pg_take_off(conn, error);
     if (code == BELAY_OK)

@@ -44,31 +44,9 @@ static const char number_text[] = "SELECT pg_current_xact_id_if_assigned() AS be
 
 /* ---- Asking along ------------------------------------------------------------------------------------------ */
 
-static void write_name(const belayi_pg_conn *conn, char out[32])
-{
-    snprintf(out, 32, "belay_%u", conn->identity.name);
-}
-
 static bool can_be_asked(const belayi_pg_conn *conn)
 {
     return !conn->adopted && PQserverVersion(conn->pg) >= SERVER_VERSION_LEAST;
-}
-
-static bool is_prepared(const belayi_pg_conn *conn)
-{
-    return conn->identity.name > 0 && conn->identity.generation == conn->generation;
-}
-
-static belay_code prepare_question(belayi_pg_conn *conn, belay_error *error)
-{
-    char name[32];
-    belayi_pg_identity *own = &conn->identity;
-    if (own->name > 0)
-        belayi_pg_discard(conn, own->name);
-    own->name = ++conn->names;
-    own->generation = conn->generation;
-    write_name(conn, name);
-    return belayi_pg_note_ahead(conn, PQsendPrepare(conn->pg, name, number_text, 0, NULL), error);
 }
 
 belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error)
@@ -76,10 +54,10 @@ belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error)
     belayi_pg_identity *own = &conn->identity;
     belay_code code = BELAY_OK;
     own->number = 0;
-    if (!conn->owed.begin[0] || own->read_only || !can_be_asked(conn))
+    if (!conn->owed.begin || own->read_only || !can_be_asked(conn))
         return BELAY_OK;
-    if (!is_prepared(conn))
-        code = prepare_question(conn, error);
+    if (!belayi_pg_has_prepared(conn, &own->question))
+        code = belayi_pg_add_prepare(conn, &own->question, number_text, 0, NULL, error);
     if (code != BELAY_OK || own->server_asked)
         return code;
     own->server_asked = true;
@@ -89,14 +67,12 @@ belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error)
 
 int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate)
 {
-    char name[32];
     const belayi_pg_identity *own = &conn->identity;
     if (!conn->in_transaction || own->number != 0 || own->read_only || !can_be_asked(conn))
         return 1;
-    if (may_deallocate || conn->lent || !is_prepared(conn))
+    if (may_deallocate || conn->lent || !belayi_pg_has_prepared(conn, &own->question))
         return PQsendQueryParams(conn->pg, number_text, 0, NULL, NULL, NULL, NULL, 0);
-    write_name(conn, name);
-    return PQsendQueryPrepared(conn->pg, name, 0, NULL, NULL, NULL, 0);
+    return PQsendQueryPrepared(conn->pg, own->question.text, 0, NULL, NULL, NULL, 0);
 }
 
 /* ---- Answers ------------------------------------------------------------------------------------------------ */

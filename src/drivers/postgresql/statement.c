@@ -59,33 +59,13 @@ belay_code belayi_pg_prepare(belay_conn *base, const belayi_sql *sql, belay_stat
     return BELAY_OK;
 }
 
-void belayi_pg_discard(belayi_pg_conn *conn, unsigned name)
-{
-    if (conn->garbage_count == conn->garbage_room) {
-        size_t room = conn->garbage_room ? 2 * conn->garbage_room : 16;
-        unsigned *grown = realloc(conn->garbage, room * sizeof *grown);
-        if (!grown)
-            return; /* the server keeps it as long as the connection */
-        conn->garbage = grown;
-        conn->garbage_room = room;
-    }
-    conn->garbage[conn->garbage_count++] = name;
-}
-
-static void forget_name(belayi_pg_statement *s)
-{
-    if (s->name > 0)
-        belayi_pg_discard((belayi_pg_conn *)s->base.conn, s->name);
-    s->name = 0;
-}
-
 void belayi_pg_finalize(belay_statement *statement)
 {
     belayi_pg_statement *s = (belayi_pg_statement *)statement;
     if (!s)
         return;
     if (s->base.conn)
-        forget_name(s);
+        belayi_pg_forget_name((belayi_pg_conn *)s->base.conn, &s->name);
     free(s->text);
     free(s->types);
     free(s);
@@ -96,8 +76,7 @@ void belayi_pg_finalize(belay_statement *statement)
 /* Whether what the server has can be used for these values. */
 bool belayi_pg_is_prepared(const belayi_pg_statement *s, size_t n, const belay_value *values)
 {
-    const belayi_pg_conn *conn = (const belayi_pg_conn *)s->base.conn;
-    if (s->name == 0 || s->generation != conn->generation)
+    if (!belayi_pg_has_prepared((const belayi_pg_conn *)s->base.conn, &s->name))
         return false;
     for (size_t i = 0; i < n; i++)
         if (!belayi_pg_type_takes(s->types[i], &values[i]))
@@ -105,36 +84,23 @@ bool belayi_pg_is_prepared(const belayi_pg_statement *s, size_t n, const belay_v
     return true;
 }
 
-static void write_name(unsigned number, char out[32])
-{
-    snprintf(out, 32, "belay_%u", number);
-}
-
-/* Sends the preparing along, under a new name. */
+/* Sends the preparing along. */
 static belay_code send_prepare(belayi_pg_statement *s, size_t n, const belay_value *values, belay_error *error)
 {
-    belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
-    char name[32];
-    forget_name(s);
     for (size_t i = 0; i < n; i++)
         s->types[i] = belayi_pg_value_type(&values[i]);
-    s->name = ++conn->names;
-    s->generation = conn->generation;
-    write_name(s->name, name);
-    return belayi_pg_note_ahead(conn, PQsendPrepare(conn->pg, name, s->text, (int)n, s->types), error);
+    return belayi_pg_add_prepare((belayi_pg_conn *)s->base.conn, &s->name, s->text, n, s->types, error);
 }
 
 belay_code belayi_pg_add_run(belayi_pg_statement *s, size_t n, const belay_value *values,
                              const belayi_pg_parameters *parameters, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
-    char name[32];
     belay_code code = belayi_pg_is_prepared(s, n, values) ? BELAY_OK : send_prepare(s, n, values, error);
     if (code != BELAY_OK)
         return code;
-    write_name(s->name, name);
-    int queued =
-        PQsendQueryPrepared(conn->pg, name, (int)n, parameters->texts, parameters->lengths, parameters->formats, 0);
+    int queued = PQsendQueryPrepared(conn->pg, s->name.text, (int)n, parameters->texts, parameters->lengths,
+                                     parameters->formats, 0);
     return belayi_pg_note_queued(conn, queued, error);
 }
 
@@ -157,7 +123,8 @@ static belay_code get_first(belayi_pg_statement *s, bool rows, belay_error *erro
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
     belay_code code = belayi_pg_read_ahead(conn, error);
     if (code != BELAY_OK) {
-        forget_name(s); /* perhaps it was not prepared; forgetting what isn't there does no harm */
+        belayi_pg_forget_name(conn,
+                              &s->name); /* perhaps it was not prepared; forgetting what isn't there does no harm */
         return code;
     }
     if (rows)
@@ -172,16 +139,16 @@ static bool undo_flight(belayi_pg_conn *conn, const belayi_pg_owed *took, bool w
     belay_error ignored;
     if (conn->lost)
         return false;
-    if (!was_inside && !took->begin[0])
+    if (!was_inside && !took->begin)
         return true; /* it stood alone */
-    if (!took->begin[0] && took->count == 0)
+    if (!took->begin && took->count == 0)
         return false;
-    if (!took->begin[0])
+    if (!took->begin)
         snprintf(text, sizeof text, "ROLLBACK TO belay_%u", took->first);
     if (belayi_pg_command_back(conn, text, &ignored) != BELAY_OK)
         return false;
     conn->owed = *took;
-    conn->owed.release = took->begin[0] ? 0 : took->first;
+    conn->owed.release = took->begin ? 0 : took->first;
     belayi_pg_doubt_limits(conn);
     return true;
 }
@@ -222,7 +189,7 @@ static belay_code fly(belayi_pg_statement *s, size_t n, const belay_value *value
 
 static bool begins_with(const char *text, const char *start)
 {
-    return strncmp(text, start, strlen(start)) == 0;
+    return *text == *start && strncmp(text, start, strlen(start)) == 0;
 }
 
 /* Whether the tag begins with one of the words, up to a NULL. */
@@ -239,14 +206,15 @@ void belayi_pg_note_effect(belayi_pg_conn *conn, PGresult *result, belay_effect 
     static const char *const unsettling[] = {"ALTER", "CREATE", "DROP", "DISCARD", "DEALLOCATE", NULL};
     static const char *const resetting[] = {"SET", "RESET", "DISCARD", NULL};
     const char *tag = PQcmdStatus(result);
-    if (is_one_of(tag, counted))
+    if (is_one_of(tag, counted)) {
         effect->changes = strtoll(PQcmdTuples(result), NULL, 10);
+        effect->has_last_id &= *tag != 'I'; /* of an INSERT there is no such thing here: RETURNING tells */
+        return;
+    }
     if (is_one_of(tag, unsettling))
         conn->generation++;
     if (is_one_of(tag, resetting))
         conn->lock_session = conn->lock_now = BELAYI_PG_UNKNOWN; /* it may have been lock_timeout */
-    if (begins_with(tag, "INSERT "))
-        effect->has_last_id = false; /* there is no such thing here: RETURNING tells */
 }
 
 static void note_effect(belayi_pg_statement *s, PGresult *result)

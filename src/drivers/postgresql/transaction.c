@@ -15,13 +15,16 @@
 
 /* ---- Begin ---------------------------------------------------------------------------------------- */
 
-static const char *const level_words[] = {
-    [BELAY_ISOLATION_DEFAULT] = "",
-    [BELAY_READ_UNCOMMITTED] = " ISOLATION LEVEL READ UNCOMMITTED",
-    [BELAY_READ_COMMITTED] = " ISOLATION LEVEL READ COMMITTED",
-    [BELAY_REPEATABLE_READ] = " ISOLATION LEVEL REPEATABLE READ",
-    [BELAY_SNAPSHOT] = " ISOLATION LEVEL REPEATABLE READ",
-    [BELAY_SERIALIZABLE] = " ISOLATION LEVEL SERIALIZABLE",
+#define ACCESSES(start) start, start " DEFERRABLE", start " READ ONLY", start " READ ONLY DEFERRABLE"
+
+/* By level, and by 1 for deferrable and 2 for read only. */
+static const char *const begin_texts[][4] = {
+    [BELAY_ISOLATION_DEFAULT] = {ACCESSES("BEGIN")},
+    [BELAY_READ_UNCOMMITTED] = {ACCESSES("BEGIN ISOLATION LEVEL READ UNCOMMITTED")},
+    [BELAY_READ_COMMITTED] = {ACCESSES("BEGIN ISOLATION LEVEL READ COMMITTED")},
+    [BELAY_REPEATABLE_READ] = {ACCESSES("BEGIN ISOLATION LEVEL REPEATABLE READ")},
+    [BELAY_SNAPSHOT] = {ACCESSES("BEGIN ISOLATION LEVEL REPEATABLE READ")},
+    [BELAY_SERIALIZABLE] = {ACCESSES("BEGIN ISOLATION LEVEL SERIALIZABLE")},
 };
 
 /* Sends what is owed at once where the program could come between. */
@@ -37,11 +40,10 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
         return belayi_pg_fail_link(conn, error);
     belayi_pg_owe_nothing(conn);
     if (conn->lent)
-        conn->identity.name = 0; /* the program may have deallocated it, or anything */
+        conn->identity.question.number = 0; /* the program may have deallocated it, or anything */
     conn->lent = false;
     conn->identity.read_only = options->read_only;
-    snprintf(conn->owed.begin, sizeof conn->owed.begin, "BEGIN%s%s%s", level_words[options->isolation],
-             options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
+    conn->owed.begin = begin_texts[options->isolation][2 * options->read_only + options->deferrable];
     belay_code code = settle_if_shared(conn, error);
     if (code != BELAY_OK)
         belayi_pg_owe_nothing(conn);
@@ -84,7 +86,7 @@ belay_code belayi_pg_commit(belay_conn *base, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)base;
     char tag[32];
-    bool empty = conn->owed.begin[0] != '\0';
+    bool empty = conn->owed.begin != NULL;
     base->failed = 0;
     belayi_pg_owe_nothing(conn);
     if (empty)

@@ -196,7 +196,7 @@ static void a_change_of_the_schema_in_the_middle_costs_the_unit_and_not_the_next
     rig_must(&r, other, "ALTER TABLE t ADD COLUMN more integer");
     rig_must_begin(&r, conn);
     rig_must(&r, conn, "CREATE TABLE something (a integer)"); /* so that the transaction has begun before */
-    ((belayi_pg_conn *)conn)->generation = ((belayi_pg_statement *)all)->generation; /* and nothing is known */
+    ((belayi_pg_conn *)conn)->generation = ((belayi_pg_statement *)all)->name.generation; /* and nothing is known */
     assert_int_equal(D->execute(all, 0, NULL, &r.effect, &r.error), BELAY_SERIALIZATION);
     assert_string_equal(r.error.sqlstate, "0A000");
     rig_must_rollback(&r, conn);
