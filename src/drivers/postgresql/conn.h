@@ -127,6 +127,12 @@ typedef struct belayi_pg_conn {
     size_t scratch_room;
 } belayi_pg_conn;
 
+/* Whether no transaction is open, as libpq saw it last. */
+static inline bool belayi_pg_is_idle(const belayi_pg_conn *conn)
+{
+    return PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+}
+
 static inline belayi_pg_shared *belayi_pg_shared_of(const belayi_pg_conn *conn)
 {
     return conn->base.shared;
@@ -143,7 +149,7 @@ belay_code belayi_pg_isolation(belay_conn *conn, belay_level *out_level, belay_e
 /* At least `size` bytes, until the next call of this. NULL without memory. */
 char *belayi_pg_scratch(belayi_pg_conn *conn, size_t size);
 
-/* ---- Flights: flight.c ----------------------------------------------------------------------------- */
+/* ---- Flights: flight.c, landing.c ----------------------------------------------------------------------------- */
 
 /* Begins a flight, and sends what is to go before a statement: garbage, limits, and what is owed. */
 belay_code belayi_pg_take_off(belayi_pg_conn *conn, belay_error *error);
