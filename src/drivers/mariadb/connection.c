@@ -102,7 +102,9 @@ bool belayi_mariadb_write_lock_limit(belayi_mariadb_conn *conn, char text[BELAYI
 
 void belayi_mariadb_forget_settings(belayi_mariadb_conn *conn)
 {
-    conn->lock_wait_s = conn->idle_s = -1;
+    conn->lock_wait_s = -1;
+    if (conn->idle_s != 0) /* where none of ours is in force, the program's own stays */
+        conn->idle_s = -1;
     conn->level = BELAYI_MARIADB_LEVEL_UNKNOWN;
 }
 

@@ -8,7 +8,9 @@ enum { PARAMETERS_MOST = 65535 };
 /* SELECT count(*) FROM (VALUES ($1::integer), ...) v */
 static char *write_query(int n)
 {
-    char *text = malloc((size_t)n * 24 + 64), *end = text + sprintf(text, "SELECT count(*) FROM (VALUES ");
+    char *text = malloc((size_t)n * 24 + 64), *end = text;
+    assert_non_null(text);
+    end += sprintf(end, "SELECT count(*) FROM (VALUES ");
     for (int i = 1; i <= n; i++)
         end += sprintf(end, "%s($%d::integer)", i > 1 ? "," : "", i);
     strcpy(end, ") v");
