@@ -165,7 +165,7 @@ belay_code belayi_pg_check_run(belayi_pg_statement *s, size_t n, const belay_val
 static belay_code fly(belayi_pg_statement *s, size_t n, const belay_value *values, bool rows, belay_error *error)
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
-    belayi_pg_parameters parameters;
+    belayi_pg_parameters parameters = {0};
     belay_code code = belayi_pg_check_run(s, n, values, &parameters, error);
     for (int attempt = 1; code == BELAY_OK; attempt++) {
         belayi_pg_owed took = conn->owed;

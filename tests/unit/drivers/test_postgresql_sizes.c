@@ -9,7 +9,8 @@ enum { PARAMETERS_MOST = 65535 };
 static char *write_query(int n)
 {
     char *text = malloc((size_t)n * 24 + 64), *end = text;
-    assert_non_null(text);
+    if (!text)
+        abort();
     end += sprintf(end, "SELECT count(*) FROM (VALUES ");
     for (int i = 1; i <= n; i++)
         end += sprintf(end, "%s($%d::integer)", i > 1 ? "," : "", i);
