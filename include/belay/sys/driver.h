@@ -42,8 +42,9 @@ enum {
     BELAY_CAN_ELIDE = 1 << 1,        /* a failed statement is undone by itself: see `self_contained` */
     BELAY_HAS_ONE_WRITER = 1 << 2,   /* one writing transaction at a time for the whole database */
     BELAY_LOCKS_WHOLE = 1 << 3,      /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
-    BELAY_CAN_STAND_ALONE = 1 << 4   /* a statement that is run where no transaction is open is one by itself, with the
+    BELAY_CAN_STAND_ALONE = 1 << 4,  /* a statement that is run where no transaction is open is one by itself, with the
                                         same meaning, and that saves a trip */
+    BELAY_HAS_ON_CONFLICT = 1 << 5   /* INSERT ... ON CONFLICT (key) DO NOTHING */
 };
 
 /* Limits on what a call may wait for; set by the caller before each call. */

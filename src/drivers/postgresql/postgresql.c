@@ -16,7 +16,7 @@ enum {
 const belay_driver belayi_driver_postgresql = {
     .abi = BELAY_DRIVER_ABI,
     .name = "postgresql",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE,
+    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE | BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .cheap_savepoints = 64, /* PGPROC_MAX_CACHED_SUBXIDS */
     .epoch_seconds = "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint)",
