@@ -81,9 +81,6 @@ static belay_code check_call(belay_session *s, const belayi_call *call)
     return BELAY_OK;
 }
 
-/* ---- On the way
- * ----------------------------------------------------------------------------------------------------------- */
-
 /* ---- Telling the trace ------------------------------------------------------------------------------------ */
 
 void belayi_statement_tell(belay_session *s, const belayi_call *call, const belayi_running *running, belay_code code)
@@ -105,6 +102,9 @@ void belayi_statement_tell(belay_session *s, const belayi_call *call, const bela
         t->conn->round_trips += running->prepare_trips;
     belayi_wire_tell_call(t, &event);
 }
+
+/* ---- On the way
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Prepares the statement. What can't be prepared is told, as nothing else will be of it. */
 static belay_code prepare(belay_session *s, const belayi_call *call, belayi_running *running, belay_error *error)
