@@ -34,10 +34,16 @@ static int print_version(void)
     return printf("belay %s\n", belay_version()) < 0 ? CLI_FAILED : CLI_DONE;
 }
 
+/* A word that was not understood may be a URL, and a URL may have a password. */
+static const char *show_word(const char *word)
+{
+    return strchr(word, ':') ? "(a URL)" : word;
+}
+
 int cli_refuse(const char *command, const char *what, const char *argument)
 {
     fprintf(stderr, "belay %s: %s%s%s; see belay %s --help\n", command, what, argument ? ": " : "",
-            argument ? argument : "", command);
+            argument ? show_word(argument) : "", command);
     return CLI_USAGE;
 }
 
@@ -60,6 +66,6 @@ int main(int count, char **arguments)
     for (int i = 0; i < SUBCOMMANDS; i++)
         if (strcmp(arguments[1], subcommands[i].name) == 0)
             return subcommands[i].run(count - 2, arguments + 2);
-    fprintf(stderr, "belay: there is no command \"%s\"\n", arguments[1]);
+    fprintf(stderr, "belay: there is no command \"%s\"\n", show_word(arguments[1]));
     return print_usage(stderr, CLI_USAGE);
 }

@@ -19,7 +19,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cli_isolation(int count, char **arguments);
 int cli_recover(int count, char **arguments);
 
-/* Says what is wrong with the arguments, and where to look. Returns CLI_USAGE. */
+/* Says what is wrong with the arguments, and where to look; an argument that may be a URL is not shown. Returns
+ * CLI_USAGE. */
 int cli_refuse(const char *command, const char *what, const char *argument);
 
 /* Says what failed: one line, and a hint if there is one. Returns CLI_FAILED. */

@@ -138,6 +138,16 @@ strike() {
     [[ "$output" == *UNSUPPORTED*"one connection"* ]]
 }
 
+@test "a URL in the wrong place is not printed, as it may have a password" {
+    password="mariadb://u:hunter2@127.0.0.1:1/d"
+    for arguments in "$password" "isolation --level $password" "isolation --level=$password" \
+        "isolation --url=$password $url" "recover --url=$password"; do
+        run "$BELAY" $arguments
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"there is no "* && "$output" != *hunter2* ]]
+    done
+}
+
 @test "a database that is full of other things is not touched" {
     case $url in sqlite:*) ;; *) skip "tests/isolation proves it on servers" ;; esac
     echo "no database" >shop.db
