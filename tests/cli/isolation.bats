@@ -138,6 +138,24 @@ strike() {
     [[ "$output" == *UNSUPPORTED*"one connection"* ]]
 }
 
+@test "output that can not be written is a failure, and is said" {
+    for arguments in "isolation $url --level serializable" "isolation $url --level serializable --json" \
+        "isolation --help" "recover --help" "--help" "--version"; do
+        code=0
+        "$BELAY" $arguments >/dev/full 2>err || code=$?
+        [ $code -eq 1 ]
+        [[ "$(cat err)" == *"output can't be written"* ]]
+    done
+}
+
+@test "what can not be JSON is a failure, and is said" {
+    code=0
+    "$BELAY" isolation $'sqlite:caf\xe9.db' --level serializable --json >out 2>err || code=$?
+    [ $code -eq 1 ]
+    [ ! -s out ]
+    [[ "$(cat err)" == *"belay isolation: "*JSON* ]]
+}
+
 @test "a URL in the wrong place is not printed, as it may have a password" {
     password="mariadb://u:hunter2@127.0.0.1:1/d"
     for arguments in "$password" "isolation --level $password" "isolation --level=$password" \
