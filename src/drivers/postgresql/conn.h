@@ -121,6 +121,9 @@ typedef struct belayi_pg_conn {
 
     belayi_pg_identity identity;
 
+    /* Whether the server prepares transactions, once it was asked. */
+    bool prepares_known, prepares;
+
     belay_error late; /* of a statement that was left half-way: the next call tells it */
 
     char *scratch; /* for parameters */
