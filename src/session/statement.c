@@ -245,7 +245,7 @@ belay_code belayi_statement_open_unit(belay_session *s, const belayi_call *call)
 {
     belay_error error;
     belayi_scope_spec spec;
-    if (s->db && s->db->options.require_scope)
+    if (s->db && s->db->options.require_scope && !s->unscoped)
         return belayi_session_misuse(s, call->place,
                                      "a statement outside any scope, and the handle was opened with .require_scope");
     if (belayi_options_resolve(s, NULL, BELAYI_FORM_STATEMENT, &spec, &error) != BELAY_OK)
