@@ -199,7 +199,8 @@ static void tell_again(belayi_side *one, bool commit)
     belay_error error;
     if (!one->asked || one->told)
         return;
-    one->told = belayi_prepared_end(one->s->db, one->name, commit, PATIENCE_MS, &error) == BELAY_OK;
+    belay_code code = belayi_prepared_end(one->s->db, one->name, commit, PATIENCE_MS, &error);
+    one->told = code == BELAY_OK || code == BELAY_NOT_FOUND; /* it had been told, or was never prepared */
     if (!one->told)
         warn(one, commit, &error);
 }

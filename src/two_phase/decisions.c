@@ -167,8 +167,8 @@ belay_code belayi_decisions_settle(belay_db *log, const char *unit, bool *out_co
     if (belay_catch(s, BELAY_UNIQUE) || belay_status(s) == BELAY_OK)
         read_decision(s, unit, decision, sizeof decision, &code);
     code = close_log(s, error);
-    if (code == BELAY_OK)
-        *out_commit = strcmp(decision, "commit") == 0;
+    if (code == BELAY_OK) /* a row that was there, and is not any more, was to commit: only such rows are forgotten */
+        *out_commit = strcmp(decision, "abort") != 0;
     return code;
 }
 

@@ -104,6 +104,8 @@ static void recover_one(recovery *r, const char *name)
     bool commit = false;
     belay_error error;
     belay_code code = end_one(r, name, &commit, &error);
+    if (code == BELAY_NOT_FOUND)
+        return; /* its program has ended it meanwhile, and knows how */
     belay_recovery told = {.size = sizeof told, .database = r->at, .name = name};
     told.outcome = code != BELAY_OK ? BELAY_WORK_UNKNOWN : commit ? BELAY_WORK_COMMITTED : BELAY_WORK_ROLLED_BACK;
     told.error = code == BELAY_OK ? NULL : &error;
