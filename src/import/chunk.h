@@ -5,7 +5,7 @@
  * columns, or with the reason why it has none. Records keep their order.
  *
  * Must not know: the engine; what becomes of the records.
- * Tests: tests/import/test_chunk.c.
+ * Tests: tests/import/test_import.c.
  */
 #ifndef BELAYI_IMPORT_CHUNK_H
 #define BELAYI_IMPORT_CHUNK_H

@@ -3,7 +3,7 @@
  * that are the same in each row, and the key that tells rows apart.
  *
  * Must not know: records, engines.
- * Tests: tests/import/test_plan.c.
+ * Tests: tests/import/test_import.c.
  */
 #ifndef BELAYI_IMPORT_PLAN_H
 #define BELAYI_IMPORT_PLAN_H

@@ -3,7 +3,7 @@
  * the reasons, a JSON object a line.
  *
  * Must not know: why a record is rejected; transactions.
- * Tests: tests/import/test_rejects.c.
+ * Tests: tests/import/test_import.c, test_resume.c.
  */
 #ifndef BELAYI_IMPORT_REJECTS_H
 #define BELAYI_IMPORT_REJECTS_H
