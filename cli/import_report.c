@@ -74,9 +74,21 @@ static void print_word(FILE *out, const char *word)
     fputc('\'', out);
 }
 
-void import_print_resume(FILE *out, const import_arguments *a)
+/* A URL may have a password: it stands alone, or behind --into=. */
+static void print_argument(FILE *out, const char *word, const char *url)
 {
     char shown[512];
+    size_t size = strlen(word), url_size = strlen(url);
+    if (size < url_size || strcmp(word + size - url_size, url) != 0) {
+        print_word(out, word);
+        return;
+    }
+    fprintf(out, "%.*s", (int)(size - url_size), word);
+    print_word(out, cli_show_url(url, shown, sizeof shown));
+}
+
+void import_print_resume(FILE *out, const import_arguments *a)
+{
     bool resumes = false;
     fputs("belay import", out);
     for (int i = 0; i < a->given_count; i++) {
@@ -85,7 +97,7 @@ void import_print_resume(FILE *out, const import_arguments *a)
             continue;
         resumes |= strcmp(word, "--resume") == 0;
         fputc(' ', out);
-        print_word(out, strstr(word, "://") ? cli_show_url(word, shown, sizeof shown) : word);
+        print_argument(out, word, a->url);
     }
     fputs(resumes ? "\n" : " --resume\n", out);
 }
