@@ -47,6 +47,13 @@ enum {
     BELAY_HAS_ON_CONFLICT = 1 << 5   /* INSERT ... ON CONFLICT (key) DO NOTHING */
 };
 
+/* How the declared types of an engine are read. */
+enum {
+    BELAY_TYPES_STANDARD, /* as the SQL standard writes them; an enum's labels as enum('a','b') */
+    BELAY_TYPES_LOOSE,    /* a name that binds the engine to little: a column takes what looks like a number for one */
+    BELAY_TYPES_DISPLAY   /* with display widths, unsigned and zerofill, and `character set x` behind a text's */
+};
+
 /* Limits on what a call may wait for; set by the caller before each call. */
 typedef struct belay_limits {
     int64_t deadline_ns;  /* on the monotonic clock; 0: none */
@@ -160,7 +167,9 @@ struct belay_driver {
        a default (also one that the engine makes), can't be written; and which part of the primary key it is, or 0. No
        row: there is no such table. `type_flavour` tells src/catalog/type.h how to read the types. */
     const char *describe_columns;
-    unsigned type_flavour;
+    unsigned type_flavour;      /* BELAY_TYPES_... */
+    char name_quote;            /* what stands around a name, whatever a session is set to */
+    const char *timestamp_type; /* of a column for a date and a time of day without zone, to the microsecond */
 
     /* -- a database ------------------------------------------------------------------------------ */
 

@@ -21,6 +21,23 @@ enum {
     CONNECT_SECONDS = 10
 };
 
+/* JSON is a name for a longtext with a constraint. information_schema compares names without regard to case, where the
+   server does not. */
+static const char describe_columns[] =
+    "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, CONCAT(IF(c.DATA_TYPE = 'longtext' AND EXISTS ("
+    "SELECT 1 FROM information_schema.CHECK_CONSTRAINTS AS k WHERE k.CONSTRAINT_SCHEMA = c.TABLE_SCHEMA "
+    "AND k.TABLE_NAME = c.TABLE_NAME "
+    "AND k.CHECK_CLAUSE = CONCAT('json_valid(`', REPLACE(c.COLUMN_NAME, '`', '``'), '`)')), 'json', c.COLUMN_TYPE), "
+    "COALESCE(CONCAT(' character set ', c.CHARACTER_SET_NAME), '')), c.IS_NULLABLE = 'NO', "
+    "COALESCE(c.COLUMN_DEFAULT, 'NULL') <> 'NULL' OR c.EXTRA LIKE '%auto_increment%', "
+    "c.GENERATION_EXPRESSION IS NOT NULL OR EXISTS (SELECT 1 FROM information_schema.VIEWS AS v "
+    "WHERE v.TABLE_SCHEMA = c.TABLE_SCHEMA AND v.TABLE_NAME = c.TABLE_NAME AND v.IS_UPDATABLE = 'NO'), "
+    "COALESCE((SELECT k.ORDINAL_POSITION FROM information_schema.KEY_COLUMN_USAGE AS k "
+    "WHERE k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME AND k.CONSTRAINT_NAME = 'PRIMARY' "
+    "AND k.COLUMN_NAME = c.COLUMN_NAME), 0) "
+    "FROM information_schema.COLUMNS AS c WHERE c.TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND c.TABLE_NAME = ?2 "
+    "AND (@@lower_case_table_names <> 0 OR BINARY c.TABLE_NAME = ?2) ORDER BY c.ORDINAL_POSITION";
+
 /* No BELAY_CAN_ELIDE: which engine a table has, and whether its statements are atomic, can change at any time. A
    snapshot that the server can't give is refused when a transaction begins: that is known when one has connected. */
 const belay_driver belayi_driver_mariadb = {
@@ -33,6 +50,10 @@ const belay_driver belayi_driver_mariadb = {
     .insert_new_end = "",
     .key_type = "VARBINARY(255)", /* a text's collation may take two keys for one */
     .table_end = " ENGINE = InnoDB",
+    .describe_columns = describe_columns,
+    .type_flavour = BELAY_TYPES_DISPLAY,
+    .name_quote = '`', /* also under ANSI_QUOTES */
+    .timestamp_type = "DATETIME(6)",
     .shared_size = sizeof(belayi_mariadb_shared),
     .conn_size = sizeof(belayi_mariadb_conn),
     .shared_init = belayi_mariadb_shared_init,

@@ -13,6 +13,33 @@ enum {
                  1 << BELAY_SNAPSHOT | 1 << BELAY_SERIALIZABLE
 };
 
+/* The name is looked for along the search_path. A domain is what it is made of in the end, with all its NOT NULLs. */
+static const char describe_columns[] =
+    "SELECT n.nspname, c.relname, a.attname, "
+    "CASE t.typtype WHEN 'e' THEN (SELECT 'enum(' || pg_catalog.string_agg('''' || "
+    "pg_catalog.replace(e.enumlabel, '''', '''''') || '''', ',' ORDER BY e.enumsortorder) || ')' "
+    "FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) ELSE pg_catalog.format_type(t.oid, base.modifier) END, "
+    "CAST(a.attnotnull OR base.not_null AS int), "
+    "CAST((a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' OR base.has_default AS int), "
+    "CAST(a.attgenerated <> '' OR a.attidentity = 'a' OR pg_catalog.pg_relation_is_updatable(c.oid, true) & 8 = 0 "
+    "OR (c.relkind = 'v' AND pg_catalog.pg_relation_is_updatable(c.oid, false) & 8 <> 0 "
+    "AND NOT pg_catalog.pg_column_is_updatable(c.oid, a.attnum, false)) AS int), "
+    "coalesce((SELECT k.part FROM pg_catalog.pg_index i, "
+    "pg_catalog.unnest(CAST(i.indkey AS pg_catalog.int2[])) WITH ORDINALITY AS k (attnum, part) "
+    "WHERE i.indrelid = c.oid AND i.indisprimary AND k.attnum = a.attnum), 0) "
+    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    "CROSS JOIN LATERAL (WITH RECURSIVE chain (oid, modifier, base, base_modifier, not_null, has_default, depth) AS ("
+    "SELECT d.oid, a.atttypmod, d.typbasetype, d.typtypmod, d.typnotnull, d.typdefault IS NOT NULL, 1 "
+    "FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid UNION ALL "
+    "SELECT d.oid, chain.base_modifier, d.typbasetype, d.typtypmod, chain.not_null OR d.typnotnull, "
+    "chain.has_default OR d.typdefault IS NOT NULL, chain.depth + 1 "
+    "FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.base) "
+    "SELECT * FROM chain ORDER BY depth DESC LIMIT 1) AS base "
+    "JOIN pg_catalog.pg_type t ON t.oid = base.oid "
+    "WHERE c.oid = pg_catalog.to_regclass(coalesce(pg_catalog.quote_ident(CAST(?1 AS text)) || '.', '') || "
+    "pg_catalog.quote_ident(CAST(?2 AS text))) AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY a.attnum";
+
 const belay_driver belayi_driver_postgresql = {
     .abi = BELAY_DRIVER_ABI,
     .name = "postgresql",
@@ -24,6 +51,10 @@ const belay_driver belayi_driver_postgresql = {
     .insert_new_end = " ON CONFLICT (%s) DO NOTHING",
     .key_type = "VARCHAR(255)",
     .table_end = "",
+    .describe_columns = describe_columns,
+    .type_flavour = BELAY_TYPES_STANDARD,
+    .name_quote = '"',
+    .timestamp_type = "TIMESTAMP",
     .shared_size = sizeof(belayi_pg_shared),
     .conn_size = sizeof(belayi_pg_conn),
     .shared_init = belayi_pg_shared_init,
