@@ -273,3 +273,8 @@ uint64_t belayi_reader_line(const belayi_reader *r)
 {
     return r->line;
 }
+
+uint64_t belayi_reader_looked(const belayi_reader *r)
+{
+    return r->parse.looked;
+}

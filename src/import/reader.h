@@ -66,4 +66,7 @@ void belayi_reader_resume(belayi_reader *, uint64_t offset, uint64_t line, uint6
 uint64_t belayi_reader_offset(const belayi_reader *);
 uint64_t belayi_reader_line(const belayi_reader *);
 
+/* For tests: how many bytes were looked at to find records, some more than once. */
+uint64_t belayi_reader_looked(const belayi_reader *);
+
 #endif

@@ -4,7 +4,7 @@
 
 #include "seek.h"
 
-enum { PIECE = 64 * 1024, UNIT_MAX = 4 };
+enum { PIECE = BELAYI_STREAM_PIECE / 4, UNIT_MAX = 4 };
 
 /* ---- the window ---------------------------------------------------------------------------------------------- */
 
