@@ -11,6 +11,8 @@
 #include "text.h"
 #include "utf8.h"
 
+enum { RECORD_LEAST = 16 };
+
 /* One a format. */
 struct format {
     belayi_parse_record *find;
@@ -211,7 +213,7 @@ static belay_code begin(belayi_reader *r, belayi_stream *stream, belay_error *er
     size_t mark_size;
     belay_code code = o->format == BELAY_IMPORT_JSONL ? BELAY_OK : check_options(o, error);
     if (code == BELAY_OK)
-        code = belayi_text_open(&r->text, stream, o->encoding, o->max_record, &mark, &mark_size, error);
+        code = belayi_text_open(&r->text, stream, o->encoding, r->parse.limit, &mark, &mark_size, error);
     if (code != BELAY_OK)
         return code;
     r->offset = mark_size;
@@ -231,7 +233,9 @@ belayi_reader *belayi_reader_open(belayi_stream *stream, const belayi_reader_opt
     r->options = *options;
     r->format = &formats[options->format];
     r->line = 1;
-    r->parse = (belayi_parse){.delimiter = options->delimiter, .quote = options->quote, .limit = options->max_record};
+    r->parse = (belayi_parse){.delimiter = options->delimiter,
+                              .quote = options->quote,
+                              .limit = options->max_record > RECORD_LEAST ? options->max_record : RECORD_LEAST};
     r->parse.null = options->null ? options->null : nulls[options->format];
     r->parse.null_size = strlen(r->parse.null);
     r->parse.members = &r->members;

@@ -32,10 +32,26 @@ struct dialect {
 };
 
 static const struct dialect dialects[] = {
-    {BELAY_IMPORT_CSV, ',', '"', NULL, NULL, 1, 0},   {BELAY_IMPORT_CSV, ';', '\'', "NULL", NULL, 1, 0},
-    {BELAY_IMPORT_CSV, '\t', '"', "\\N", NULL, 1, 0}, {BELAY_IMPORT_CSV, ' ', 'a', "b", NULL, 1, 0},
-    {BELAY_IMPORT_TSV, '\t', 0, NULL, NULL, 1, 0},    {BELAY_IMPORT_TSV, ',', 0, "", NULL, 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, NULL, 1, 0},
+    {BELAY_IMPORT_CSV, ';', '\'', "NULL", NULL, 1, 0},
+    {BELAY_IMPORT_CSV, '\t', '"', "\\N", NULL, 1, 0},
+    {BELAY_IMPORT_CSV, ' ', 'a', "b", NULL, 1, 0},
+    {BELAY_IMPORT_TSV, '\t', 0, NULL, NULL, 1, 0},
+    {BELAY_IMPORT_TSV, ',', 0, "", NULL, 1, 0},
     {BELAY_IMPORT_JSONL, 0, 0, NULL, NULL, 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "ISO-8859-1", 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "CP1252", 1, 0},
+    {BELAY_IMPORT_CSV, '|', '"', NULL, "SHIFT-JIS", 1, 0},
+    {BELAY_IMPORT_TSV, '\t', 0, NULL, "GBK", 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "EUC-JP", 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "GB18030", 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "UTF-16LE", 2, 0},
+    {BELAY_IMPORT_TSV, '\t', 0, NULL, "UTF-16BE", 2, 1},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "UTF-32LE", 4, 0},
+    {BELAY_IMPORT_JSONL, 0, 0, NULL, "UTF-32BE", 4, 3},
+    {BELAY_IMPORT_JSONL, 0, 0, NULL, "CP1258", 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "ISO-2022-JP", 1, 0},
+    {BELAY_IMPORT_CSV, ',', '"', NULL, "UTF-7", 1, 0},
 };
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
@@ -137,12 +153,12 @@ static bool begins_with_mark(const belayi_record *r)
 }
 
 /* A record's bytes alone are the same record: what was rejected can be fed again. */
-static void check_alone(const belayi_reader_options *options, const belayi_record *r)
+static void check_alone(const belayi_reader_options *options, const selection *wanted, const belayi_record *r)
 {
     belayi_reader_options alone = *options;
     kept_records kept;
     alone.header = false;
-    keep_records((piecewise){.bytes = r->raw, .size = r->raw_size}, &alone, &kept);
+    keep_records((piecewise){.bytes = r->raw, .size = r->raw_size}, &alone, wanted, &kept);
     REQUIRE(kept.opened == BELAY_OK && kept.ended == BELAY_OK && kept.count == 1);
     const belayi_record *same = &kept.records[0].record;
     REQUIRE(same->raw_size == r->raw_size && !same->flaw == !r->flaw && same->count == r->count);
@@ -154,7 +170,8 @@ static void check_alone(const belayi_reader_options *options, const belayi_recor
     drop_records(&kept);
 }
 
-static void check_records(const struct dialect *d, const belayi_reader_options *options, const kept_records *kept)
+static void check_records(const struct dialect *d, const belayi_reader_options *options, const selection *wanted,
+                          const kept_records *kept)
 {
     for (size_t i = 0; i < kept->count; i++) {
         const belayi_record *r = &kept->records[i].record;
@@ -166,16 +183,17 @@ static void check_records(const struct dialect *d, const belayi_reader_options *
         if (!r->flaw && d->format == BELAY_IMPORT_CSV && !d->encoding)
             check_writing(d, r);
         if (!begins_with_mark(r))
-            check_alone(options, r);
+            check_alone(options, wanted, r);
     }
 }
 
-static void check_pieces(const char *file, size_t size, const belayi_reader_options *options, const kept_records *kept)
+static void check_pieces(const char *file, size_t size, const belayi_reader_options *options, const selection *wanted,
+                         const kept_records *kept)
 {
     static const size_t most[] = {1, 7};
     for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
         kept_records same;
-        keep_records((piecewise){.bytes = file, .size = size, .most = most[i]}, options, &same);
+        keep_records((piecewise){.bytes = file, .size = size, .most = most[i]}, options, wanted, &same);
         REQUIRE(records_differ(kept, &same) == NULL);
         drop_records(&same);
     }
@@ -183,22 +201,25 @@ static void check_pieces(const char *file, size_t size, const belayi_reader_opti
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 2)
+    if (size < 2 || data[0] >= DIALECTS)
         return 0;
-    const struct dialect *d = &dialects[data[0] % DIALECTS];
+    const struct dialect *d = &dialects[data[0]];
     belayi_reader_options options = pick_options(d, data[1]);
+    static const char *const names[] = {"b", "a"};
+    const selection some = {2, names, data[1] & 1 << 4};
+    const selection *wanted = d->format == BELAY_IMPORT_JSONL && data[1] & 1 << 3 ? &some : NULL;
     const char *file = (const char *)data + 2;
     kept_records kept;
     size -= 2;
-    keep_records((piecewise){.bytes = file, .size = size}, &options, &kept);
+    keep_records((piecewise){.bytes = file, .size = size}, &options, wanted, &kept);
     REQUIRE(kept.ended == BELAY_OK);
     if (kept.opened == BELAY_OK) {
         check_places(d, file, size, &kept);
-        check_records(d, &options, &kept);
+        check_records(d, &options, wanted, &kept);
         /* Each look at a record costs a block more. */
         REQUIRE(kept.looked <= 8 * size + 64 * 4 * (kept.count + 1));
     }
-    check_pieces(file, size, &options, &kept);
+    check_pieces(file, size, &options, wanted, &kept);
     drop_records(&kept);
     return 0;
 }

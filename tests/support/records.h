@@ -44,7 +44,15 @@ typedef struct kept_records {
 /* What CSV with a header is by default. */
 belayi_reader_options csv_options(void);
 
-void keep_records(piecewise source, const belayi_reader_options *, kept_records *out_kept);
+/* Which members of JSON lines are fields. */
+typedef struct selection {
+    size_t count;
+    const char *const *names;
+    bool strict;
+} selection;
+
+/* `selection` may be NULL. */
+void keep_records(piecewise source, const belayi_reader_options *, const selection *, kept_records *out_kept);
 void drop_records(kept_records *);
 
 /* NULL when both are the same in all but `looked`; else what is not. */
