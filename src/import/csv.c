@@ -90,7 +90,7 @@ static size_t pass_quoted(belayi_parse *p, struct place *at, bool last)
         if (text[here + 1] != p->quote)
             return here + 1;
         belayi_seek_next(&at->seek);
-        p->escaped = true;
+        p->unfinished = true;
     }
 }
 
@@ -159,7 +159,7 @@ static size_t copy_undoubled(char *out, const char *text, size_t size, char quot
     return (size_t)(to - out);
 }
 
-bool belayi_csv_unescape(belayi_parse *p, const char *text)
+bool belayi_csv_finish(belayi_parse *p, const char *text)
 {
     (void)text;
     if (!belayi_parse_spare(p, p->size))

@@ -9,7 +9,7 @@ enum { FIELDS_FIRST = 64 };
 void belayi_parse_begin(belayi_parse *p)
 {
     p->count = p->lines = p->spare_size = 0;
-    p->flawed = p->escaped = p->open = p->no_memory = false;
+    p->flawed = p->unfinished = p->open = p->no_memory = false;
     p->flaw_field = 0;
 }
 

@@ -43,20 +43,20 @@ typedef struct belayi_parse {
     size_t capacity;
     char *spare; /* for fields without their escapes: never more than the record has */
     size_t spare_size, spare_capacity;
-    bool escaped;   /* a field has escapes to be taken out */
+    bool unfinished;
     bool no_memory; /* the parse failed */
     uint64_t looked;
-    struct belayi_members *members; /* JSON lines */
+    struct belayi_members *members; /* JSON lines: which are wanted, and which were found */
 } belayi_parse;
 
 /* False: the text ends before the record's end is known; never when `last`. `size` is not 0. */
 typedef bool belayi_parse_record(belayi_parse *, const char *text, size_t size, bool last);
 belayi_parse_record belayi_csv_find, belayi_tsv_find, belayi_jsonl_find;
 
-/* Then, of a record without a flaw, whose bytes are UTF-8: takes escapes out. False: no memory. */
-bool belayi_csv_unescape(belayi_parse *, const char *text);
-bool belayi_tsv_unescape(belayi_parse *, const char *text);
-bool belayi_jsonl_unescape(belayi_parse *, const char *text);
+/* Then, of a record without a flaw that asks for it (p->unfinished), whose bytes are UTF-8: takes escapes out; the
+   fields of JSON are found only now. May find a flaw. False: no memory. */
+typedef bool belayi_parse_finish(belayi_parse *, const char *text);
+belayi_parse_finish belayi_csv_finish, belayi_tsv_finish, belayi_jsonl_finish;
 
 void belayi_parse_begin(belayi_parse *);
 void belayi_parse_done(belayi_parse *);

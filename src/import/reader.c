@@ -5,19 +5,24 @@
 
 #include "arena.h"
 #include "header.h"
+#include "members.h"
 #include "parse.h"
 #include "report.h"
 #include "text.h"
 #include "utf8.h"
 
+enum { RECORD_LEAST = 16 };
+
 /* One a format. */
 struct format {
     belayi_parse_record *find;
-    bool (*unescape)(belayi_parse *, const char *text);
+    belayi_parse_finish *finish;
 };
 
 static const struct format formats[] = {
-    [BELAY_IMPORT_CSV] = {belayi_csv_find, belayi_csv_unescape},
+    [BELAY_IMPORT_CSV] = {belayi_csv_find, belayi_csv_finish},
+    [BELAY_IMPORT_TSV] = {belayi_tsv_find, belayi_tsv_finish},
+    [BELAY_IMPORT_JSONL] = {belayi_jsonl_find, belayi_jsonl_finish},
 };
 
 struct belayi_reader {
@@ -29,6 +34,7 @@ struct belayi_reader {
     uint64_t records, line, offset; /* of the next record: its number is records + 1 */
     bool in_rest;                   /* the last record has bytes that were not read yet */
     belayi_header header;
+    belayi_members members;
 };
 
 /* ---- a record ------------------------------------------------------------------------------------------------ */
@@ -103,7 +109,7 @@ static belay_code complete_record(belayi_reader *r, belay_error *error)
     r->record.raw_rest = 0;
     if (!p->flawed)
         check_text(r, t->bytes);
-    if (!p->flawed && p->escaped && !r->format->unescape(p, t->bytes))
+    if (!p->flawed && p->unfinished && !r->format->finish(p, t->bytes))
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for the fields of a record");
     belayi_text_consume(t, p->size, raw_size);
     return BELAY_OK;
@@ -180,6 +186,9 @@ static belay_code check_options(const belayi_reader_options *o, belay_error *err
     for (size_t i = 0; i < (o->format == BELAY_IMPORT_CSV ? 2 : 1); i++)
         if (bytes[i] == '\0' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] >= 0x80)
             return belayi_report(error, BELAY_MISUSE, "the %s must be an ASCII character and no line end", names[i]);
+    if (o->format == BELAY_IMPORT_TSV && strchr("\\.0123456789Nabcdefghijklmnopqrstuvwxyz", o->delimiter))
+        return belayi_report(error, BELAY_MISUSE,
+                             "%c can't be the delimiter of TSV, as it has a meaning behind a backslash", o->delimiter);
     if (o->format == BELAY_IMPORT_CSV && o->delimiter == o->quote)
         return belayi_report(error, BELAY_MISUSE, "the delimiter and the quote are the same character");
     return BELAY_OK;
@@ -204,7 +213,7 @@ static belay_code begin(belayi_reader *r, belayi_stream *stream, belay_error *er
     size_t mark_size;
     belay_code code = o->format == BELAY_IMPORT_JSONL ? BELAY_OK : check_options(o, error);
     if (code == BELAY_OK)
-        code = belayi_text_open(&r->text, stream, o->encoding, o->max_record, &mark, &mark_size, error);
+        code = belayi_text_open(&r->text, stream, o->encoding, r->parse.limit, &mark, &mark_size, error);
     if (code != BELAY_OK)
         return code;
     r->offset = mark_size;
@@ -224,9 +233,12 @@ belayi_reader *belayi_reader_open(belayi_stream *stream, const belayi_reader_opt
     r->options = *options;
     r->format = &formats[options->format];
     r->line = 1;
-    r->parse = (belayi_parse){.delimiter = options->delimiter, .quote = options->quote, .limit = options->max_record};
+    r->parse = (belayi_parse){.delimiter = options->delimiter,
+                              .quote = options->quote,
+                              .limit = options->max_record > RECORD_LEAST ? options->max_record : RECORD_LEAST};
     r->parse.null = options->null ? options->null : nulls[options->format];
     r->parse.null_size = strlen(r->parse.null);
+    r->parse.members = &r->members;
     if (begin(r, stream, error) == BELAY_OK)
         return r;
     belayi_reader_close(r);
@@ -240,19 +252,33 @@ void belayi_reader_close(belayi_reader *r)
     belayi_text_done(&r->text);
     belayi_parse_done(&r->parse);
     belayi_header_done(&r->header);
+    belayi_members_done(&r->members);
     free(r);
 }
 
 size_t belayi_reader_names(const belayi_reader *r, const char *const **out_names)
 {
-    *out_names = r->header.names;
-    return r->header.count;
+    bool found = r->options.format == BELAY_IMPORT_JSONL && !r->members.selected && !r->parse.flawed;
+    *out_names = found ? r->members.names : r->header.names;
+    return found ? r->members.count : r->header.count;
 }
 
 const char *belayi_reader_header(const belayi_reader *r, size_t *out_size)
 {
     *out_size = r->header.raw_size;
     return r->header.raw;
+}
+
+belay_code belayi_reader_select(belayi_reader *r, size_t count, const char *const *names, bool strict,
+                                belay_error *error)
+{
+    if (r->options.format != BELAY_IMPORT_JSONL)
+        return belayi_report(error, BELAY_MISUSE, "only the fields of JSON lines are selected by name");
+    if (count > BELAYI_FIELDS_MAX)
+        return belayi_report(error, BELAY_MISUSE, "%zu members, which are more than %d", count, BELAYI_FIELDS_MAX);
+    if (!belayi_members_select(&r->members, count, names, strict))
+        return belayi_report(error, BELAY_NO_MEMORY, "no memory for the names of %zu members", count);
+    return BELAY_OK;
 }
 
 void belayi_reader_resume(belayi_reader *r, uint64_t offset, uint64_t line, uint64_t records)
@@ -272,4 +298,9 @@ uint64_t belayi_reader_offset(const belayi_reader *r)
 uint64_t belayi_reader_line(const belayi_reader *r)
 {
     return r->line;
+}
+
+uint64_t belayi_reader_looked(const belayi_reader *r)
+{
+    return r->parse.looked;
 }

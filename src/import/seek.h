@@ -21,7 +21,7 @@ enum { BELAYI_SEEK_BLOCK = 64 };
 typedef struct belayi_seek {
     const char *text;
     size_t size;
-    size_t next;  /* the block that comes next */
+    size_t next;   /* the block that comes next */
     uint64_t hits; /* of the block before it */
     char wanted[4];
 } belayi_seek;

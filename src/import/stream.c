@@ -9,7 +9,7 @@
 
 #include "report.h"
 
-enum { PIECE = 256 * 1024, WORD = 8 };
+enum { PIECE = BELAYI_STREAM_PIECE, WORD = 8 };
 
 /* A hash of words; the last bytes wait until their word is full, so that it is the same for any pieces. */
 struct hash {
@@ -69,10 +69,10 @@ static uint64_t end_hash(struct hash h)
 
 static belay_code fail_open(const char *path, int number, belay_error *error)
 {
-    belay_code code = number == ENOENT || number == ENOTDIR              ? BELAY_NOT_FOUND
-                      : number == EACCES || number == EPERM              ? BELAY_PERMISSION
-                      : number == ENOMEM                                 ? BELAY_NO_MEMORY
-                                                                         : BELAY_IO;
+    belay_code code = number == ENOENT || number == ENOTDIR ? BELAY_NOT_FOUND
+                      : number == EACCES || number == EPERM ? BELAY_PERMISSION
+                      : number == ENOMEM                    ? BELAY_NO_MEMORY
+                                                            : BELAY_IO;
     return belayi_report(error, code, "the file %s can't be opened: %s", path, strerror(number));
 }
 

@@ -17,6 +17,11 @@
 #include <belay/error.h>
 #include <belay/import.h>
 
+/* Bytes that are read at once; the fuzzer has them smaller, so that records straddle them. */
+#ifndef BELAYI_STREAM_PIECE
+#define BELAYI_STREAM_PIECE 262144
+#endif
+
 typedef struct belayi_stream belayi_stream;
 
 /* `path` ("-": the standard input), or else `source`. NULL on failure: BELAY_NOT_FOUND, BELAY_PERMISSION, BELAY_IO (a

@@ -36,8 +36,8 @@ typedef struct belayi_text {
 } belayi_text;
 
 /*
- * Opens the text on a stream, which is borrowed; a byte order mark is taken off, and told as the first bytes of the file.
- * BELAY_MISUSE: the encoding is not known, or can't be read line by line. Done in any case.
+ * Opens the text on a stream, which is borrowed; a byte order mark is taken off, and told as the first bytes of the
+ * file. BELAY_MISUSE: the encoding is not known, or can't be read line by line. Done in any case.
  */
 belay_code belayi_text_open(belayi_text *, belayi_stream *, const char *encoding, size_t limit, const char **out_mark,
                             size_t *out_mark_size, belay_error *error);
