@@ -42,7 +42,7 @@ static void note_reject(void *arg, const belay_import_reject *reject)
         one->line = reject->line;
         one->code = reject->error->code;
         snprintf(one->column, sizeof one->column, "%s", reject->column);
-        snprintf(one->message, sizeof one->message, "%s", reject->error->message);
+        memcpy(one->message, reject->error->message, sizeof one->message);
     }
     tally->count++;
     tally->by_code[reject->error->code]++;

@@ -39,7 +39,7 @@ typedef struct import_arguments {
 typedef struct import_listed {
     uint64_t record, line;
     belay_code code;
-    char column[64], message[200];
+    char column[128], message[sizeof((belay_error *)0)->message];
 } import_listed;
 
 /* What is told at the end. */

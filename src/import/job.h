@@ -12,6 +12,7 @@
 
 #include "checkpoint.h"
 #include "chunk.h"
+#include "constraints.h"
 #include "plan.h"
 #include "reader.h"
 #include "rejects.h"
@@ -29,6 +30,7 @@ typedef struct belayi_job {
     belayi_reader *reader;
     belayi_sample sample; /* records that were read to find the types of a table that is made */
     belayi_table table;
+    belayi_constraints constraints;
     belayi_plan plan;
     belayi_chunk chunk;
     belayi_store store;

@@ -112,7 +112,9 @@ static belay_code look_up(belayi_job *job, bool *out_there)
     belay_error error;
     belay_code code = belayi_catalog_read(job->session, job->spec.table, &job->table, &error);
     *out_there = code == BELAY_OK;
-    if (code == BELAY_OK || belay_status(job->session) != BELAY_OK)
+    if (code == BELAY_OK)
+        return belayi_constraints_read(job->session, &job->table, &job->constraints);
+    if (belay_status(job->session) != BELAY_OK)
         return code;
     return code == BELAY_SCHEMA && job->spec.create ? BELAY_OK : belayi_job_raise(job, &error);
 }

@@ -86,12 +86,14 @@ static const char *find_value(const belayi_job *job, size_t row, const char *col
 void belayi_job_refused(void *arg, size_t row, const belay_error *error)
 {
     belayi_job *job = arg;
-    char room[32];
-    size_t size = 0;
-    size_t which = job->chunk.row_entries[row];
+    char room[32], columns[sizeof error->column];
+    size_t size = 0, which = job->chunk.row_entries[row];
     tell_until(job, which);
-    const char *value = find_value(job, row, error->column, room, &size);
-    tell_reject(job, &job->chunk.entries[which], error->column, value, size, error);
+    BELAYI_REPORT_FIELD(columns, error->column);
+    if (!columns[0] && error->constraint[0])
+        belayi_constraints_find(&job->constraints, error->constraint, columns, sizeof columns);
+    const char *value = find_value(job, row, columns, room, &size);
+    tell_reject(job, &job->chunk.entries[which], columns, value, size, error);
     job->told = which + 1;
 }
 

@@ -40,6 +40,18 @@ static const char describe_columns[] =
 
 /* No BELAY_CAN_ELIDE: which engine a table has, and whether its statements are atomic, can change at any time. A
    snapshot that the server can't give is refused when a transaction begins: that is known when one has connected. */
+/* A CHECK of a column is named by table and column. */
+static const char describe_constraints[] =
+    "SELECT INDEX_NAME, GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX SEPARATOR ', '), NULL "
+    "FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND NON_UNIQUE = 0 GROUP BY INDEX_NAME "
+    "UNION ALL SELECT CONSTRAINT_NAME, GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR ', '), NULL "
+    "FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND REFERENCED_TABLE_NAME IS NOT NULL GROUP BY CONSTRAINT_NAME "
+    "UNION ALL SELECT IF(`LEVEL` = 'Column', CONCAT(TABLE_NAME, '.', CONSTRAINT_NAME), CONSTRAINT_NAME), NULL, "
+    "CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS "
+    "WHERE CONSTRAINT_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2";
+
 const belay_driver belayi_driver_mariadb = {
     .abi = BELAY_DRIVER_ABI,
     .name = "mariadb",
@@ -51,6 +63,7 @@ const belay_driver belayi_driver_mariadb = {
     .key_type = "VARBINARY(255)", /* a text's collation may take two keys for one */
     .table_end = " ENGINE = InnoDB",
     .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
     .type_flavour = BELAY_TYPES_DISPLAY,
     .name_quote = '`', /* also under ANSI_QUOTES */
     .timestamp_type = "DATETIME(6)",

@@ -38,6 +38,12 @@ static const char describe_columns[] =
     "JOIN pragma_database_list AS d ON d.name = l.schema WHERE ?1 IS NULL OR l.schema = ?1 COLLATE NOCASE "
     "ORDER BY l.schema <> 'temp', d.seq LIMIT 1) AS t, pragma_table_xinfo(t.name, t.schema) AS c ORDER BY c.cid";
 
+/* What errors name besides CHECK has its columns in the error. */
+static const char describe_constraints[] =
+    "SELECT NULL, NULL, sql FROM (SELECT 'main' AS schema, tbl_name, type, sql FROM main.sqlite_master "
+    "UNION ALL SELECT 'temp', tbl_name, type, sql FROM temp.sqlite_temp_master) "
+    "WHERE type = 'table' AND schema = coalesce(?1, 'main') COLLATE NOCASE AND tbl_name = ?2 COLLATE NOCASE";
+
 const belay_driver belayi_driver_sqlite = {
     .abi = BELAY_DRIVER_ABI,
     .name = "sqlite",
@@ -50,6 +56,7 @@ const belay_driver belayi_driver_sqlite = {
     .key_type = "VARCHAR(255)",
     .table_end = "",
     .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
     .type_flavour = BELAY_TYPES_LOOSE,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",
