@@ -127,6 +127,8 @@ static belay_code run_alone(belayi_pg_each_run *r, size_t row, belay_error *erro
         *error = why;
         return error->code;
     }
+    if (!failed)
+        *r->each->changes += r->effect->changes;
     code = clear_savepoint(r, error);
     if (code == BELAY_OK && failed && (code = belayi_pg_each_reject(r, row, &why)) != BELAY_OK)
         *error = why;

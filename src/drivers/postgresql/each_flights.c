@@ -139,13 +139,17 @@ static belay_code read_segment(belayi_pg_each_run *r, int ahead, size_t count, s
     *out_failed = count;
     if (code == BELAY_OK && !read_commands(r, ahead, &failed, why))
         failed = true;
+    int64_t changes = 0;
     for (size_t i = 0; i < count && code == BELAY_OK && !failed; i++) {
         r->effect->changes = 0;
         if (!read_command(r, &failed, why) || failed)
             *out_failed = i;
+        changes += r->effect->changes;
     }
     if (code == BELAY_OK && !failed && !read_commands(r, 1, &failed, why)) /* the release */
         failed = true;
+    if (code == BELAY_OK && !failed)
+        *r->each->changes += changes;
     if (code == BELAY_OK && (r->conn->lost || (failed && *out_failed == count))) {
         *error = *why;
         code = error->code;
@@ -204,7 +208,10 @@ static belay_code read_healing(belayi_pg_each_run *r, size_t row, bool first, be
     r->effect->changes = 0;
     if (!read_commands(r, first ? 5 : 4, &failed, error) || !read_sync(r, error))
         return error->code;
-    return failed ? belayi_pg_each_reject(r, row, error) : BELAY_OK;
+    if (failed)
+        return belayi_pg_each_reject(r, row, error);
+    *r->each->changes += r->effect->changes;
+    return BELAY_OK;
 }
 
 /* Sends and reads in turns, so that many are under way, and never more than that. */
