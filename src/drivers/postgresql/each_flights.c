@@ -103,7 +103,8 @@ static belay_code land(belayi_pg_each_run *r, belay_code code, belay_error *erro
 bool belayi_pg_each_blames_no_row(const belayi_pg_each_run *r, const belay_error *error)
 {
     return r->conn->lost || r->conn->cancelled || strcmp(error->sqlstate, "25P02") == 0 ||
-           strcmp(error->sqlstate, "3B001") == 0 || belayi_pg_is_stale(error);
+           strcmp(error->sqlstate, "3B001") == 0 || belayi_pg_is_stale(error) ||
+           (r->each->target && !belayi_pg_is_of_row(error));
 }
 
 belay_code belayi_pg_each_reject(belayi_pg_each_run *r, size_t row, belay_error *error)
