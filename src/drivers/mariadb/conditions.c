@@ -2,9 +2,12 @@
  * conditions.c - asks the server for the conditions of the last statement, with the rows that they are of.
  *
  * SHOW WARNINGS does not tell rows; GET DIAGNOSTICS does, for one condition at a time, and leaves the conditions as
- * they are. So a block goes over all of them and gives one text: for each its row, number, SQLSTATE, the bytes of its
- * message, and that, with a space behind each of the first four. It is put together in pieces, as a text that grows is
- * copied each time.
+ * they are. So a block goes over all of them and gives one text: how many there are, and for each its row, number,
+ * SQLSTATE, the bytes of its message, and that, with a space behind each but the last. It is put together in pieces, as
+ * a text that grows is copied each time.
+ *
+ * How many there are is not the number in the statement's answer, which counts some twice (measured on 10.11.19: those
+ * of changed values, in the first statement behind a change of the table).
  * Tests: tests/unit/drivers/test_mariadb_each.c.
  */
 #include <stdlib.h>
@@ -26,7 +29,7 @@ static const char block[] =
     "SET piece = CONCAT(piece, r, ' ', e, ' ', s, ' ', OCTET_LENGTH(m), ' ', m); "
     "IF i MOD 64 = 0 THEN SET whole = CONCAT(whole, piece), piece = ''; END IF; "
     "END WHILE; "
-    "SELECT CONCAT(whole, piece); "
+    "SELECT CONCAT(n, ' ', whole, piece); "
     "END";
 
 /* A whole number and the space behind it. */
@@ -57,17 +60,20 @@ static bool read_condition(const char **at, const char *end, belayi_mariadb_cond
     return true;
 }
 
-static void read_conditions(belayi_mariadb_conditions *out, size_t most)
+/* Whether all was read. */
+static bool read_conditions(belayi_mariadb_conditions *out, size_t most)
 {
+    size_t told = 0;
     MYSQL_ROW row = mysql_fetch_row(out->texts);
     unsigned long *sizes = mysql_fetch_lengths(out->texts);
     if (!row || !row[0] || !sizes)
-        return;
+        return false;
     const char *at = row[0], *end = at + sizes[0];
-    while (at < end && out->count < most && read_condition(&at, end, &out->list[out->count]))
+    if (!read_number(&at, end, &told) || told > most)
+        return false;
+    while (out->count < told && read_condition(&at, end, &out->list[out->count]))
         out->count++;
-    if (at != end)
-        out->count = 0;
+    return out->count == told && at == end;
 }
 
 /* Behind the rows of a block there is one more answer. */
@@ -88,7 +94,7 @@ belay_code belayi_mariadb_ask_conditions(belayi_mariadb_conn *conn, size_t count
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for what the server says of rows");
     belay_code code = ask_block(conn, &out->texts, error);
     if (code == BELAY_OK)
-        read_conditions(out, count);
+        out->complete = read_conditions(out, count);
     else
         belayi_mariadb_free_conditions(out);
     return code;

@@ -99,11 +99,11 @@ typedef struct belayi_mariadb_condition {
 typedef struct belayi_mariadb_conditions {
     belayi_mariadb_condition *list;
     size_t count;
+    bool complete; /* these are all */
     MYSQL_RES *texts;
 } belayi_mariadb_conditions;
 
-/* Asks for those of the last statement, `count` by its answer. *out is empty on failure, and its count is another one
-   where the server tells of others. */
+/* Asks for those of the last statement, which are `count` at most. *out is empty on failure. */
 belay_code belayi_mariadb_ask_conditions(belayi_mariadb_conn *conn, size_t count, belayi_mariadb_conditions *out,
                                          belay_error *error);
 void belayi_mariadb_free_conditions(belayi_mariadb_conditions *);

@@ -25,7 +25,8 @@ typedef enum turn {
 /* For which IGNORE leaves out the row, and does nothing else. */
 static bool is_of_skipped_row(unsigned number)
 {
-    return number == ER_DUP_ENTRY || number == CONSTRAINT_FAILED || number == ER_NO_REFERENCED_ROW_2;
+    return number == ER_DUP_ENTRY || number == CONSTRAINT_FAILED || number == ER_NO_REFERENCED_ROW_2 ||
+           number == ER_NO_PARTITION_FOR_GIVEN_VALUE;
 }
 
 /* Marks what the conditions say of the rows. CHUNK_AGAIN: some say that IGNORE has changed values. */
@@ -201,7 +202,7 @@ static turn store(belayi_mariadb_each_run *r, belayi_mariadb_conditions *conditi
         return CHUNK_FAILED;
     if (count > 0 && belayi_mariadb_ask_conditions(r->conn, count, conditions, error) != BELAY_OK)
         return CHUNK_FAILED;
-    if (conditions->count != count)
+    if (count > 0 && !conditions->complete)
         return CHUNK_IN_AIR;
     turn result = read_fates(b, conditions);
     if (result == CHUNK_DONE && b->suspects > MOST_SUSPECTS)
