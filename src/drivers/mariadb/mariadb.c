@@ -94,6 +94,7 @@ const belay_driver belayi_driver_mariadb = {
     .step = belayi_mariadb_step,
     .finish = belayi_mariadb_finish,
     .column_name = belayi_mariadb_column_name,
+    .execute_each = belayi_mariadb_execute_each,
     .can_prepare = belayi_mariadb_can_prepare,
     .prepare_transaction = belayi_mariadb_prepare_transaction,
     .finish_prepared = belayi_mariadb_finish_prepared,
