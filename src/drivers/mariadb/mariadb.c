@@ -22,21 +22,36 @@ enum {
 };
 
 /* JSON is a name for a longtext with a constraint. information_schema compares names without regard to case, where the
-   server does not. */
+   server does not. Each part of the query names its table by constants: else the server opens all the views that there
+   are, and has crashed over that of sys (10.11.19). */
+#define OF_TABLE(alias, schema) alias "." schema " = COALESCE(?1, DATABASE()) AND " alias ".TABLE_NAME = ?2"
 static const char describe_columns[] =
     "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, CONCAT(IF(c.DATA_TYPE = 'longtext' AND EXISTS ("
-    "SELECT 1 FROM information_schema.CHECK_CONSTRAINTS AS k WHERE k.CONSTRAINT_SCHEMA = c.TABLE_SCHEMA "
-    "AND k.TABLE_NAME = c.TABLE_NAME "
-    "AND k.CHECK_CLAUSE = CONCAT('json_valid(`', REPLACE(c.COLUMN_NAME, '`', '``'), '`)')), 'json', c.COLUMN_TYPE), "
-    "COALESCE(CONCAT(' character set ', c.CHARACTER_SET_NAME), '')), c.IS_NULLABLE = 'NO', "
-    "COALESCE(c.COLUMN_DEFAULT, 'NULL') <> 'NULL' OR c.EXTRA LIKE '%auto_increment%', "
-    "c.GENERATION_EXPRESSION IS NOT NULL OR EXISTS (SELECT 1 FROM information_schema.VIEWS AS v "
-    "WHERE v.TABLE_SCHEMA = c.TABLE_SCHEMA AND v.TABLE_NAME = c.TABLE_NAME AND v.IS_UPDATABLE = 'NO'), "
-    "COALESCE((SELECT k.ORDINAL_POSITION FROM information_schema.KEY_COLUMN_USAGE AS k "
-    "WHERE k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME AND k.CONSTRAINT_NAME = 'PRIMARY' "
-    "AND k.COLUMN_NAME = c.COLUMN_NAME), 0) "
-    "FROM information_schema.COLUMNS AS c WHERE c.TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND c.TABLE_NAME = ?2 "
-    "AND (@@lower_case_table_names <> 0 OR BINARY c.TABLE_NAME = ?2) ORDER BY c.ORDINAL_POSITION";
+    "SELECT 1 FROM information_schema.CHECK_CONSTRAINTS AS k WHERE " OF_TABLE(
+        "k",
+        "CONSTRAINT_SCHEMA") " AND k.CHECK_CLAUSE = CONCAT('json_valid(`', REPLACE(c.COLUMN_NAME, '`', '``'), '`)')), "
+                             "'json', c.COLUMN_TYPE), "
+                             "COALESCE(CONCAT(' character set ', c.CHARACTER_SET_NAME), '')), c.IS_NULLABLE = 'NO', "
+                             "COALESCE(c.COLUMN_DEFAULT, 'NULL') <> 'NULL' OR c.EXTRA LIKE '%auto_increment%', "
+                             "c.GENERATION_EXPRESSION IS NOT NULL OR EXISTS (SELECT 1 FROM information_schema.VIEWS AS "
+                             "v "
+                             "WHERE " OF_TABLE(
+                                 "v",
+                                 "TABLE_SCHEMA") " AND v.IS_UPDATABLE = 'NO'), "
+                                                 "COALESCE((SELECT k.ORDINAL_POSITION FROM "
+                                                 "information_schema.KEY_COLUMN_USAGE AS k "
+                                                 "WHERE " OF_TABLE(
+                                                     "k",
+                                                     "TABLE_SCHEMA") " AND k.CONSTRAINT_NAME = 'PRIMARY' AND "
+                                                                     "k.COLUMN_NAME = c.COLUMN_NAME), 0) "
+                                                                     "FROM information_schema.COLUMNS AS c "
+                                                                     "WHERE " OF_TABLE(
+                                                                         "c",
+                                                                         "TABLE_SCHEMA") " AND "
+                                                                                         "(@@lower_case_table_names <> "
+                                                                                         "0 OR BINARY c.TABLE_NAME = "
+                                                                                         "?2) ORDER BY "
+                                                                                         "c.ORDINAL_POSITION";
 
 /* No BELAY_CAN_ELIDE: which engine a table has, and whether its statements are atomic, can change at any time. A
    snapshot that the server can't give is refused when a transaction begins: that is known when one has connected. */
