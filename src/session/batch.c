@@ -22,10 +22,10 @@
 #include "session.h"
 
 enum {
-    FIRST_CHUNK = 32, /* items, while nothing is known */
-    LONGEST_CHUNK = 1024,
-    RUN_COST = 2,    /* twice what a chunk costs beside its items, in items */
-    FLIGHT_COST = 32 /* the same where chunks wait for the engine and items don't */
+    FIRST_CHUNK = 32,     /* items, while nothing is known */
+    LONGEST_CHUNK = 1024, /* items */
+    SHORTEST_RUN = 16,    /* items between two failures; with fewer, a savepoint an item costs least */
+    FLIGHT_COST = 9      /* of a wait for the engine, in items, twice, where items don't wait */
 };
 
 typedef struct batch {
@@ -200,16 +200,18 @@ static size_t root(size_t square)
     return r;
 }
 
-/* How long a chunk should be: when one in `run` items fails, a chunk of this many costs least, what is run again and
-   what a chunk costs beside its items together. */
+/* How long a chunk should be. When one item fails in `run`, what is run again and what chunks cost beside their items
+   cost least together at twice the root of that run, the second being measured in items; without waits it is about half
+   an item. */
 static size_t choose_size(const batch *b)
 {
     const belayi_transaction *t = &b->session->transaction;
-    if (t->eager > 0)
-        return 1;
+    bool flights = t->frames[t->depth - 1].pipeline;
     size_t run = b->good > b->run ? b->good : b->run, size = run;
+    if (t->eager > 0 || (!flights && b->run > 0 && run < SHORTEST_RUN))
+        return 1;
     if (b->run > 0)
-        size = root(run * (t->frames[t->depth - 1].pipeline ? FLIGHT_COST : RUN_COST));
+        size = root(flights ? run * FLIGHT_COST : run);
     else if (size < FIRST_CHUNK)
         size = FIRST_CHUNK;
     return size < LONGEST_CHUNK ? size : LONGEST_CHUNK;
