@@ -30,7 +30,7 @@ typedef int (*belay_item)(belay_session *, size_t i, void *arg);
  *   - What it did in the database, and its hooks, count from its last run only.
  *     On-rollback hooks run for every run that is undone, also when the item is
  *     kept in the end: they put right what the program keeps in its own memory.
- *   - What the engine never undoes (a sequence, what a scope with
+ *   - What the engine does not undo (a sequence, what a scope with
  *     BELAY_REQUIRES_NEW has committed) and the program's variables stay as the
  *     earlier run left them: `total += x` in an item that runs twice doubles.
  *

@@ -25,7 +25,7 @@ enum {
     FIRST_CHUNK = 32,     /* items, while nothing is known */
     LONGEST_CHUNK = 1024, /* items */
     SHORTEST_RUN = 16,    /* items between two failures; with fewer, a savepoint an item costs least */
-    FLIGHT_COST = 9      /* of a wait for the engine, in items, twice, where items don't wait */
+    FLIGHT_COST = 9       /* of a wait for the engine, in items, twice, where items don't wait */
 };
 
 typedef struct batch {
@@ -110,14 +110,6 @@ static void reject_next(batch *b)
     belayi_session_reject(b->session, b->on_reject, b->next++, b->arg);
 }
 
-static void keep_chunk(batch *b)
-{
-    b->good += b->done - b->next;
-    b->next = b->done;
-    if (b->dropped)
-        reject_next(b);
-}
-
 /* Which item failed the chunk. When nobody knows, half of it is tried. */
 static size_t find_failed(const batch *b)
 {
@@ -163,24 +155,32 @@ static void split_chunk(batch *b, size_t failed)
     b->session->effect = b->effect;
 }
 
-/* Whether the scope around can go on: the error was the chunk's own, and no limit has passed. */
-static belay_code look_around(batch *b, belay_code code)
+/* Whether a limit of the scope around has passed: then it is not the items that fail. */
+static belay_code check_around(const batch *b)
 {
     belayi_transaction *t = &b->session->transaction;
-    if (code != BELAY_ROLLED_BACK && !belayi_scope_catch(t, BELAY_ANY, &b->error))
-        return belayi_session_code(b->session);
     return t->conn ? belayi_scope_enter(t) : BELAY_OK;
+}
+
+static belay_code keep_chunk(batch *b)
+{
+    b->good += b->done - b->next;
+    b->next = b->done;
+    belay_code around = check_around(b);
+    if (around == BELAY_OK && b->dropped)
+        reject_next(b);
+    return around;
 }
 
 /* The chunk's scope has ended with `code`, and the guard is held. */
 static belay_code settle_chunk(batch *b, belay_code code)
 {
-    if (code == BELAY_OK) {
-        keep_chunk(b);
-        return BELAY_OK;
-    }
+    if (code == BELAY_OK)
+        return keep_chunk(b);
     size_t failed = find_failed(b);
-    belay_code around = look_around(b, code);
+    if (code != BELAY_ROLLED_BACK && !belayi_scope_catch(&b->session->transaction, BELAY_ANY, &b->error))
+        return belayi_session_code(b->session);
+    belay_code around = check_around(b);
     if (around != BELAY_OK)
         return around;
     if (failed != b->next)
