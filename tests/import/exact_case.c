@@ -126,9 +126,9 @@ static void add_extra(exact_case *c, exact_text *t, unsigned number)
         column->may_be_null = true;
     }
     exact_add(t, ", %s %s", name, type_of(c, kind));
-    add_column_rules(c, t, column);
     if (unique && column != &absent)
         exact_add(t, " UNIQUE%s", clause(c));
+    add_column_rules(c, t, column);
     show(c, name);
 }
 

@@ -191,7 +191,9 @@ static void spoil(exact_case *c, size_t row, size_t column)
     unsigned how = exact_below(c, 10);
     if (c->columns[column].role == ROLE_ROW)
         return;
-    if (how < 3 && row > 0) /* as an earlier row has it */
+    if (strcmp(c->columns[column].name, "v") == 0 && how < 7) /* what triggers wait for */
+        *value = BELAY_V(exact_below(c, 10) + 11);
+    else if (how < 3 && row > 0) /* as an earlier row has it */
         *value = c->values[exact_below(c, (unsigned)row) * c->column_count + column];
     else if (how < 4 && row > 0)
         *value = make_like(c, c->values[(row - 1) * c->column_count + column]);
