@@ -250,7 +250,6 @@ static belay_code run_chunk(belayi_job *job)
 static belay_code write_checkpoint(belayi_job *job, belayi_checkpoint *next)
 {
     belay_error error;
-    uint64_t old_offset = job->checkpoint.offset;
     *next = job->checkpoint;
     if (belayi_rejects_sync(&job->rejects, &next->sizes, &error) != BELAY_OK)
         return belayi_job_raise(job, &error);
@@ -262,13 +261,26 @@ static belay_code write_checkpoint(belayi_job *job, belayi_checkpoint *next)
     next->line = belayi_reader_line(job->reader);
     next->hash = belayi_stream_hash(job->stream);
     next->counts = job->counts;
-    return belayi_checkpoint_write(job->session, job->place, next, job->is_first, old_offset);
+    return belayi_checkpoint_write(job->session, job->place, next);
+}
+
+/* No other program is at the same, or this one fails before it touches anything. */
+static belay_code claim(belayi_job *job)
+{
+    belayi_checkpoint *checkpoint = &job->checkpoint;
+    if (job->has_checkpoints)
+        return belayi_checkpoint_claim(job->session, job->place, checkpoint, job->is_first);
+    if (checkpoint->found && !checkpoint->is_done && !job->spec.dry_run && !job->has_begun)
+        return belayi_checkpoint_forget(job->session, job->place, checkpoint);
+    return BELAY_OK;
 }
 
 /* All of one transaction, in the scope that is open. */
 static belay_code run_unit(belayi_job *job, belayi_checkpoint *next)
 {
-    belay_code code = job->has_begun ? BELAY_OK : belayi_job_begin(job);
+    belay_code code = claim(job);
+    if (code == BELAY_OK && !job->has_begun)
+        code = belayi_job_begin(job);
     job->has_begun = true;
     job->in_unit = 0;
     while (code == BELAY_OK && !job->is_at_end && !job->was_stopped && room_in_unit(job) > 0)
