@@ -60,6 +60,7 @@ belay_code belay_import_at(belay_session *s, belay_place place, const belay_impo
     job.report->stopped = job.was_stopped;
     if (code != BELAY_OK)
         job.report->error = s ? *belay_pending(s) : (belay_error){.code = BELAY_MISUSE};
+    job.report->resumable |= job.has_checkpoints && job.report->error.outcome == BELAY_WORK_UNKNOWN;
     done(&job);
     return code;
 }
