@@ -182,14 +182,14 @@ static size_t find_columns(const belayi_pg_storing *w, bool all, unsigned short 
 /* The arrays as a table. */
 static void say_rows(growing *g, const belayi_pg_storing *w, size_t count, const unsigned short *columns, bool full)
 {
-    char number[32];
-    say(g, " FROM pg_catalog.unnest(");
+    char number[64];
+    say(g, " FROM ROWS FROM (");
     for (size_t i = 0; i < count; i++) {
         const belayi_pg_column *column = &w->table.columns[columns[i]];
-        snprintf(number, sizeof number, "%s$%zu::", i > 0 ? ", " : "", i + 1);
+        snprintf(number, sizeof number, "%spg_catalog.unnest($%zu::", i > 0 ? ", " : "", i + 1);
         say(g, number);
         say(g, full ? column->full_type : column->type);
-        say(g, "[]");
+        say(g, "[])");
     }
     say(g, ") WITH ORDINALITY AS x(");
     for (size_t i = 0; i < count; i++) {
