@@ -12,6 +12,7 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
+    {"import", cli_import, "loads a file, each record stored as it is written or rejected alone"},
     {"isolation", cli_isolation, "what each isolation level of a database really prevents"},
     {"recover", cli_recover, "ends what crashes of units over two databases left prepared"},
 };
