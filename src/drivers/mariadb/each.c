@@ -122,12 +122,14 @@ static belay_code try_first(belayi_mariadb_each_run *r, size_t *out_done, belay_
 
 static belay_code run_part(belayi_mariadb_each_run *r, bool in_bulk, size_t from, size_t *out_done, belay_error *error)
 {
+    size_t left = r->each->rows - from;
     *out_done = 1;
     if (!r->conn->vetted.plain)
         return belayi_mariadb_try_row(r, from, error);
-    if (in_bulk)
+    if (in_bulk && r->resting == 0)
         return belayi_mariadb_run_chunk(r, from, out_done, error);
-    *out_done = r->each->rows - from;
+    *out_done = in_bulk && r->resting < left ? r->resting : left;
+    r->resting = 0;
     return belayi_mariadb_fly_rows(r, from, *out_done, error);
 }
 
