@@ -121,6 +121,9 @@ typedef struct belayi_pg_conn {
 
     belayi_pg_identity identity;
 
+    /* Whether the server prepares transactions, once it was asked. */
+    bool prepares_known, prepares;
+
     belay_error late; /* of a statement that was left half-way: the next call tells it */
 
     char *scratch; /* for parameters */
@@ -269,8 +272,8 @@ belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error 
    needed to learn the next one's. */
 belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error);
 
-/* Asks along for the number of the transaction, behind a statement that writes, when it isn't known. What libpq said
-   of queueing that. `may_deallocate`: the statement may make the server forget what was prepared. */
+/* Asks along for the number of the transaction, behind what may have written, when it isn't known. What libpq said of
+   queueing that. `may_deallocate`: that may have made the server forget what was prepared. */
 int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate);
 
 /* A result was read that nobody else takes: whether it is an answer to these. */

@@ -56,6 +56,12 @@ static belay_code add_row(belayi_pg_each_run *r, size_t row, belay_error *error)
                             : code;
 }
 
+/* The transaction's, behind the rows: the landing takes the answer. */
+static int ask_number(const belayi_pg_each_run *r)
+{
+    return belayi_pg_identity_ask(r->conn, r->s->is_other);
+}
+
 /* ---- Reading ------------------------------------------------------------------------------------------------- */
 
 /* Reads one command to its end. *failed and *error are those of the first that fails; what is skipped behind it does
@@ -127,7 +133,7 @@ static belay_code send_segment(belayi_pg_each_run *r, size_t from, size_t count,
         code = add_row(r, from + i, error);
     if (code == BELAY_OK)
         code = add(r, BELAYI_PG_EACH_KEEP, error);
-    return code == BELAY_OK ? belayi_pg_launch(r->conn, 1, error) : code;
+    return code == BELAY_OK ? belayi_pg_launch(r->conn, ask_number(r), error) : code;
 }
 
 /* *out_failed is which of the rows failed, with *why; else it is `count`. */
@@ -240,6 +246,8 @@ belay_code belayi_pg_heal_rows(belayi_pg_each_run *r, size_t from, size_t count,
         code = add(r, BELAYI_PG_EACH_BACK, error);
     if (code == BELAY_OK)
         code = add(r, BELAYI_PG_EACH_KEEP, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_note_queued(r->conn, ask_number(r), error);
     if (code == BELAY_OK)
         code = belayi_pg_add_sync(r->conn, error);
     if (code == BELAY_OK && (!read_commands(r, 2, &failed, error) || failed))

@@ -153,8 +153,7 @@ belay_code belayi_pg_release(belay_conn *base, unsigned number, belay_error *err
         owed->count = number - owed->first;
         return BELAY_OK;
     }
-    if (conn->late.code !=
-        BELAY_OK) { /* of a statement that was left half-way since: this scope's, and not the next's */
+    if (conn->late.code != BELAY_OK) { /* a statement was left half-way since: it is this scope's, not the next's */
         *error = conn->late;
         return error->code;
     }
