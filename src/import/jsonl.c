@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "json.h"
+#include "json_value.h"
 #include "members.h"
 #include "parse.h"
 #include "report.h"

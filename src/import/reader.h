@@ -64,7 +64,7 @@ belay_code belayi_reader_rest(belayi_reader *, const char **out_bytes, size_t *o
    the stream must have been brought there (belayi_stream_skip). The header, if any, was read. */
 void belayi_reader_resume(belayi_reader *, uint64_t offset, uint64_t line, uint64_t records);
 
-/* Where the next record begins. */
+/* Where the next record begins. The stream is consumed up to there, so that its hash is of just that. */
 uint64_t belayi_reader_offset(const belayi_reader *);
 uint64_t belayi_reader_line(const belayi_reader *);
 

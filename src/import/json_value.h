@@ -1,11 +1,11 @@
 /*
- * json.h - the values of one text of JSON (RFC 8259, strictly), one behind the other.
+ * json_value.h - the values of one text of JSON (RFC 8259, strictly), one behind the other.
  *
  * Must not know: records, fields' names.
  * Tests: tests/unit/import/test_reader_jsonl.c, tests/import/reader_oracle.py.
  */
-#ifndef BELAYI_IMPORT_JSON_H
-#define BELAYI_IMPORT_JSON_H
+#ifndef BELAYI_IMPORT_JSON_VALUE_H
+#define BELAYI_IMPORT_JSON_VALUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
