@@ -101,6 +101,7 @@ static bool read_table(const reading *r, belay_rows *rows)
     for (bool first = true; table->columns && belay_next(rows); first = false) {
         if (first) {
             table->name = copy(r, belay_str(rows, TABLE));
+            table->schema = copy(r, belay_str(rows, SCHEMA));
             table->quoted = table->name ? quote_table(r, belay_str(rows, SCHEMA), table->name) : NULL;
         }
         if (!table->quoted || !read_column(r, rows, &table->columns[table->count]))

@@ -55,6 +55,18 @@ static const char describe_columns[] =
 
 /* No BELAY_CAN_ELIDE: which engine a table has, and whether its statements are atomic, can change at any time. A
    snapshot that the server can't give is refused when a transaction begins: that is known when one has connected. */
+/* A CHECK of a column is named by table and column. */
+static const char describe_constraints[] =
+    "SELECT INDEX_NAME, GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX SEPARATOR ', '), NULL "
+    "FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND NON_UNIQUE = 0 GROUP BY INDEX_NAME "
+    "UNION ALL SELECT CONSTRAINT_NAME, GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR ', '), NULL "
+    "FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND REFERENCED_TABLE_NAME IS NOT NULL GROUP BY CONSTRAINT_NAME "
+    "UNION ALL SELECT IF(`LEVEL` = 'Column', CONCAT(TABLE_NAME, '.', CONSTRAINT_NAME), CONSTRAINT_NAME), NULL, "
+    "CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS "
+    "WHERE CONSTRAINT_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2";
+
 const belay_driver belayi_driver_mariadb = {
     .abi = BELAY_DRIVER_ABI,
     .name = "mariadb",
@@ -66,6 +78,7 @@ const belay_driver belayi_driver_mariadb = {
     .key_type = "VARBINARY(255)", /* a text's collation may take two keys for one */
     .table_end = " ENGINE = InnoDB",
     .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
     .type_flavour = BELAY_TYPES_DISPLAY,
     .name_quote = '`', /* also under ANSI_QUOTES */
     .timestamp_type = "DATETIME(6)",
@@ -96,6 +109,7 @@ const belay_driver belayi_driver_mariadb = {
     .step = belayi_mariadb_step,
     .finish = belayi_mariadb_finish,
     .column_name = belayi_mariadb_column_name,
+    .execute_each = belayi_mariadb_execute_each,
     .can_prepare = belayi_mariadb_can_prepare,
     .prepare_transaction = belayi_mariadb_prepare_transaction,
     .finish_prepared = belayi_mariadb_finish_prepared,

@@ -40,10 +40,24 @@ static const char describe_columns[] =
     "WHERE c.oid = pg_catalog.to_regclass(coalesce(pg_catalog.quote_ident(CAST(?1 AS text)) || '.', '') || "
     "pg_catalog.quote_ident(CAST(?2 AS text))) AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY a.attnum";
 
+/* A unique index need not be a constraint. Of the columns of a CHECK, those of the table's order. */
+static const char describe_constraints[] =
+    "WITH t AS (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = $1 AND c.relname = $2) "
+    "SELECT k.conname, (SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY CASE k.contype WHEN 'c' THEN a.attnum "
+    "ELSE key.part END) FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS key (attnum, part) "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.attnum), NULL "
+    "FROM pg_catalog.pg_constraint k JOIN t ON t.oid = k.conrelid "
+    "UNION ALL SELECT c.relname, (SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY key.part) "
+    "FROM pg_catalog.unnest(CAST(i.indkey AS pg_catalog.int2[])) WITH ORDINALITY AS key (attnum, part) "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum), NULL "
+    "FROM pg_catalog.pg_index i JOIN t ON t.oid = i.indrelid JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
+    "WHERE i.indisunique AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid)";
+
 const belay_driver belayi_driver_postgresql = {
     .abi = BELAY_DRIVER_ABI,
     .name = "postgresql",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE,
+    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE | BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .cheap_savepoints = 64, /* PGPROC_MAX_CACHED_SUBXIDS */
     .epoch_seconds = "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint)",
@@ -52,6 +66,7 @@ const belay_driver belayi_driver_postgresql = {
     .key_type = "VARCHAR(255)",
     .table_end = "",
     .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
     .type_flavour = BELAY_TYPES_STANDARD,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",

@@ -38,10 +38,17 @@ static const char describe_columns[] =
     "JOIN pragma_database_list AS d ON d.name = l.schema WHERE ?1 IS NULL OR l.schema = ?1 COLLATE NOCASE "
     "ORDER BY l.schema <> 'temp', d.seq LIMIT 1) AS t, pragma_table_xinfo(t.name, t.schema) AS c ORDER BY c.cid";
 
+/* What errors name besides CHECK has its columns in the error. */
+static const char describe_constraints[] =
+    "SELECT NULL, NULL, sql FROM (SELECT 'main' AS schema, tbl_name, type, sql FROM main.sqlite_master "
+    "UNION ALL SELECT 'temp', tbl_name, type, sql FROM temp.sqlite_temp_master) "
+    "WHERE type = 'table' AND schema = coalesce(?1, 'main') COLLATE NOCASE AND tbl_name = ?2 COLLATE NOCASE";
+
 const belay_driver belayi_driver_sqlite = {
     .abi = BELAY_DRIVER_ABI,
     .name = "sqlite",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE,
+    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE |
+                    BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .epoch_seconds = "CAST(strftime('%s', 'now') AS INTEGER)",
     .insert_new = "INSERT INTO",
@@ -49,6 +56,7 @@ const belay_driver belayi_driver_sqlite = {
     .key_type = "VARCHAR(255)",
     .table_end = "",
     .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
     .type_flavour = BELAY_TYPES_LOOSE,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",
