@@ -3,16 +3,21 @@
  *
  * Row by row it is belay_try. Once a row was kept, so that the text and the number
  * of its parameters are known to be good, a driver that can do better gets the
- * rest.
+ * rest. belayi_many_insert is the same for rows of a table (src/import).
  * Tests: tests/api/test_many.c.
  */
+#include "many.h"
+
 #include "report.h"
 #include "statement.h"
 
 typedef struct many {
     belay_session *session;
-    belayi_call call; /* with the values of the row that is tried */
+    belayi_call call;           /* with the values of the row that is tried */
+    const belay_target *target; /* or NULL: it is any statement */
     size_t rows, done, rejected;
+    int64_t changes; /* by the rows that were kept */
+    bool row_by_row; /* the driver has nothing better */
     belay_rejected on_reject;
     void *arg;
 } many;
@@ -41,7 +46,9 @@ static belay_code try_next(many *m, bool *out_kept)
     if (code != BELAY_OK && belayi_session_code(s) != BELAY_OK)
         return code;
     *out_kept = code == BELAY_OK;
-    if (code != BELAY_OK)
+    if (code == BELAY_OK)
+        m->changes += s->effect.changes;
+    else
         reject(m, m->done);
     m->done++;
     m->call.values += m->call.n;
@@ -84,11 +91,20 @@ static belay_code try_rest(many *m)
     if (code != BELAY_OK)
         return code;
     belay_statement *statement = belayi_running_statement(&running);
-    belay_each each = {
-        .rows = m->rows - m->done, .columns = call.n, .values = call.values, .rejected = rejected_by_driver, .arg = m};
-    bool failed = t->conn->driver->execute_each(statement, &each, &s->effect, &t->scratch) != BELAY_OK;
-    code = belayi_statement_close(s, &running, &call, failed ? &t->scratch : NULL);
-    m->done = m->rows;
+    int64_t changes = 0;
+    belay_each each = {.rows = m->rows - m->done,
+                       .columns = call.n,
+                       .values = call.values,
+                       .target = m->target,
+                       .changes = &changes,
+                       .rejected = rejected_by_driver,
+                       .arg = m};
+    code = t->conn->driver->execute_each(statement, &each, &s->effect, &t->scratch);
+    m->row_by_row = code == BELAY_UNSUPPORTED;
+    code = belayi_statement_close(s, &running, &call, code == BELAY_OK || m->row_by_row ? NULL : &t->scratch);
+    m->changes += changes;
+    if (!m->row_by_row)
+        m->done = m->rows;
     return code;
 }
 
@@ -96,7 +112,7 @@ static belay_code try_rest(many *m)
 static bool can_hand_over(const many *m)
 {
     const belayi_transaction *t = &m->session->transaction;
-    return m->done < m->rows && t->eager == 0 && !t->lent && t->conn && t->conn->driver->execute_each;
+    return m->done < m->rows && !m->row_by_row && t->eager == 0 && !t->lent && t->conn && t->conn->driver->execute_each;
 }
 
 /* ---- All -----------------------------------------------------------------------------------------------------------
@@ -142,21 +158,38 @@ static belay_code run_many(many *m)
     return code;
 }
 
+static belay_code run(many *m, belay_session *s)
+{
+    if (!belayi_session_enter(s))
+        return BELAY_MISUSE;
+    belay_code code = run_many(m);
+    belayi_session_leave(s);
+    return code;
+}
+
 belay_code belay_try_many_at(belay_session *s, belay_place place, const char *sql, size_t rows, size_t columns,
                              const belay_value *values, belay_rejected on_reject, void *arg, size_t *out_kept)
 {
-    if (out_kept)
-        *out_kept = 0;
-    if (!belayi_session_enter(s))
-        return BELAY_MISUSE;
     many m = {.session = s,
               .call = {sql, columns, values, place, BELAYI_USE_TRY},
               .rows = rows,
               .on_reject = on_reject,
               .arg = arg};
-    belay_code code = run_many(&m);
-    if (out_kept && code == BELAY_OK)
-        *out_kept = rows - m.rejected;
-    belayi_session_leave(s);
+    belay_code code = run(&m, s);
+    if (out_kept)
+        *out_kept = code == BELAY_OK ? rows - m.rejected : 0;
+    return code;
+}
+
+belay_code belayi_many_insert(belay_session *s, const belayi_insert *insert, int64_t *out_changes)
+{
+    many m = {.session = s,
+              .call = {insert->sql, insert->columns, insert->values, insert->place, BELAYI_USE_TRY},
+              .target = insert->target,
+              .rows = insert->rows,
+              .on_reject = insert->on_reject,
+              .arg = insert->arg};
+    belay_code code = run(&m, s);
+    *out_changes = m.changes;
     return code;
 }

@@ -52,7 +52,8 @@ struct belay_session {
     belay_db *db;                        /* held; may be NULL */
     const belayi_session_kind *kind;     /* NULL: a usual session */
     void *kind_arg;
-    bool adopted; /* the connection is the program's own */
+    bool adopted;  /* the connection is the program's own */
+    bool unscoped; /* the session is the library's own: .require_scope is for the program's */
     belayi_transaction transaction;
     belayi_unit unit;
     belayi_suspended *suspended; /* the transaction around this one, if it isn't the outermost */

@@ -81,9 +81,6 @@ static belay_code check_call(belay_session *s, const belayi_call *call)
     return BELAY_OK;
 }
 
-/* ---- On the way
- * ----------------------------------------------------------------------------------------------------------- */
-
 /* ---- Telling the trace ------------------------------------------------------------------------------------ */
 
 void belayi_statement_tell(belay_session *s, const belayi_call *call, const belayi_running *running, belay_code code)
@@ -105,6 +102,9 @@ void belayi_statement_tell(belay_session *s, const belayi_call *call, const bela
         t->conn->round_trips += running->prepare_trips;
     belayi_wire_tell_call(t, &event);
 }
+
+/* ---- On the way
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Prepares the statement. What can't be prepared is told, as nothing else will be of it. */
 static belay_code prepare(belay_session *s, const belayi_call *call, belayi_running *running, belay_error *error)
@@ -246,7 +246,7 @@ belay_code belayi_statement_open_unit(belay_session *s, const belayi_call *call)
 {
     belay_error error;
     belayi_scope_spec spec;
-    if (s->db && s->db->options.require_scope)
+    if (s->db && s->db->options.require_scope && !s->unscoped)
         return belayi_session_misuse(s, call->place,
                                      "a statement outside any scope, and the handle was opened with .require_scope");
     if (belayi_options_resolve(s, NULL, BELAYI_FORM_STATEMENT, &spec, &error) != BELAY_OK)

@@ -42,8 +42,16 @@ enum {
     BELAY_CAN_ELIDE = 1 << 1,        /* a failed statement is undone by itself: see `self_contained` */
     BELAY_HAS_ONE_WRITER = 1 << 2,   /* one writing transaction at a time for the whole database */
     BELAY_LOCKS_WHOLE = 1 << 3,      /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
-    BELAY_CAN_STAND_ALONE = 1 << 4   /* a statement that is run where no transaction is open is one by itself, with the
+    BELAY_CAN_STAND_ALONE = 1 << 4,  /* a statement that is run where no transaction is open is one by itself, with the
                                         same meaning, and that saves a trip */
+    BELAY_HAS_ON_CONFLICT = 1 << 5   /* INSERT ... ON CONFLICT (key) DO NOTHING */
+};
+
+/* How the declared types of an engine are read. */
+enum {
+    BELAY_TYPES_STANDARD, /* as the SQL standard writes them; an enum's labels as enum('a','b') */
+    BELAY_TYPES_LOOSE,    /* a name that binds the engine to little: a column takes what looks like a number for one */
+    BELAY_TYPES_DISPLAY   /* with display widths, unsigned and zerofill, and `character set x` behind a text's */
 };
 
 /* Limits on what a call may wait for; set by the caller before each call. */
@@ -91,10 +99,19 @@ typedef struct belay_statement {
     int columns; /* of the rows that it gives; 0: none. May change at `start`, when the schema did */
 } belay_statement;
 
+/* What a statement is, when it is nothing but INSERT INTO table (names) VALUES (?, ..., ?): a driver may then store the
+   rows in any other way that gives each the same fate. */
+typedef struct belay_target {
+    const char *table;        /* as it stands in SQL, quoted, with its schema if one was named */
+    const char *const *names; /* of the columns, quoted, as many as a row has values */
+} belay_target;
+
 /* A statement that is run once for each of many rows. */
 typedef struct belay_each {
     size_t rows, columns;
-    const belay_value *values; /* row by row */
+    const belay_value *values;  /* row by row; borrowed for the call */
+    const belay_target *target; /* or NULL: any statement */
+    int64_t *changes;           /* gets what the rows that were kept have matched, all together */
     /* A row failed with *error, and nothing of it is left. False: to give up, and fail with that error. Called in the
        order of the rows, while others may be under way, and the connection is in use. */
     bool (*rejected)(void *arg, size_t row, belay_error *error);
@@ -144,6 +161,19 @@ struct belay_driver {
     /* The type of a key of up to 255 bytes, of which each counts, and what follows the columns of a new table so that
        it knows transactions. */
     const char *key_type, *table_end;
+
+    /* A query for a table's columns, in their order: its parameters are the schema's name or NULL, and the table's; its
+       cells the schema's name or NULL, the table's name, the column's, its declared type, and as 0 or 1: not null, has
+       a default (also one that the engine makes), can't be written; and which part of the primary key it is, or 0. No
+       row: there is no such table. `type_flavour` tells src/catalog/type.h how to read the types. */
+    const char *describe_columns;
+    /* The same for its constraints and unique indexes: the name as errors have it, and its columns, joined by ", ", or NULL
+       and the text of its condition. Where conditions are in no catalog: one row with NULL, NULL and the text of the
+       table's definition. */
+    const char *describe_constraints;
+    unsigned type_flavour;      /* BELAY_TYPES_... */
+    char name_quote;            /* what stands around a name, whatever a session is set to */
+    const char *timestamp_type; /* of a column for a date and a time of day without zone, to the microsecond */
 
     /* -- a database ------------------------------------------------------------------------------ */
 
@@ -242,7 +272,10 @@ struct belay_driver {
        between a savepoint of its own and its release: a row that fails leaves nothing, and the others do not know of
        it. A row may be run more than once, in the same order with the same rows before it. *effect is that of the last
        row. On failure, which is no row's or one that `rejected` gave up with, what the rows did is still there in part,
-       or not: the caller goes back to before the call. */
+       or not: the caller goes back to before the call.
+       With a target, error and fate of each row are those of the statement, however it is stored; where the driver has
+       no such way for this table, it runs the statement. BELAY_UNSUPPORTED, before it has done anything: the caller
+       runs row by row. */
     belay_code (*execute_each)(belay_statement *statement, const belay_each *each, belay_effect *effect,
                                belay_error *error);
 
