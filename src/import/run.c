@@ -192,7 +192,7 @@ static belay_code run_chunk(belayi_job *job)
 {
     bool more;
     belay_code code = fill_chunk(job, &more);
-    if (code == BELAY_OK && job->chunk.count > 0)
+    if (code == BELAY_OK)
         code = belayi_store_chunk(&job->store, &job->chunk);
     if (code != BELAY_OK)
         return code;
