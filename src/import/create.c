@@ -189,16 +189,26 @@ static belay_code check_key(const making *m, belay_error *error)
     return BELAY_OK;
 }
 
-static belay_code make(making *m, const belayi_reader *reader, const belayi_sample *sample, belay_error *error)
+/* The columns, and which of them gets what. */
+static belay_code plan(making *m, const belayi_reader *reader, belayi_sample *sample, belay_error *error)
 {
-    const char *const *names;
-    size_t count = belayi_reader_names(reader, &names);
+    bool members = sample->members;
+    const char *const *names = sample->names;
+    size_t count = members ? sample->name_count : belayi_reader_names(reader, &names);
     if (count == 0)
-        return belayi_report(error, BELAY_MISUSE, "the table %s is made with the names of a header, and there is none",
-                             m->spec->table);
+        return belayi_report(error, BELAY_MISUSE, "the table %s is made with the names of fields, and the file has %s",
+                             m->spec->table, members ? "no record" : "no header");
     if (!name_columns(m, count, names))
         return out_of_memory(error);
-    belay_code code = belayi_plan_make(&m->plan, m->spec, &m->table, count, names, error);
+    belay_code code = belayi_plan_make(&m->plan, m->spec, &m->table, members ? 0 : count, names, error);
+    if (code == BELAY_OK && members && !belayi_sample_select(sample, m->plan.fields, m->plan.names))
+        return out_of_memory(error);
+    return code;
+}
+
+static belay_code make(making *m, const belayi_reader *reader, belayi_sample *sample, belay_error *error)
+{
+    belay_code code = plan(m, reader, sample, error);
     if (code == BELAY_OK)
         code = check_key(m, error);
     if (code != BELAY_OK)
@@ -213,7 +223,7 @@ static belay_code make(making *m, const belayi_reader *reader, const belayi_samp
 }
 
 char *belayi_create_table(belay_session *s, const belay_import_spec *spec, const belayi_reader *reader,
-                          const belayi_sample *sample, belay_error *error)
+                          belayi_sample *sample, belay_error *error)
 {
     making m = {.session = s, .spec = spec};
     if (make(&m, reader, sample, error) != BELAY_OK) {

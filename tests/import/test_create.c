@@ -119,6 +119,37 @@ static void names_need_quotes_of_no_kind(void **state)
     assert_string_equal(rows, "1|2|3|4");
 }
 
+static void members_of_json_become_columns_in_the_order_in_which_they_first_appear(void **state)
+{
+    rig *r = *state;
+    rig_write(r, "{\"id\": 1, \"name\": \"Ann\"}\n"
+                 "{\"amount\": 2.50, \"id\": 2, \"name\": null}\n"
+                 "{\"id\": 3, \"id\": 4}\n"
+                 "{\"name\": \"Cat\", \"good\": true, \"id\": 5}\n");
+    rig_imports(r, .table = "made", .create = true, .format = BELAY_IMPORT_JSONL);
+    assert_string_equal(rig_counts(&r->report.counts), "4 3 0 0 1");
+    assert_string_equal(r->told, "3:3::DATA;");
+    assert_string_equal(columns(r), on_engine(&r->d, "id|BIGINT;name|VARCHAR(255);amount|NUMERIC(18,2);good|BOOLEAN",
+                                              "id|bigint;name|character varying(255);amount|numeric(18,2);good|boolean",
+                                              "id|bigint(20);name|varchar(255);amount|decimal(18,2);good|tinyint(1)"));
+    assert_rows(r->s,
+                "SELECT id, name, CASE WHEN amount = 2.5 THEN 'amount' END, CASE WHEN good THEN 'good' END "
+                "FROM made ORDER BY id",
+                "1|Ann|NULL|NULL;2|NULL|amount|NULL;5|Cat|NULL|good");
+}
+
+static void a_map_of_members_makes_the_columns_it_names(void **state)
+{
+    rig *r = *state;
+    const char *map[] = {"who=name", "number=id"};
+    rig_write(r, "{\"id\": 1, \"name\": \"Ann\", \"more\": 1}\n{\"id\": 2}\n");
+    rig_imports(r, .table = "made", .create = true, .format = BELAY_IMPORT_JSONL, .map = map, .map_count = 2);
+    assert_rows(r->s, "SELECT who, number FROM made ORDER BY number", "Ann|1;NULL|2");
+    rig_write(r, "");
+    assert_code(rig_import(r, BELAY_IMPORT_SPEC(.table = "none", .create = true, .format = BELAY_IMPORT_JSONL)),
+                BELAY_MISUSE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +160,8 @@ int main(void)
         in_rig(a_table_that_is_there_is_left_as_it_is),
         in_rig(what_can_not_become_a_table_is_refused_and_none_is_made),
         in_rig(names_need_quotes_of_no_kind),
+        in_rig(members_of_json_become_columns_in_the_order_in_which_they_first_appear),
+        in_rig(a_map_of_members_makes_the_columns_it_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
