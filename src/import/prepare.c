@@ -103,6 +103,9 @@ static belay_code make_plan(belayi_job *job)
     if (code == BELAY_OK && is_json)
         code =
             belayi_reader_select(job->reader, job->plan.fields, job->plan.names, job->plan.names_are_complete, &error);
+    if (code == BELAY_OK && job->sample.members &&
+        !belayi_sample_select(&job->sample, job->plan.fields, job->plan.names))
+        code = belayi_report(&error, BELAY_NO_MEMORY, "no memory for the first records of an import");
     return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
@@ -129,7 +132,7 @@ static belay_code find_table(belayi_job *job)
     if (there)
         return make_plan(job);
     job->makes_table = true;
-    code = belayi_sample_read(&job->sample, job->reader, &error);
+    code = belayi_sample_read(&job->sample, job->reader, job->spec.format == BELAY_IMPORT_JSONL, &error);
     return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
