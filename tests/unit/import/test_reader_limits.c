@@ -58,6 +58,10 @@ static void long_records_of_other_formats_are_cut(void **state)
     options.max_record = 16;
     expect_records(FILE_OF("12345678\\\n90\\\n1234\\\n5\na\n"), &options,
                    "1 1 0! 0: the record is longer than 16 bytes\n2 4 20: 5\n3 5 22: a\n");
+    options.encoding = "ISO-8859-1";
+    expect_records(FILE_OF("1234\xE4"
+                           "678\\\n90\\\n1234\\\n5\na\n"),
+                   &options, "1 1 0! 0: the record is longer than 16 bytes\n2 4 20: 5\n3 5 22: a\n");
     options = json_lines();
     options.max_record = 16;
     expect_records(FILE_OF("{\"a\":1234567890}\n{\"a\":123456789}\n"), &options,
@@ -89,24 +93,39 @@ static void the_rest_of_a_long_record_may_be_left_out(void **state)
 
 /* ---- sources that fail ------------------------------------------------------------------------------------------ */
 
+/* Of each file: the bytes that must be there for its first record, and for its second. */
 static void what_is_whole_before_a_failure_is_read_however_it_was_given(void **state)
 {
-    const char file[] = "a,b\r\n\"c\nd\",e\r\nf,g\r\n";
-    belayi_reader_options options = bare_csv();
+    static const struct {
+        belay_import_format format;
+        const char *encoding, *file;
+        size_t first, second;
+    } files[] = {
+        {BELAY_IMPORT_CSV, NULL, "a,b\r\n\"c\nd\",e\r\nf,g\r\n", 5, 14},
+        {BELAY_IMPORT_CSV, "ISO-8859-1", "a,b\r\n\"c\nd\",e\r\nf,g\r\n", 5, 14},
+        {BELAY_IMPORT_CSV, NULL, "\"a\"\"\"\r\"b\"\nc\n", 7, 10}, /* the byte behind a CR, a quote tells */
+        {BELAY_IMPORT_TSV, NULL, "a\tb\r\nc\\\r\nd\r\nf\r\n", 5, 12},
+        {BELAY_IMPORT_JSONL, NULL, "{\"a\":1}\r\n{}\n{}\n", 9, 12},
+    };
     (void)state;
-    for (size_t fails = 1; fails < sizeof file - 1; fails++) {
-        kept_records kept, same;
-        keep_records((piecewise){.bytes = file, .size = sizeof file - 1, .fails = fails}, &options, NULL, &kept);
-        if (kept.opened == BELAY_OK)
-            assert_int_equal(kept.ended, BELAY_IO);
-        /* A CR at the end may be half of a line end. */
-        assert_int_equal(kept.count, fails < 5 ? 0 : fails < 14 ? 1 : 2);
-        keep_records((piecewise){.bytes = file, .size = sizeof file - 1, .fails = fails, .most = 1}, &options, NULL,
-                     &same);
-        assert_null(records_differ(&kept, &same));
-        drop_records(&kept);
-        drop_records(&same);
-    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        for (size_t fails = 1, size = strlen(files[i].file); fails < size; fails++) {
+            belayi_reader_options options = bare_csv();
+            kept_records kept, same;
+            options.format = files[i].format;
+            options.encoding = files[i].encoding;
+            options.delimiter = options.format == BELAY_IMPORT_TSV ? '\t' : ',';
+            piecewise source = {.bytes = files[i].file, .size = size, .fails = fails};
+            keep_records(source, &options, NULL, &kept);
+            if (kept.opened == BELAY_OK)
+                assert_int_equal(kept.ended, BELAY_IO);
+            assert_int_equal(kept.count, (fails >= files[i].first) + (fails >= files[i].second));
+            source.most = 1;
+            keep_records(source, &options, NULL, &same);
+            assert_null(records_differ(&kept, &same));
+            drop_records(&kept);
+            drop_records(&same);
+        }
 }
 
 static void reading_goes_on_behind_what_was_read_before(void **state)
