@@ -100,7 +100,7 @@ static belay_code complete_record(belayi_reader *r, belay_error *error)
 {
     belayi_parse *p = &r->parse;
     belayi_text *t = &r->text;
-    size_t raw_size = belayi_text_measure(t, p->size);
+    size_t raw_size = belayi_text_measure(t, p->size, p->lines, p->open);
     if (raw_size > t->limit || (t->full && p->open)) {
         cut_record(r);
         return BELAY_OK;
