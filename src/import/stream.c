@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -155,6 +156,15 @@ static belay_code keep_failure(belayi_stream *s, const char *why)
                          (unsigned long long)(s->offset + (s->end - s->begin)), why);
 }
 
+/* Whether to read again. The other end of a pipe may have made ours one that doesn't wait. */
+static bool may_read_again(int file)
+{
+    struct pollfd coming = {.fd = file, .events = POLLIN};
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return poll(&coming, 1, -1) >= 0 || errno == EINTR;
+    return errno == EINTR;
+}
+
 /* Once; false when it failed. */
 static bool read_piece(belayi_stream *s)
 {
@@ -165,7 +175,7 @@ static bool read_piece(belayi_stream *s)
     else
         do
             got = read(s->file, s->buffer + s->end, room);
-        while (got < 0 && errno == EINTR);
+        while (got < 0 && may_read_again(s->file));
     if (got < 0)
         return keep_failure(s, s->file < 0 ? "the program's source said so" : strerror(errno)), false;
     if ((size_t)got > room)
