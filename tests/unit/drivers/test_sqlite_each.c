@@ -103,6 +103,8 @@ static void rows_of_usual_tables_are_written_together(void **state)
          "CREATE TABLE t (a, b REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)"},
         {"CREATE TABLE t (a, b)", "CREATE TRIGGER after_update AFTER UPDATE ON t BEGIN SELECT 1; END"},
         {"CREATE TABLE t (a, b, c AS (a + b))"},
+        {"CREATE TABLE t (a INTEGER PRIMARY KEY, b UNIQUE)",
+         "CREATE TABLE child (x REFERENCES t (a), y REFERENCES t (b))"},
         {"CREATE TEMP TABLE t (a, b)"},
     };
     (void)state;
