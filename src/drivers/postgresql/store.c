@@ -354,22 +354,25 @@ static belay_code store_all(belayi_pg_storing *w, size_t from, belay_error *erro
     return code;
 }
 
-/* The catalog is read when the table is locked, as by any row that was stored before. */
+/* The table is locked by any row that was kept: one that is undone gives the lock back. So rows are run by themselves
+   until one is kept, and the catalog says what will hold to the end. */
 belay_code belayi_pg_store(belay_statement *statement, const belay_each *each, belay_effect *effect, belay_error *error)
 {
     belayi_pg_storing w = {.s = (belayi_pg_statement *)statement,
                            .conn = (belayi_pg_conn *)statement->conn,
                            .each = each,
                            .effect = effect};
-    size_t from = 0;
+    size_t from = 0, part = 1;
     belay_code code = belayi_pg_table_read(w.conn, each->target, each->columns, &w.table, error);
-    if (code == BELAY_OK && w.table.copyable && !w.table.locked) {
+    while (code == BELAY_OK && w.table.copyable && !w.table.locked && from < each->rows) {
+        size_t next = from + (part < each->rows - from ? part : each->rows - from);
         belayi_pg_table_done(&w.table);
-        code = run_in_place(&w, 0, from = 1, error);
+        code = run_in_place(&w, from, next, error);
+        from = next;
+        part *= 4;
         if (code == BELAY_OK)
             code = belayi_pg_table_read(w.conn, each->target, each->columns, &w.table, error);
     }
-    w.table.copyable &= w.table.locked;
     if (code == BELAY_OK)
         code = store_all(&w, from, error);
     belayi_pg_table_done(&w.table);

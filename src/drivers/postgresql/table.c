@@ -371,4 +371,5 @@ belay_code belayi_pg_table_read(belayi_pg_conn *conn, const belay_target *target
 void belayi_pg_table_done(belayi_pg_table *table)
 {
     belayi_arena_free(&table->memory);
+    *table = (belayi_pg_table){0};
 }
