@@ -343,6 +343,9 @@ belay_code belayi_mariadb_check_guard(belayi_mariadb_statement *s, belay_error *
 /* After it failed with *error: adds to that what else it did. */
 void belayi_mariadb_judge_guard(belayi_mariadb_statement *s, belay_error *error);
 
+/* plain.c: whether all that a statement does is to write to one table, which *out_table then is, as it stands there. */
+bool belayi_mariadb_is_plain(belayi_sql_kind kind, const char *text, const char **out_table, size_t *out_size);
+
 /* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
 belay_code belayi_mariadb_check_value(const belay_value *value, size_t number, belay_error *error);
 enum enum_field_types belayi_mariadb_type_of(belay_type type); /* as it is sent */
