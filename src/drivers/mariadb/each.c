@@ -21,7 +21,7 @@
 
 #include "report.h"
 
-enum { FEW = 8, LONGEST = 4096 };
+enum { FEW = 8 };
 
 /* ---- Failures ----------------------------------------------------------------------------------------------- */
 
@@ -179,8 +179,7 @@ belay_code belayi_mariadb_execute_each(belay_statement *statement, const belay_e
     belayi_mariadb_each_run r = {.s = (belayi_mariadb_statement *)statement,
                                  .conn = (belayi_mariadb_conn *)statement->conn,
                                  .each = each,
-                                 .effect = effect,
-                                 .length = LONGEST};
+                                 .effect = effect};
     *each->changes = 0;
     belay_code code = belayi_mariadb_check_open(r.conn, error);
     if (code == BELAY_OK)
