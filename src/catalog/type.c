@@ -22,8 +22,7 @@ enum {
     LAST_OF_TWO_BYTES = 0xFFFF
 };
 
-/* ---- The words ----------------------------------------------------------------------------------------------------
- */
+/* ---- The words ---------------------------------------------------------------------------------------------- */
 
 typedef struct known_type {
     const char *name;
@@ -103,8 +102,7 @@ static const known_type known_types[] = {
 
 static const known_type unknown_type = {"", ALL, BELAYI_TYPE_OTHER, 0};
 
-/* ---- A declaration, taken apart ------------------------------------------------------------------------------------
- */
+/* ---- A declaration, taken apart ----------------------------------------------------------------------------- */
 
 typedef struct declaration {
     unsigned flavour; /* its bit in `flavours` */
@@ -254,8 +252,7 @@ static void take_apart(const char *declared, declaration *d)
         at = *at == '(' ? read_list(d, at + 1) : read_word(d, at);
 }
 
-/* ---- Measures ------------------------------------------------------------------------------------------------------
- */
+/* ---- Measures ----------------------------------------------------------------------------------------------- */
 
 static const known_type *find_known(const declaration *d)
 {
@@ -396,8 +393,7 @@ static void measure(const declaration *d, const known_type *known, belayi_type *
     }
 }
 
-/* ---- Affinity ------------------------------------------------------------------------------------------------------
- */
+/* ---- Affinity ----------------------------------------------------------------------------------------------- */
 
 static bool contains(const char *declared, const char *part)
 {
@@ -429,8 +425,7 @@ void belayi_type_read(const char *declared, unsigned flavour, belayi_type *out_t
     measure(&d, known, out_type);
 }
 
-/* ---- Words of an enum ----------------------------------------------------------------------------------------------
- */
+/* ---- Words of an enum --------------------------------------------------------------------------------------- */
 
 /* Whether the word that begins at *at is the text; *at is behind it then, and behind the comma that follows. */
 static bool is_text(const char **at, bool escapes, const char *text, size_t size)

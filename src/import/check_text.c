@@ -12,8 +12,7 @@
 #include "json_text.h"
 #include "utf8.h"
 
-/* ---- Texts that would become numbers --------------------------------------------------------------------------------
- */
+/* ---- Texts that would become numbers ------------------------------------------------------------------------ */
 
 static bool is_space(char c)
 {
@@ -73,8 +72,7 @@ static bool check_no_number(const belayi_checked *c)
     return belayi_check_refuse(c, "would become a number that is written otherwise");
 }
 
-/* ---- Characters
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Characters --------------------------------------------------------------------------------------------- */
 
 static bool refuse_bytes(const belayi_checked *c, size_t bad_at)
 {
@@ -137,8 +135,7 @@ bool belayi_check_other(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- Bytes
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Bytes -------------------------------------------------------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -184,8 +181,7 @@ bool belayi_check_bytes(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- UUIDs
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- UUIDs -------------------------------------------------------------------------------------------------- */
 
 bool belayi_check_uuid(const belayi_checked *c, belay_value *out_value)
 {
@@ -198,8 +194,7 @@ bool belayi_check_uuid(const belayi_checked *c, belay_value *out_value)
     return good || belayi_check_refuse(c, "is no UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
 }
 
-/* ---- Words of an enum
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Words of an enum --------------------------------------------------------------------------------------- */
 
 static size_t measure_word(const char *at, const char *end)
 {
@@ -243,8 +238,7 @@ bool belayi_check_enum(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON --------------------------------------------------------------------------------------------------- */
 
 bool belayi_check_json(const belayi_checked *c, belay_value *out_value)
 {

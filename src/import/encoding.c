@@ -23,7 +23,7 @@ static size_t write_line_end(const char *name, char out[16])
 {
     char end[] = "\n", *from = end, *to = out;
     size_t left = 1, room = 16;
-    iconv_t way = strchr(name, '/') ? NO_ICONV : iconv_open(name, "UTF-8");
+    iconv_t way = name[0] == '\0' || strchr(name, '/') ? NO_ICONV : iconv_open(name, "UTF-8");
     if (way == NO_ICONV)
         return 0;
     iconv(way, &from, &left, &to, &room);

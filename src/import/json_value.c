@@ -229,8 +229,10 @@ static bool pass_value(belayi_json *, unsigned depth, belayi_field *out);
 static bool pass_nested(belayi_json *j, char close, unsigned depth)
 {
     belayi_field ignored;
-    if (depth == BELAYI_JSON_DEPTH)
+    if (depth == BELAYI_JSON_DEPTH) {
+        j->at--;
         return fail(j, "values are nested too deeply");
+    }
     if (belayi_json_take(j, close))
         return true;
     do {

@@ -273,12 +273,12 @@ static belay_code open_rejects(belayi_job *job)
     bool begins = job->checkpoint.offset == 0;
     const char *input = spec->path && strcmp(spec->path, "-") != 0 ? spec->path : NULL;
     belay_code code = belayi_rejects_open(&job->rejects, spec->rejects, spec->errors, input,
-                                          begins ? NULL : &job->checkpoint.sizes, &error);
+                                          begins ? (belayi_rejects_sizes){0} : job->checkpoint.sizes, &error);
     if (code != BELAY_OK)
         return belayi_job_raise(job, &error);
     const char *header = belayi_reader_header(job->reader, &size);
     if (begins)
-        belayi_rejects_begin(&job->rejects, header, size);
+        belayi_rejects_put(&job->rejects, header, size);
     return BELAY_OK;
 }
 

@@ -157,7 +157,7 @@ static belay_code pass_on_rest(belayi_job *job)
             return belayi_job_raise(job, &error);
         if (size == 0)
             return BELAY_OK;
-        belayi_rejects_more(&job->rejects, bytes, size);
+        belayi_rejects_put(&job->rejects, bytes, size);
     }
 }
 
@@ -192,7 +192,7 @@ static belay_code run_chunk(belayi_job *job)
 {
     bool more;
     belay_code code = fill_chunk(job, &more);
-    if (code == BELAY_OK && job->chunk.count > 0)
+    if (code == BELAY_OK)
         code = belayi_store_chunk(&job->store, &job->chunk);
     if (code != BELAY_OK)
         return code;

@@ -84,6 +84,18 @@ static void commits_in_parts_leave_what_one_transaction_leaves(void **state)
     drop_result(&undisturbed);
 }
 
+static void a_last_transaction_without_records_counts_none(void **state)
+{
+    rig *r = *state;
+    rig_run(r, table);
+    rig_write(r, "id,name\n1,a\n2,b\n3,\n4,d\n");
+    rig_imports(r, .commit_every = 2);
+    assert_string_equal(rig_counts(&r->report.counts), "4 3 0 0 1");
+    rig_run(r, "DELETE FROM tx");
+    rig_imports(r, .commit_every = 4);
+    assert_string_equal(rig_counts(&r->report.counts), "4 3 0 0 1");
+}
+
 static void an_import_that_was_stopped_goes_on_as_if_it_had_not(void **state)
 {
     rig *r = with_file(state);
@@ -216,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_rig(commits_in_parts_leave_what_one_transaction_leaves),
+        in_rig(a_last_transaction_without_records_counts_none),
         in_rig(an_import_that_was_stopped_goes_on_as_if_it_had_not),
         in_rig(a_transaction_that_failed_is_done_again_by_who_goes_on),
         in_rig(what_is_done_is_not_done_again),

@@ -54,7 +54,7 @@ belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *
     belay_error other;
     bool over = blames_no_row(conn, error);
     unsigned ended_by = conn->ended_by;
-    if (conn->lost)
+    if (conn->lost || conn->ahead.number != 0) /* which was the savepoint itself */
         return error->code;
     belayi_mariadb_owe_nothing(conn);
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &other);
@@ -122,12 +122,14 @@ static belay_code try_first(belayi_mariadb_each_run *r, size_t *out_done, belay_
 
 static belay_code run_part(belayi_mariadb_each_run *r, bool in_bulk, size_t from, size_t *out_done, belay_error *error)
 {
+    size_t left = r->each->rows - from;
     *out_done = 1;
     if (!r->conn->vetted.plain)
         return belayi_mariadb_try_row(r, from, error);
-    if (in_bulk)
+    if (in_bulk && r->resting == 0)
         return belayi_mariadb_run_chunk(r, from, out_done, error);
-    *out_done = r->each->rows - from;
+    *out_done = in_bulk && r->resting < left ? r->resting : left;
+    r->resting = 0;
     return belayi_mariadb_fly_rows(r, from, *out_done, error);
 }
 
@@ -151,7 +153,7 @@ static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
         (r->each->rows < FEW && r->conn->vetted.statement != &r->s->base))
         return belayi_report(error, BELAY_UNSUPPORTED, "there is nothing faster for this statement");
     belay_code code = belayi_mariadb_vet(r, target->table, strlen(target->table), error);
-    if (code != BELAY_OK && (code = belayi_mariadb_each_recover(r, error)) != BELAY_OK)
+    if (code != BELAY_OK && blames_no_row(r->conn, error))
         return code;
     if (r->conn->vetted.statement != &r->s->base || !r->conn->vetted.plain)
         return belayi_report(error, BELAY_UNSUPPORTED, "the table is none whose rows are undone alone by the server");

@@ -72,7 +72,6 @@ static belay_code read_rows(belayi_mariadb_each_run *r, belay_error *error)
             note_kept(f, conn->db);
             continue;
         }
-        f->last.changes = 0;
         belayi_mariadb_fail_statement(r->s, &f->why[i]);
         if (conn->doubt && code == BELAY_OK) {
             *error = f->why[i];
@@ -144,7 +143,7 @@ static belay_code tell_flight(belayi_mariadb_each_run *r, belay_error *error)
     r->changes += f->changes;
     if (f->any_kept)
         *r->effect = f->last;
-    r->effect->changes = f->last.changes;
+    r->effect->changes = f->failed[f->count - 1] ? 0 : f->last.changes;
     for (size_t i = 0; i < f->count; i++)
         if (f->failed[i] && belayi_mariadb_each_reject(r, f->rows[i], &f->why[i]) != BELAY_OK) {
             *error = f->why[i];

@@ -44,7 +44,8 @@ enum {
 /* ---- By their own INSERT ---------------------------------------------------------------------------------------- */
 
 typedef struct some_rows {
-    const belayi_pg_storing *w;
+    bool (*told)(void *arg, size_t row, belay_error *error);
+    void *arg;
     size_t from;
     const size_t *rows; /* which they are; NULL: those from `from` on */
 } some_rows;
@@ -52,46 +53,53 @@ typedef struct some_rows {
 static bool reject_one(void *arg, size_t row, belay_error *error)
 {
     const some_rows *some = arg;
-    const belay_each *each = some->w->each;
-    return each->rejected(each->arg, some->rows ? some->rows[row] : some->from + row, error);
+    return some->told(some->arg, some->rows ? some->rows[row] : some->from + row, error);
 }
 
-static belay_code run_rows(belayi_pg_storing *w, const some_rows *some, size_t count, const belay_value *values,
-                           bool suspects, belay_error *error)
+static belay_code run_rows(belayi_pg_storing *w, some_rows *some, size_t count, const belay_value *values,
+                           belay_error *error)
 {
     belay_each part = *w->each;
     part.rows = count;
     part.values = values;
     part.rejected = reject_one;
-    part.arg = (void *)some;
-    return belayi_pg_each_rows(&w->s->base, &part, suspects, w->effect, error);
+    part.arg = some;
+    return belayi_pg_each_rows(&w->s->base, &part, some->rows != NULL, w->effect, error);
 }
 
 static belay_code run_in_place(belayi_pg_storing *w, size_t from, size_t to, belay_error *error)
 {
-    some_rows some = {.w = w, .from = from};
-    return run_rows(w, &some, to - from, belayi_pg_store_row(w, from), false, error);
+    some_rows some = {.told = w->each->rejected, .arg = w->each->arg, .from = from};
+    return run_rows(w, &some, to - from, belayi_pg_store_row(w, from), error);
+}
+
+belay_code belayi_pg_store_run(belayi_pg_storing *w, const size_t *rows, size_t count,
+                               bool (*told)(void *arg, size_t row, belay_error *error), void *arg, belay_error *error)
+{
+    size_t columns = w->each->columns;
+    some_rows some = {.told = told ? told : w->each->rejected, .arg = told ? arg : w->each->arg, .rows = rows};
+    if (count == 0)
+        return BELAY_OK;
+    belay_value *values = malloc(count * columns * sizeof *values);
+    if (!values)
+        return belayi_report(error, BELAY_NO_MEMORY, "no memory for %zu rows", count);
+    for (size_t i = 0; i < count; i++)
+        memcpy(values + i * columns, belayi_pg_store_row(w, rows[i]), columns * sizeof *values);
+    belay_code code = run_rows(w, &some, count, values, error);
+    free(values);
+    return code;
 }
 
 /* Those of a window that were not copied. */
 static belay_code run_suspects(belayi_pg_storing *w, size_t from, size_t to, size_t count, belay_error *error)
 {
-    size_t columns = w->each->columns, at = 0;
-    belay_value *values = malloc(count * columns * sizeof *values);
-    size_t *rows = malloc(count * sizeof *rows);
-    belay_code code = BELAY_OK;
-    if (!values || !rows)
-        code = belayi_report(error, BELAY_NO_MEMORY, "no memory for %zu rows", count);
-    for (size_t row = from; row < to && code == BELAY_OK; row++) {
-        if (w->fates[row] == BELAYI_PG_FATE_COPY)
-            continue;
-        memcpy(values + at * columns, belayi_pg_store_row(w, row), columns * sizeof *values);
-        rows[at++] = row;
-    }
-    some_rows some = {.w = w, .rows = rows};
-    if (code == BELAY_OK)
-        code = run_rows(w, &some, count, values, true, error);
-    free(values);
+    size_t *rows = malloc(count * sizeof *rows), at = 0;
+    if (!rows)
+        return belayi_report(error, BELAY_NO_MEMORY, "no memory for %zu rows", count);
+    for (size_t row = from; row < to; row++)
+        if (w->fates[row] != BELAYI_PG_FATE_COPY)
+            rows[at++] = row;
+    belay_code code = belayi_pg_proofs_run(w, rows, count, error);
     free(rows);
     return code;
 }
@@ -319,6 +327,8 @@ static belay_code store_all(belayi_pg_storing *w, size_t from, belay_error *erro
             code = run_in_place(w, row, next = w->each->rows, error);
         else
             code = store_some(w, &bytes, &room, row, &next, error);
+    for (size_t i = 0; i < BELAYI_PG_VERDICTS; i++)
+        free(w->kinds[i]);
     free(bytes);
     free(w->text);
     free(w->fates);

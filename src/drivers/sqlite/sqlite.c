@@ -86,6 +86,7 @@ const belay_driver belayi_driver_sqlite = {
     .step = belayi_sqlite_step,
     .finish = belayi_sqlite_finish,
     .column_name = belayi_sqlite_column_name,
+    .execute_each = belayi_sqlite_execute_each,
 };
 
 enum { KEY_MODE, KEY_JOURNAL, KEY_SYNCHRONOUS, KEY_FOREIGN_KEYS, KEY_CACHE, KEYS };
