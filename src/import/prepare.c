@@ -105,6 +105,9 @@ static belay_code make_plan(belayi_job *job)
     if (code == BELAY_OK && is_json)
         code =
             belayi_reader_select(job->reader, job->plan.fields, job->plan.names, job->plan.names_are_complete, &error);
+    if (code == BELAY_OK && job->sample.members &&
+        !belayi_sample_select(&job->sample, job->plan.fields, job->plan.names))
+        code = belayi_report(&error, BELAY_NO_MEMORY, "no memory for the first records of an import");
     return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
@@ -131,7 +134,7 @@ static belay_code find_table(belayi_job *job)
     if (there)
         return make_plan(job);
     job->makes_table = true;
-    code = belayi_sample_read(&job->sample, job->reader, &error);
+    code = belayi_sample_read(&job->sample, job->reader, job->spec.format == BELAY_IMPORT_JSONL, &error);
     return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
@@ -276,12 +279,12 @@ static belay_code open_rejects(belayi_job *job)
     bool begins = job->checkpoint.offset == 0;
     const char *input = spec->path && strcmp(spec->path, "-") != 0 ? spec->path : NULL;
     belay_code code = belayi_rejects_open(&job->rejects, spec->rejects, spec->errors, input,
-                                          begins ? NULL : &job->checkpoint.sizes, &error);
+                                          begins ? (belayi_rejects_sizes){0} : job->checkpoint.sizes, &error);
     if (code != BELAY_OK)
         return belayi_job_raise(job, &error);
     const char *header = belayi_reader_header(job->reader, &size);
     if (begins)
-        belayi_rejects_begin(&job->rejects, header, size);
+        belayi_rejects_put(&job->rejects, header, size);
     return BELAY_OK;
 }
 

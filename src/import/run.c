@@ -193,7 +193,7 @@ static belay_code pass_on_rest(belayi_job *job)
             return belayi_job_raise(job, &error);
         if (size == 0)
             return BELAY_OK;
-        belayi_rejects_more(&job->rejects, bytes, size);
+        belayi_rejects_put(&job->rejects, bytes, size);
     }
 }
 

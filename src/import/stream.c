@@ -174,9 +174,9 @@ static bool await(belayi_stream *s)
             return belayi_report(&s->failure, BELAY_CANCELLED, "reading was stopped at byte %llu",
                                  (unsigned long long)(s->offset + (s->end - s->begin))),
                    false;
-        if (!s->ask || s->file < 0)
+        if (s->file < 0)
             return true;
-        int ready = poll(&input, 1, ASK_MS);
+        int ready = poll(&input, 1, s->ask ? ASK_MS : -1);
         if (ready > 0 || (ready < 0 && errno != EINTR))
             return true;
     }
@@ -185,16 +185,14 @@ static bool await(belayi_stream *s)
 /* Once; false when it failed. */
 static bool read_piece(belayi_stream *s)
 {
-    if (!await(s))
-        return false;
+    char *to = s->buffer + s->end;
     size_t room = s->capacity - s->end;
     ptrdiff_t got;
-    if (s->file < 0)
-        got = s->source(s->arg, s->buffer + s->end, room);
-    else
-        do
-            got = read(s->file, s->buffer + s->end, room);
-        while (got < 0 && errno == EINTR);
+    do { /* the other end of a pipe may have made ours one that doesn't wait */
+        if (!await(s))
+            return false;
+        got = s->file < 0 ? s->source(s->arg, to, room) : read(s->file, to, room);
+    } while (got < 0 && s->file >= 0 && (errno == EINTR || errno == EAGAIN));
     if (got < 0)
         return keep_failure(s, s->file < 0 ? "the program's source said so" : strerror(errno)), false;
     if ((size_t)got > room)
