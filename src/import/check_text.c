@@ -9,7 +9,7 @@
 
 #include "arena.h"
 #include "check_kinds.h"
-#include "json_text.h"
+#include "json_value.h"
 #include "utf8.h"
 
 /* ---- Texts that would become numbers ------------------------------------------------------------------------ */
@@ -243,10 +243,13 @@ bool belayi_check_enum(const belayi_checked *c, belay_value *out_value)
 bool belayi_check_json(const belayi_checked *c, belay_value *out_value)
 {
     size_t bad_at;
+    belayi_field ignored;
+    belayi_json json = {.text = c->text, .size = c->size};
     if (!belayi_utf8_valid(c->text, c->size, &bad_at))
         return refuse_bytes(c, bad_at);
-    if (!belayi_json_valid(c->text, c->size, &bad_at))
-        return belayi_check_refuse(c, "is no JSON, from byte %zu on", bad_at + 1);
+    if (!belayi_json_value(&json, &ignored) || !belayi_json_ends(&json))
+        return belayi_check_refuse(c, "is no JSON, from byte %zu on: %s", json.at + 1,
+                                   json.wrong ? json.wrong : "one value and no more is expected");
     if (!check_no_number(c))
         return false;
     *out_value = belay_text(c->text, c->size);

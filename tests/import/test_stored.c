@@ -3,9 +3,9 @@
  *
  * For each type of the engine, hundreds of texts, fixed ones and ones that are made
  * of them: what passes is inserted by belay_try, and what the engine gives back
- * means the same, or it refused. What does not pass is given to the engine as it
- * is: were it stored unchanged, the gate would have been too strict. The texts are
- * the same in every run, but with another number in BELAY_TEST_SEED.
+ * means the same, or it refused; and all of them at once, as an import has them
+ * stored, come to the same. What does not pass is given to the engine as it is: were it stored unchanged, the gate
+ * would have been too strict. The texts are the same in every run, but with another number in BELAY_TEST_SEED.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,10 +21,11 @@
 #include "catalog.h"
 #include "check.h"
 #include "database.h"
+#include "many.h"
 #include "stored.h"
 #include "utf8.h"
 
-enum { MADE = 250, TEXT_ROOM = 400 };
+enum { MADE = 250, TEXT_ROOM = 400, ROWS = 400 };
 
 static database the;
 
@@ -191,21 +192,24 @@ static void make_text(const char *const *seeds, size_t number, char text[TEXT_RO
 
 /* ---- One text in one column --------------------------------------------------------------------------------- */
 
+/* Table `a` gets what passes, row by row, `b` the same at once, and `c` what does not pass. */
 typedef struct trial {
     const one_type *type;
     const belayi_column *column;
-    char read[200], insert[100]; /* SQL */
-    int64_t id;
-    int stored, refused, rejected, wrong;
+    belayi_arena memory;
+    belay_value values[2 * ROWS]; /* what passed, each behind its id, from 0 */
+    bool kept[ROWS], kept_at_once[ROWS];
+    int64_t count, others; /* rows of the one and of the other */
+    int stored, rejected, wrong;
 } trial;
 
-/* What the engine gives back as a value of the kind; false when it has refused the value. */
-static bool store(trial *t, belay_value value, char out[STORED_ROOM])
+/* What the engine gives back as a value of the kind. */
+static void read_back(const trial *t, char table, int64_t id, char out[STORED_ROOM])
 {
-    t->id++;
-    if (belay_try(the.s, t->insert, t->id, value) != BELAY_OK)
-        return false;
-    belay_rows *rows = belay_query(the.s, t->read, t->id);
+    char sql[200];
+    const char *read = t->type->read ? t->type->read : "#", *hole = strchr(read, '#');
+    snprintf(sql, sizeof sql, "SELECT %.*sv%s FROM %c WHERE id = ?", (int)(hole - read), read, hole + 1, table);
+    belay_rows *rows = belay_query(the.s, sql, id);
     if (!belay_next(rows))
         snprintf(out, STORED_ROOM, "no row");
     else if (belay_type_of(rows, 0) == BELAY_TYPE_DOUBLE && t->column->type.kind == BELAYI_TYPE_REAL)
@@ -213,6 +217,16 @@ static bool store(trial *t, belay_value value, char out[STORED_ROOM])
     else
         snprintf(out, STORED_ROOM, "%s", belay_is_null(rows, 0) ? "NULL" : belay_str(rows, 0));
     belay_rows_close(rows);
+}
+
+/* False when the engine refuses it. */
+static bool store(const trial *t, char table, int64_t id, belay_value value, char out[STORED_ROOM])
+{
+    char sql[100];
+    snprintf(sql, sizeof sql, "INSERT INTO %c (id, v) VALUES (?, ?)", table);
+    if (belay_try(the.s, sql, id, value) != BELAY_OK)
+        return false;
+    read_back(t, table, id, out);
     return true;
 }
 
@@ -236,10 +250,12 @@ static void tell(trial *t, const char *text, const char *what, const char *given
 static void try_passed(trial *t, const char *text, belay_value value)
 {
     char given[STORED_ROOM], back[STORED_ROOM], written[STORED_ROOM], meaning[STORED_ROOM];
-    if (!store(t, value, given)) {
-        t->refused++;
+    int64_t id = t->count++;
+    t->values[2 * id] = belay_integer(id);
+    t->values[2 * id + 1] = value;
+    t->kept[id] = store(t, 'a', id, value, given);
+    if (!t->kept[id])
         return;
-    }
     t->stored++;
     as_written(t, given, back);
     bool means = stored_meaning(&t->column->type, text, strlen(text), written);
@@ -267,7 +283,7 @@ static void try_rejected(trial *t, const char *text, const char *why)
             tell(t, text, "is a value as it stands, and was rejected:", why);
         return;
     }
-    if (!store(t, belay_string(text), given))
+    if (!store(t, 'c', t->others++, belay_string(text), given))
         return;
     as_written(t, given, back);
     if (strcmp(text, back) == 0)
@@ -278,47 +294,85 @@ static void try_text(trial *t, const char *text)
 {
     char why[BELAYI_WHY_ROOM];
     belay_value value;
-    belayi_arena arena = {0};
-    const belayi_field field = {text, strlen(text), BELAYI_FIELD_BARE};
-    if (belayi_check_field(t->column, &field, &arena, &value, why))
+    const belayi_field field = {belayi_arena_copy(&t->memory, text, strlen(text)), strlen(text), BELAYI_FIELD_BARE};
+    if (belayi_check_field(t->column, &field, &t->memory, &value, why))
         try_passed(t, text, value);
     else
         try_rejected(t, text, why);
-    belayi_arena_free(&arena);
+}
+
+/* ---- All at once -------------------------------------------------------------------------------------------- */
+
+static void note_rejected(belay_session *s, size_t row, const belay_error *error, void *arg)
+{
+    (void)s;
+    (void)error;
+    ((trial *)arg)->kept_at_once[row] = false;
+}
+
+static void compare_row(trial *t, int64_t id)
+{
+    char one[STORED_ROOM] = "refused", other[STORED_ROOM] = "refused";
+    if (t->kept[id])
+        read_back(t, 'a', id, one);
+    if (t->kept_at_once[id])
+        read_back(t, 'b', id, other);
+    if (strcmp(one, other) != 0)
+        tell(t, one, "among others it comes to", other);
+}
+
+static void store_at_once(trial *t)
+{
+    int64_t changes;
+    const char *const names[] = {"id", "v"};
+    const belay_target target = {"b", names};
+    const belayi_insert insert = {.sql = "INSERT INTO b (id, v) VALUES (?, ?)",
+                                  .target = &target,
+                                  .rows = (size_t)t->count,
+                                  .columns = 2,
+                                  .values = t->values,
+                                  .on_reject = note_rejected,
+                                  .arg = t};
+    memset(t->kept_at_once, true, sizeof t->kept_at_once);
+    belayi_many_insert(the.s, &insert, &changes);
+    for (int64_t id = 0; id < t->count; id++)
+        compare_row(t, id);
 }
 
 /* ---- All ---------------------------------------------------------------------------------------------------- */
 
-static void write_sql(trial *t, const one_type *type)
+static void make_tables(const one_type *type)
 {
-    char cell[100];
-    const char *read = type->read ? type->read : "#", *hole = strchr(read, '#');
-    snprintf(cell, sizeof cell, "%.*sv%s", (int)(hole - read), read, hole + 1);
-    snprintf(t->read, sizeof t->read, "SELECT %s FROM a WHERE id = ?", cell);
-    snprintf(t->insert, sizeof t->insert, "INSERT INTO a (id, v) VALUES (?, ?)");
+    char sql[200], drop[] = "DROP TABLE IF EXISTS a";
+    for (char table = 'a'; table <= 'c'; table++) {
+        drop[sizeof drop - 2] = table;
+        snprintf(sql, sizeof sql, "CREATE TABLE %c (id INTEGER PRIMARY KEY, v %s)", table, type->declared);
+        database_run(the.s, (const char *const[]){drop, sql, NULL});
+    }
 }
 
 /* How many of its texts went wrong. */
 static int try_type(const one_type *type)
 {
-    char sql[200], text[TEXT_ROOM];
+    static trial t;
+    char text[TEXT_ROOM];
     belayi_table table;
     belay_error error;
-    snprintf(sql, sizeof sql, "CREATE TABLE a (id INTEGER PRIMARY KEY, v %s)", type->declared);
-    database_run(the.s, (const char *const[]){"DROP TABLE IF EXISTS a", sql, NULL});
+    make_tables(type);
     if (belayi_catalog_read(the.s, "a", &table, &error) != BELAY_OK)
         fail_msg("%s", error.message);
-    trial t = {.type = type, .column = &table.columns[1]};
-    write_sql(&t, type);
+    t = (trial){.type = type, .column = &table.columns[1]};
     const char *const *seeds = stored_seeds(&t.column->type);
     belay_begin(the.s, NULL);
     for (size_t i = 0; i < count_seeds(seeds) + MADE && belay_status(the.s) == BELAY_OK; i++) {
         make_text(seeds, i, text);
         try_text(&t, text);
     }
+    store_at_once(&t);
     if (belay_commit(the.s) != BELAY_OK)
         fail_msg("%s: %s", type->declared, belay_message(the.s));
     belayi_catalog_done(&table);
+    belayi_arena_free(&t.memory);
     if (t.stored == 0 || (t.rejected == 0 && t.column->type.kind != BELAYI_TYPE_OTHER)) {
         print_error("%s: %d stored, %d rejected: nothing was tried\n", type->declared, t.stored, t.rejected);
         t.wrong++;

@@ -477,10 +477,13 @@ static void null_is_null_in_any_column_and_an_empty_text_is_none(void **state)
 static void json_is_one_whole_value(void **state)
 {
     (void)state;
-    ASSERT_ROWS(BELAY_TYPES_STANDARD, {"jsonb", "{\"a\": [1, 2]}", "'{\"a\": [1, 2]}'"}, {"jsonb", "null", "'null'"},
-                {"json", "\"text\"", "'\"text\"'"},
-                {"json", "{\"a\": 1,}", "! \"{\"a\": 1,}\" is no JSON, from byte 9 on"}, {"json", "", "!"},
-                {"json", "text", "!"}, {"json", "1 2", "!"}, {"json", "\"\xFF\"", "!"});
+    ASSERT_ROWS(
+        BELAY_TYPES_STANDARD, {"jsonb", "{\"a\": [1, 2]}", "'{\"a\": [1, 2]}'"}, {"jsonb", "null", "'null'"},
+        {"json", "\"text\"", "'\"text\"'"},
+        {"json", "{\"a\": 1,}", "! \"{\"a\": 1,}\" is no JSON, from byte 9 on: a member's name in quotes is expected"},
+        {"json", "", "!"}, {"json", "text", "!"},
+        {"json", "1 2", "! \"1 2\" is no JSON, from byte 3 on: one value and no more is expected"},
+        {"json", "{\n\t\"a\":\r\n1}\n", "'{\n\t\"a\":\r\n1}\n'"}, {"json", "\"\xFF\"", "!"});
 }
 
 static void the_value_in_a_reason_is_cut_when_it_is_long(void **state)
