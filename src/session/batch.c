@@ -15,7 +15,7 @@
  * So which item failed a chunk is only a hint, which decides the cost, but for the
  * first of a chunk. Each chunk moves on, or is shorter than the one before.
  * It must not know what a connection or a savepoint is.
- * Tests: tests/api/test_batch.c, tests/api/test_batch_random.c, tests/fault/test_batch_faults.c.
+ * Tests: tests/api/test_batch*.c, tests/fault/test_batch_faults.c.
  */
 #include <belay/batch.h>
 
