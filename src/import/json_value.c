@@ -14,9 +14,14 @@ static bool at_end(const belayi_json *j)
     return j->at == j->size;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void pass_space(belayi_json *j)
 {
-    while (j->at < j->size && (j->text[j->at] == ' ' || j->text[j->at] == '\t'))
+    while (j->at < j->size && is_space(j->text[j->at]))
         j->at++;
 }
 
