@@ -29,6 +29,7 @@ enum { ITEMS = sizeof letters - 1 };
 typedef struct program {
     bool pipeline, own_unit;
     size_t told[4 * ITEMS], count; /* items that were rejected, in the order in which that was told */
+    int others;                    /* of those that clash, how many were told to have failed otherwise */
     belay_code code;               /* what the batch returned */
     int balance;                   /* in memory: one more for each item that is kept */
     int given, freed, committed;
@@ -115,7 +116,7 @@ static void tell(belay_session *s, size_t i, const belay_error *error, void *arg
 {
     program *p = arg;
     (void)s;
-    (void)error;
+    p->others += strchr("xf", letters[i]) && error->code != BELAY_UNIQUE;
     if (p->count < 4 * (size_t)ITEMS)
         p->told[p->count++] = i;
 }
@@ -220,7 +221,10 @@ static void reset(belay_session *s)
 
 static int check_rehearsal(belay_session *s, const belay_rehearsal *run, void *arg)
 {
-    const char *wrong = check_all(s, arg, &run->status);
+    const program *p = arg;
+    const char *wrong = check_all(s, p, &run->status);
+    if (!wrong && strcmp(run->kind, "release") == 0 && p->others > 0)
+        wrong = "an item was told to have failed by what came after it";
     if (wrong)
         print_error("call %u (%s) %s %s: %s\n", run->call, run->kind, belay_code_name(run->code),
                     run->onwards ? "and from then on" : "once", wrong);

@@ -21,7 +21,7 @@
 
 #include "report.h"
 
-enum { FEW = 8, LONGEST = 4096 };
+enum { FEW = 8 };
 
 /* ---- Failures ----------------------------------------------------------------------------------------------- */
 
@@ -145,14 +145,27 @@ static belay_code run_rows(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-/* What the statement writes to is looked at, unless nothing can be saved. */
-static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
+/* Whether something may be saved, and what the statement writes to. */
+static bool find_table(const belayi_mariadb_each_run *r, const char **out_table, size_t *out_size)
 {
     const belay_target *target = r->each->target;
-    if (r->conn->adopted || r->s->base.columns > 0 || r->s->kind != BELAYI_SQL_INSERT || !target ||
-        (r->each->rows < FEW && r->conn->vetted.statement != &r->s->base))
+    bool known = r->conn->vetted.statement == &r->s->base;
+    if (r->conn->adopted || r->s->base.columns > 0 || (r->each->rows < FEW && !known))
+        return false;
+    if (!target)
+        return belayi_mariadb_is_plain(r->s->kind, r->s->text, out_table, out_size);
+    *out_table = target->table;
+    *out_size = strlen(target->table);
+    return true;
+}
+
+static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
+{
+    const char *table;
+    size_t size;
+    if (!find_table(r, &table, &size))
         return belayi_report(error, BELAY_UNSUPPORTED, "there is nothing faster for this statement");
-    belay_code code = belayi_mariadb_vet(r, target->table, strlen(target->table), error);
+    belay_code code = belayi_mariadb_vet(r, table, size, error);
     if (code != BELAY_OK && blames_no_row(r->conn, error))
         return code;
     if (r->conn->vetted.statement != &r->s->base || !r->conn->vetted.plain)
@@ -166,8 +179,7 @@ belay_code belayi_mariadb_execute_each(belay_statement *statement, const belay_e
     belayi_mariadb_each_run r = {.s = (belayi_mariadb_statement *)statement,
                                  .conn = (belayi_mariadb_conn *)statement->conn,
                                  .each = each,
-                                 .effect = effect,
-                                 .length = LONGEST};
+                                 .effect = effect};
     *each->changes = 0;
     belay_code code = belayi_mariadb_check_open(r.conn, error);
     if (code == BELAY_OK)

@@ -29,7 +29,6 @@ typedef struct belayi_mariadb_each_run {
     belay_effect *effect;
     int64_t changes;
     belayi_mariadb_flight *flight; /* its memory */
-    size_t length;                 /* of the next chunk of bulk.c, at most */
     size_t resting;                /* so many rows fly before bulk.c has its turn again */
     const belay_value *key;        /* bulk.c: the first row's of the AUTO_INCREMENT column; NULL: there is none */
 } belayi_mariadb_each_run;

@@ -225,14 +225,14 @@ static turn undo(belayi_mariadb_each_run *r, turn result, belay_error *error)
    fly. */
 static void adapt_length(belayi_mariadb_each_run *r, bool in_vain)
 {
-    const belayi_mariadb_bulk *b = r->s->bulk;
-    r->length = in_vain ? b->count / 2 : r->length + r->length / 2;
-    if (r->length < SHORTEST) {
-        r->length = SHORTEST;
+    belayi_mariadb_bulk *b = r->s->bulk;
+    b->length = in_vain ? b->count / 2 : b->length + b->length / 2;
+    if (b->length < SHORTEST) {
+        b->length = SHORTEST;
         r->resting = in_vain ? REST : 0;
     }
-    if (r->length > b->room)
-        r->length = b->room;
+    if (b->length > b->room)
+        b->length = b->room;
 }
 
 /* The chunk is run again at most once. */

@@ -2,7 +2,7 @@
  * asks.c - the server is asked which rows of a window a rule would refuse: a CHECK,
  * a missing parent, a key that is in the table.
  *
- * Only of rules by which a row has failed. The values that they look at are sent as
+ * Of checks and keys only of those by which a row has failed that looked good. The values that they look at are sent as
  * arrays, and the server itself decides, by the rule's own expression. Its answer is
  * a hint: the rows are run by their own INSERT. The question is read-only, in a
  * savepoint that costs nobody anything.
@@ -99,6 +99,8 @@ static void put_element(growing *g, const belay_value *value)
 typedef struct asked_rows {
     const size_t *rows; /* which they are; NULL: those from `from` on, but for the values of those that look bad */
     size_t from, count;
+    size_t only;   /* this rule, from 1; 0: all that are asked about */
+    bool verdicts; /* by which of all rules */
 } asked_rows;
 
 static void put_array(growing *g, const belayi_pg_storing *w, size_t column, const asked_rows *about)
@@ -136,6 +138,7 @@ static void say_same(growing *g, const belayi_pg_storing *w, const belayi_pg_rul
     }
 }
 
+/* With a LIMIT, so that the server looks keys up in the index, and never reads the whole table for it. */
 static void say_rule(growing *g, const belayi_pg_storing *w, const belayi_pg_rule *rule)
 {
     if (rule->kind == BELAYI_PG_RULE_CHECK) {
@@ -149,24 +152,31 @@ static void say_rule(growing *g, const belayi_pg_storing *w, const belayi_pg_rul
         say(g, w->table.columns[rule->columns[i]].name);
         say(g, " IS NOT NULL AND ");
     }
-    say(g, rule->kind == BELAYI_PG_RULE_PARENT ? "NOT EXISTS (SELECT FROM " : "EXISTS (SELECT FROM ");
+    say(g, "(SELECT true FROM ");
     say(g, rule->kind == BELAYI_PG_RULE_PARENT ? rule->text : w->each->target->table);
     say(g, " p WHERE ");
     say_same(g, w, rule);
-    say(g, ")");
+    say(g, rule->kind == BELAYI_PG_RULE_PARENT ? " LIMIT 1) IS NULL" : " LIMIT 1) IS TRUE");
 }
 
 static bool is_asked(const belayi_pg_storing *w, size_t rule)
 {
-    return (w->s->asked >> rule & 1) != 0 && w->table.rules[rule].whole && w->table.rules[rule].count > 0;
+    return (w->s->asked >> rule & 1) != 0 && w->table.rules[rule].kind != BELAYI_PG_RULE_PARENT &&
+           w->table.rules[rule].whole && w->table.rules[rule].count > 0;
 }
 
-/* Which columns the rules look at: those that are asked about, or all. 0: too many. */
-static size_t find_columns(const belayi_pg_storing *w, bool all, unsigned short out[BELAYI_PG_RULE_COLUMNS])
+static bool is_about(const belayi_pg_storing *w, const asked_rows *about, size_t rule)
+{
+    return about->verdicts || (about->only > 0 ? about->only == rule + 1 : is_asked(w, rule));
+}
+
+/* Which columns the rules look at. 0: too many. */
+static size_t find_columns(const belayi_pg_storing *w, const asked_rows *about,
+                           unsigned short out[BELAYI_PG_RULE_COLUMNS])
 {
     size_t count = 0;
     for (size_t i = 0; i < w->table.rule_count; i++)
-        for (size_t k = 0; (all || is_asked(w, i)) && k < w->table.rules[i].count; k++) {
+        for (size_t k = 0; is_about(w, about, i) && k < w->table.rules[i].count; k++) {
             unsigned short column = w->table.rules[i].columns[k];
             size_t at = 0;
             while (at < count && out[at] != column)
@@ -200,13 +210,14 @@ static void say_rows(growing *g, const belayi_pg_storing *w, size_t count, const
 }
 
 /* Which rows look bad. */
-static void say_hint(growing *g, const belayi_pg_storing *w, size_t count, const unsigned short *columns)
+static void say_hint(growing *g, const belayi_pg_storing *w, const asked_rows *about, size_t count,
+                     const unsigned short *columns)
 {
     const char *between = " WHERE (";
     say(g, "SELECT x.belay_row");
     say_rows(g, w, count, columns, false);
     for (size_t i = 0; i < w->table.rule_count; i++)
-        if (is_asked(w, i)) {
+        if (is_about(w, about, i)) {
             say(g, between);
             say_rule(g, w, &w->table.rules[i]);
             between = ") OR (";
@@ -275,15 +286,17 @@ static belay_code ask(belayi_pg_storing *w, const char *question, int count, con
 }
 
 /* *out_result stays NULL where there is no answer. */
-static belay_code ask_about(belayi_pg_storing *w, const asked_rows *about, bool verdicts, PGresult **out_result,
-                            belay_error *error)
+static belay_code ask_about(belayi_pg_storing *w, const asked_rows *about, PGresult **out_result, belay_error *error)
 {
     unsigned short columns[BELAYI_PG_RULE_COLUMNS] = {0};
     growing question = {0}, arrays[BELAYI_PG_RULE_COLUMNS] = {{0}};
     const char *texts[BELAYI_PG_RULE_COLUMNS];
-    size_t count = find_columns(w, verdicts, columns);
+    size_t count = find_columns(w, about, columns);
     bool failed = count == 0;
-    (verdicts ? say_verdicts : say_hint)(&question, w, count, columns);
+    if (about->verdicts)
+        say_verdicts(&question, w, count, columns);
+    else
+        say_hint(&question, w, about, count, columns);
     for (size_t i = 0; i < count && !failed; i++) {
         put_array(&arrays[i], w, columns[i], about);
         texts[i] = arrays[i].bytes;
@@ -301,7 +314,7 @@ belay_code belayi_pg_asks_run(belayi_pg_storing *w, size_t from, size_t to, bela
 {
     PGresult *result = NULL;
     asked_rows about = {.from = from, .count = to - from};
-    belay_code code = ask_about(w, &about, false, &result, error);
+    belay_code code = ask_about(w, &about, &result, error);
     for (int i = 0; code == BELAY_OK && result && i < PQntuples(result); i++) {
         size_t row = from + strtoul(PQgetvalue(result, i, 0), NULL, 10) - 1;
         if (row >= from && row < to)
@@ -311,20 +324,33 @@ belay_code belayi_pg_asks_run(belayi_pg_storing *w, size_t from, size_t to, bela
     return code;
 }
 
-belay_code belayi_pg_asks_verdicts(belayi_pg_storing *w, const size_t *rows, size_t count, unsigned char *out_rules,
-                                   belay_error *error)
+/* One byte for each row that was asked about: the second cell of its answer, or 1. */
+static belay_code ask_for_bytes(belayi_pg_storing *w, const asked_rows *about, unsigned char *out, belay_error *error)
 {
     PGresult *result = NULL;
-    asked_rows about = {.rows = rows, .count = count};
-    memset(out_rules, 0, count);
-    belay_code code = ask_about(w, &about, true, &result, error);
+    memset(out, 0, about->count);
+    belay_code code = ask_about(w, about, &result, error);
     for (int i = 0; code == BELAY_OK && result && i < PQntuples(result); i++) {
         size_t at = strtoul(PQgetvalue(result, i, 0), NULL, 10) - 1;
-        if (at < count)
-            out_rules[at] = (unsigned char)strtoul(PQgetvalue(result, i, 1), NULL, 10);
+        if (at < about->count)
+            out[at] = about->verdicts ? (unsigned char)strtoul(PQgetvalue(result, i, 1), NULL, 10) : 1;
     }
     PQclear(result);
     return code;
+}
+
+belay_code belayi_pg_asks_verdicts(belayi_pg_storing *w, const size_t *rows, size_t count, unsigned char *out_rules,
+                                   belay_error *error)
+{
+    asked_rows about = {.rows = rows, .count = count, .verdicts = true};
+    return ask_for_bytes(w, &about, out_rules, error);
+}
+
+belay_code belayi_pg_asks_rule(belayi_pg_storing *w, size_t rule, const size_t *rows, size_t count,
+                               unsigned char *out_refused, belay_error *error)
+{
+    asked_rows about = {.rows = rows, .count = count, .only = rule + 1};
+    return ask_for_bytes(w, &about, out_refused, error);
 }
 
 /* ---- What is asked --------------------------------------------------------------------------------------------- */

@@ -28,11 +28,13 @@ typedef struct belayi_pg_storing {
     belayi_pg_table table;
     unsigned char *fates; /* of the rows before `known` */
     size_t known;
+    size_t parents;                         /* rules of that kind */
     size_t uniques;                         /* rules of that kind */
     size_t until;                           /* where the next window ends at the latest; 0: where it likes */
     size_t asked;                           /* of the rows before this one the server was asked */
     size_t seen, bad;                       /* rows that were copied, and that failed there, lately */
     bool no_copy;                           /* it was refused */
+    bool asked_again;                       /* for all parents */
     bool no_asking;                         /* the server could not answer */
     belay_error *kinds[BELAYI_PG_VERDICTS]; /* the error that rows have by a verdict, once an INSERT has had it */
     char *text;                             /* of the COPY */
@@ -69,9 +71,18 @@ bool belayi_pg_asks_any(const belayi_pg_storing *w);
 /* Asks about the rows, and marks those that would fail. That it can't be answered is no failure. */
 belay_code belayi_pg_asks_run(belayi_pg_storing *w, size_t from, size_t to, belay_error *error);
 
+/* Which of the rows the rule would refuse. */
+belay_code belayi_pg_asks_rule(belayi_pg_storing *w, size_t rule, const size_t *rows, size_t count,
+                               unsigned char *out_refused, belay_error *error);
+
 /* By which rule the rows would be refused now, from 1; 0: by none, or nobody knows. Their values fit their types. */
 belay_code belayi_pg_asks_verdicts(belayi_pg_storing *w, const size_t *rows, size_t count, unsigned char *out_rules,
                                    belay_error *error);
+
+/* ---- parents.c -------------------------------------------------------------------------------------------------- */
+
+/* Marks rows whose parent is missing; each parent is asked for once. */
+belay_code belayi_pg_parents_look(belayi_pg_storing *w, size_t from, size_t to, belay_error *error);
 
 /* ---- proofs.c --------------------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checks.h"
 #include "report.h"
 #include "table.h"
 
@@ -300,6 +301,8 @@ static void note_other(reading *r, int row, belayi_pg_rule_kind kind)
     add_columns(r, rule, cell(r, row, SECOND), BELAYI_PG_RULE_COLUMNS, &ignored);
     rule->text = keep(r, row, THIRD);
     rule->key = keep(r, row, FOURTH);
+    if (kind == BELAYI_PG_RULE_CHECK)
+        rule->check = belayi_pg_check_read(r->table, rule->text);
     r->table->provable &=
         rule->whole && rule->count > 0 && (kind == BELAYI_PG_RULE_CHECK || cell(r, row, FIFTH)[0] == '1');
     if (kind == BELAYI_PG_RULE_PARENT && cell(r, row, FIFTH)[0] != '1')
@@ -368,4 +371,5 @@ belay_code belayi_pg_table_read(belayi_pg_conn *conn, const belay_target *target
 void belayi_pg_table_done(belayi_pg_table *table)
 {
     belayi_arena_free(&table->memory);
+    *table = (belayi_pg_table){0};
 }

@@ -54,10 +54,11 @@ enum { BELAYI_PG_RULE_COLUMNS = 32, BELAYI_PG_RULES = 64 };
 
 typedef struct belayi_pg_rule {
     belayi_pg_rule_kind kind;
-    const char *name; /* of the constraint, or the index */
-    const char *text; /* CHECK: its expression; PARENT: the table that is referred to */
-    const char *key;  /* PARENT: its columns, quoted, with a line end behind each */
-    size_t count;     /* of the rows' columns that it looks at */
+    const char *name;                    /* of the constraint, or the index */
+    const char *text;                    /* CHECK: its expression; PARENT: the table that is referred to */
+    const char *key;                     /* PARENT: its columns, quoted, with a line end behind each */
+    const struct belayi_pg_check *check; /* CHECK: when it is simple: see checks.h */
+    size_t count;                        /* of the rows' columns that it looks at */
     unsigned short columns[BELAYI_PG_RULE_COLUMNS];
     bool whole;       /* it looks at no others */
     bool nulls_equal; /* UNIQUE: NULL is a value like any other */

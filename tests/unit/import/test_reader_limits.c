@@ -58,6 +58,10 @@ static void long_records_of_other_formats_are_cut(void **state)
     options.max_record = 16;
     expect_records(FILE_OF("12345678\\\n90\\\n1234\\\n5\na\n"), &options,
                    "1 1 0! 0: the record is longer than 16 bytes\n2 4 20: 5\n3 5 22: a\n");
+    options.encoding = "ISO-8859-1";
+    expect_records(FILE_OF("1234\xE4"
+                           "678\\\n90\\\n1234\\\n5\na\n"),
+                   &options, "1 1 0! 0: the record is longer than 16 bytes\n2 4 20: 5\n3 5 22: a\n");
     options = json_lines();
     options.max_record = 16;
     expect_records(FILE_OF("{\"a\":1234567890}\n{\"a\":123456789}\n"), &options,
@@ -89,24 +93,39 @@ static void the_rest_of_a_long_record_may_be_left_out(void **state)
 
 /* ---- sources that fail ------------------------------------------------------------------------------------------ */
 
+/* Of each file: the bytes that must be there for its first record, and for its second. */
 static void what_is_whole_before_a_failure_is_read_however_it_was_given(void **state)
 {
-    const char file[] = "a,b\r\n\"c\nd\",e\r\nf,g\r\n";
-    belayi_reader_options options = bare_csv();
+    static const struct {
+        belay_import_format format;
+        const char *encoding, *file;
+        size_t first, second;
+    } files[] = {
+        {BELAY_IMPORT_CSV, NULL, "a,b\r\n\"c\nd\",e\r\nf,g\r\n", 5, 14},
+        {BELAY_IMPORT_CSV, "ISO-8859-1", "a,b\r\n\"c\nd\",e\r\nf,g\r\n", 5, 14},
+        {BELAY_IMPORT_CSV, NULL, "\"a\"\"\"\r\"b\"\nc\n", 7, 10}, /* the byte behind a CR, a quote tells */
+        {BELAY_IMPORT_TSV, NULL, "a\tb\r\nc\\\r\nd\r\nf\r\n", 5, 12},
+        {BELAY_IMPORT_JSONL, NULL, "{\"a\":1}\r\n{}\n{}\n", 9, 12},
+    };
     (void)state;
-    for (size_t fails = 1; fails < sizeof file - 1; fails++) {
-        kept_records kept, same;
-        keep_records((piecewise){.bytes = file, .size = sizeof file - 1, .fails = fails}, &options, NULL, &kept);
-        if (kept.opened == BELAY_OK)
-            assert_int_equal(kept.ended, BELAY_IO);
-        /* A CR at the end may be half of a line end. */
-        assert_int_equal(kept.count, fails < 5 ? 0 : fails < 14 ? 1 : 2);
-        keep_records((piecewise){.bytes = file, .size = sizeof file - 1, .fails = fails, .most = 1}, &options, NULL,
-                     &same);
-        assert_null(records_differ(&kept, &same));
-        drop_records(&kept);
-        drop_records(&same);
-    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        for (size_t fails = 1, size = strlen(files[i].file); fails < size; fails++) {
+            belayi_reader_options options = bare_csv();
+            kept_records kept, same;
+            options.format = files[i].format;
+            options.encoding = files[i].encoding;
+            options.delimiter = options.format == BELAY_IMPORT_TSV ? '\t' : ',';
+            piecewise source = {.bytes = files[i].file, .size = size, .fails = fails};
+            keep_records(source, &options, NULL, &kept);
+            if (kept.opened == BELAY_OK)
+                assert_int_equal(kept.ended, BELAY_IO);
+            assert_int_equal(kept.count, (fails >= files[i].first) + (fails >= files[i].second));
+            source.most = 1;
+            keep_records(source, &options, NULL, &same);
+            assert_null(records_differ(&kept, &same));
+            drop_records(&kept);
+            drop_records(&same);
+        }
 }
 
 static void reading_goes_on_behind_what_was_read_before(void **state)
@@ -209,6 +228,19 @@ static void a_line_of_a_gigabyte_is_one_flaw_and_takes_no_memory(void **state)
     assert_true(largest <= 3 * 100000 + PIECES);
 }
 
+/* Twice each for lines outside and inside of quotes, twice again as windows grow; a block for each record. */
+static void check_quotes(const char *first, const char *text, size_t size, size_t limit, const char *encoding)
+{
+    belayi_reader_options options = bare_csv();
+    options.max_record = limit;
+    options.encoding = encoding;
+    struct bounds b = read_pattern(first, text, size, options);
+    if (b.looked > 6 * size + 64 * b.records)
+        fail_msg("%s%s.., limit %zu, %s: looked at %llu bytes for %llu records", first, text, limit,
+                 encoding ? encoding : "UTF-8", (unsigned long long)b.looked, (unsigned long long)b.records);
+    assert_true(largest <= 6 * limit + PIECES); /* text that was decoded, with room for twice as much */
+}
+
 /* Each of these files has lines that a field in quotes is looked for in, to the limit, in vain. */
 static void quotes_that_never_close_are_looked_for_in_linear_time(void **state)
 {
@@ -225,18 +257,16 @@ static void quotes_that_never_close_are_looked_for_in_linear_time(void **state)
         {"\"", "\n"},          {"\"", "\r"},
         {"", "\",\"\n\n\n\n"}, {"", "\"a\",\"b\n\"\"\n"},
     };
+    static const char line[] = "a line that is not as short as those of the files above, for speed\n";
     (void)state;
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        for (size_t limit = 4096; limit <= MEGA; limit *= 256) {
-            belayi_reader_options options = bare_csv();
-            options.max_record = limit;
-            struct bounds b = read_pattern(files[i].first, files[i].text, 4 * MEGA, options);
-            /* Twice each for lines outside and inside of quotes, twice again as windows grow; a block for each record.
-             */
-            if (b.looked > 6 * 4 * MEGA + 64 * b.records || largest > 4 * limit + PIECES)
-                fail_msg("file %zu, limit %zu: looked at %llu bytes for %llu records", i, limit,
-                         (unsigned long long)b.looked, (unsigned long long)b.records);
-        }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        check_quotes(files[i].first, files[i].text, MEGA, 4096, NULL);
+        check_quotes(files[i].first, files[i].text, 4 * MEGA, MEGA, NULL);
+        check_quotes(files[i].first, files[i].text, MEGA / 2, 65536, "ISO-8859-1");
+    }
+    /* Windows that grew by a piece at a time would be looked through hundreds of times. */
+    check_quotes(files[0].first, line, 32 * MEGA, 16 * MEGA, NULL);
+    check_quotes(files[0].first, line, 10 * MEGA, 8 * MEGA, "ISO-8859-1");
 }
 
 static void backslashes_and_long_lines_are_read_in_linear_time(void **state)

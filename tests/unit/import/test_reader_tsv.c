@@ -48,6 +48,7 @@ static void escapes_that_nobody_writes_are_flaws(void **state)
 {
     (void)state;
     expect(FILE_OF("a\tb\\q\nc\n"), "1 1 0! 2: \\q is no escape of TSV\n2 2 6: c\n");
+    expect(FILE_OF("\\q\t\\z\n"), "1 1 0! 1: \\q is no escape of TSV\n"); /* the first is told */
     expect(FILE_OF("a\\x41\n"), "1 1 0! 1: \\x is no escape of TSV\n");
     expect(FILE_OF("\\.\nb\n"), "1 1 0! 1: \\. is no escape of TSV\n2 2 3: b\n");
     expect(FILE_OF("a\tb\\0c\n"), "1 1 0! 2: \\0 is a NUL character, which is no text\n");

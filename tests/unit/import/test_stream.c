@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -274,6 +276,41 @@ static void a_pipe_is_read_as_it_comes(void **state)
         dup2(input, STDIN_FILENO), close(input);
 }
 
+static void *write_slowly(void *end)
+{
+    for (const char *text = "slow"; *text; text++) {
+        poll(NULL, 0, 5);
+        if (write(*(int *)end, text, 1) != 1)
+            return end;
+    }
+    close(*(int *)end);
+    return NULL;
+}
+
+static void a_pipe_that_does_not_wait_is_waited_for(void **state)
+{
+    int ends[2], input = dup(STDIN_FILENO);
+    char out[16];
+    belay_error error;
+    belay_code code;
+    pthread_t writer;
+    void *failed;
+    (void)state;
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    assert_int_equal(pthread_create(&writer, NULL, write_slowly, &ends[1]), 0);
+    belayi_stream *s = belayi_stream_open("-", NULL, NULL, &error);
+    assert_int_equal(drain(s, 16, out, &code), 4);
+    assert_int_equal(code, BELAY_OK);
+    assert_memory_equal(out, "slow", 4);
+    belayi_stream_close(s);
+    pthread_join(writer, &failed);
+    assert_null(failed);
+    if (input >= 0)
+        dup2(input, STDIN_FILENO), close(input);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +322,7 @@ int main(void)
         cmocka_unit_test(what_can_not_be_opened_is_told_with_the_reason),
         cmocka_unit_test_setup_teardown(skipping_past_the_end_is_bad_data, reset, remove_file),
         cmocka_unit_test_setup_teardown(a_pipe_is_read_as_it_comes, reset, reset),
+        cmocka_unit_test_setup(a_pipe_that_does_not_wait_is_waited_for, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
