@@ -9,7 +9,9 @@
  * What ends a malformed record: where a quote is at fault (text behind a closing
  * quote, a quote inside a bare field, one that is never closed, or not within
  * max_record), the record is its first physical line, and reading goes on at the
- * next; so a stray quote costs one line. A wrong number of fields is no flaw here.
+ * next; so a stray quote costs one line. One that is longer than max_record for
+ * another reason ends with the physical line in which it becomes that. A wrong
+ * number of fields is no flaw here.
  *
  * Must not know: columns, types, the database.
  * Tests: tests/unit/import, tests/fuzz/fuzz_reader.c.
@@ -32,7 +34,7 @@ typedef struct belayi_reader_options {
     const char *null;      /* or NULL: the format's own */
     const char *encoding;  /* or NULL: UTF-8 */
     bool header;           /* CSV, TSV: the first record has the names */
-    size_t max_record;     /* set */
+    size_t max_record;     /* bytes of the file, with the line end; set, and at least 16 */
 } belayi_reader_options;
 
 typedef struct belayi_reader belayi_reader;

@@ -116,7 +116,7 @@ static size_t find_failed(const batch *b)
     size_t part = b->session->transaction.part.failed;
     if (part > 0)
         return b->next + part - 1;
-    return b->stopped && !b->dropped ? b->done : b->next + b->size / 2;
+    return b->stopped ? b->done : b->next + b->size / 2;
 }
 
 /* An item has failed, after so many that went well. */
@@ -177,8 +177,10 @@ static belay_code settle_chunk(batch *b, belay_code code)
 {
     if (code == BELAY_OK)
         return keep_chunk(b);
+    belay_error of_release; /* the item has its own */
     size_t failed = find_failed(b);
-    if (code != BELAY_ROLLED_BACK && !belayi_scope_catch(&b->session->transaction, BELAY_ANY, &b->error))
+    if (code != BELAY_ROLLED_BACK &&
+        !belayi_scope_catch(&b->session->transaction, BELAY_ANY, b->dropped ? &of_release : &b->error))
         return belayi_session_code(b->session);
     belay_code around = check_around(b);
     if (around != BELAY_OK)
@@ -208,7 +210,7 @@ static size_t choose_size(const batch *b)
     const belayi_transaction *t = &b->session->transaction;
     bool flights = t->frames[t->depth - 1].pipeline;
     size_t run = b->good > b->run ? b->good : b->run, size = run;
-    if (t->eager > 0 || (!flights && b->run > 0 && run < SHORTEST_RUN))
+    if (!flights && b->run > 0 && run < SHORTEST_RUN)
         return 1;
     if (b->run > 0)
         size = root(flights ? run * FLIGHT_COST : run);

@@ -425,6 +425,33 @@ static void a_handle_that_was_lent_before_the_batch_writes_into_the_item_too(voi
     assert_stored(w, "1;2;4;5");
 }
 
+static int end_by_handle(belay_session *s, size_t i, void *arg)
+{
+    sqlite3 **handle = arg;
+    if (i == 0 && !*handle)
+        *handle = belay_native(s);
+    return sqlite3_exec(*handle, i == 0 ? "COMMIT" : "INSERT INTO item(id) VALUES (7)", NULL, NULL, NULL);
+}
+
+static void a_transaction_that_an_item_ends_by_the_handle_ends_the_batch(void **state)
+{
+    world *w = *state;
+    sqlite3 *handle = NULL;
+    only_on_sqlite(w);
+    BELAY_ATOMIC(w->s) {
+        put(w->s, 1);
+        belay_batch(w->s, 5, end_by_handle, &handle, NULL);
+    }
+    assert_status(w->s, BELAY_MISUSE);
+    BELAY_ATOMIC(w->s) {
+        put(w->s, 2);
+        handle = belay_native(w->s);
+        belay_batch(w->s, 5, end_by_handle, &handle, NULL);
+    }
+    assert_status(w->s, BELAY_MISUSE);
+    assert_stored(w, "1;2"); /* which the program has committed: and nothing came after it */
+}
+
 static void a_sandbox_takes_a_batch_too(void **state)
 {
     world *w = *state;
@@ -482,6 +509,19 @@ static void in_a_pipeline_a_failure_is_blamed_on_the_item_that_queued_it(void **
     assert_string_equal(o.told, "4 UNIQUE;11 UNIQUE;");
     assert_int_equal(o.balance, 12);
     assert_stored(w, "1;2;3;4;6;7;8;9;10;11;13;14");
+}
+
+static void in_a_pipeline_only_what_stood_before_a_failure_runs_again(void **state)
+{
+    world *w = *state;
+    static char far[1001];
+    memset(far, '.', 1000);
+    far[700] = 'x';
+    BELAY_ATOMIC_WITH(w->s, .pipeline = true)
+        do_orders(w->s, far);
+    assert_status(w->s, BELAY_OK);
+    assert_string_equal(o.told, "700 UNIQUE;");
+    assert_in_range(o.all_runs, 1000, 1520); /* a chunk of 512, and what was before it in there */
 }
 
 /* ---- Items that do not return ------------------------------------------------------------------------------------ */
@@ -558,9 +598,11 @@ int main(void)
         in_world(a_batch_may_run_in_an_item_of_another),
         in_world(what_an_item_does_with_the_engines_handle_is_undone_with_it),
         in_world(a_handle_that_was_lent_before_the_batch_writes_into_the_item_too),
+        in_world(a_transaction_that_an_item_ends_by_the_handle_ends_the_batch),
         in_world(a_sandbox_takes_a_batch_too),
         in_world(in_a_pipeline_many_items_leave_in_one_flight),
         in_world(in_a_pipeline_a_failure_is_blamed_on_the_item_that_queued_it),
+        in_world(in_a_pipeline_only_what_stood_before_a_failure_runs_again),
         in_world(a_thread_that_ends_in_an_item_abandons_the_batch),
         in_world(a_child_that_an_item_forks_can_do_nothing_with_the_batch),
     };

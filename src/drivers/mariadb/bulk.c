@@ -58,6 +58,7 @@ static bool make_memory(belayi_mariadb_bulk *b, size_t columns)
     size_t most = MOST_CELLS / columns < 2 ? 2 : MOST_CELLS / columns;
     b->columns = columns;
     b->room = (most > MOST_ROWS ? MOST_ROWS : most) / SLOTS * SLOTS;
+    b->length = b->room;
     b->data = calloc(b->room * columns, sizeof *b->data);
     b->sizes = calloc(b->room * columns, sizeof *b->sizes);
     b->nulls = calloc(b->room * columns, 1);
@@ -245,7 +246,7 @@ static size_t most_bytes(const belayi_mariadb_conn *conn)
 /* Fills the chunk with rows from b->from on. The number of those that are sent is even. */
 static belay_code fill(belayi_mariadb_each_run *r, belayi_mariadb_bulk *b)
 {
-    size_t left = r->each->rows - b->from, most = left < r->length ? left : r->length;
+    size_t left = r->each->rows - b->from, most = left < b->length ? left : b->length;
     size_t bytes = 0, room = most_bytes(r->conn);
     b->count = b->sent = b->suspects = 0;
     for (size_t i = 0; i < b->columns; i++)

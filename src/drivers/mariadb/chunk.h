@@ -26,6 +26,7 @@ typedef union belayi_mariadb_datum {
 typedef struct belayi_mariadb_bulk {
     belay_statement *insert;
     size_t columns, room; /* rows that a chunk may have */
+    size_t length;        /* of the next one, at most */
 
     size_t from, count; /* of the call's rows: those of the chunk, the suspects too */
     size_t sent, suspects;

@@ -38,7 +38,10 @@ static belay_code read_reply(belayi_mariadb_conn *conn, belayi_mariadb_reply *re
     if (mysql_field_count(conn->db) == 0)
         return BELAY_OK;
     reply->rows = belayi_mariadb_store(conn);
-    return reply->rows ? BELAY_OK : belayi_mariadb_fail(conn, BELAYI_MARIADB_RUNNING, error);
+    int rc = reply->rows ? 0 : 1;
+    while (rc == 0 && mysql_more_results(conn->db)) /* behind the rows of a block there is one without */
+        rc = belayi_mariadb_next_result(conn);
+    return rc <= 0 ? BELAY_OK : belayi_mariadb_fail(conn, BELAYI_MARIADB_RUNNING, error);
 }
 
 belay_code belayi_mariadb_ask_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts,

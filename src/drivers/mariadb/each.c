@@ -21,7 +21,7 @@
 
 #include "report.h"
 
-enum { FEW = 8, LONGEST = 4096 };
+enum { FEW = 8 };
 
 /* ---- Failures ----------------------------------------------------------------------------------------------- */
 
@@ -54,7 +54,7 @@ belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *
     belay_error other;
     bool over = blames_no_row(conn, error);
     unsigned ended_by = conn->ended_by;
-    if (conn->lost)
+    if (conn->lost || conn->ahead.number != 0) /* which was the savepoint itself */
         return error->code;
     belayi_mariadb_owe_nothing(conn);
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &other);
@@ -122,12 +122,14 @@ static belay_code try_first(belayi_mariadb_each_run *r, size_t *out_done, belay_
 
 static belay_code run_part(belayi_mariadb_each_run *r, bool in_bulk, size_t from, size_t *out_done, belay_error *error)
 {
+    size_t left = r->each->rows - from;
     *out_done = 1;
     if (!r->conn->vetted.plain)
         return belayi_mariadb_try_row(r, from, error);
-    if (in_bulk)
+    if (in_bulk && r->resting == 0)
         return belayi_mariadb_run_chunk(r, from, out_done, error);
-    *out_done = r->each->rows - from;
+    *out_done = in_bulk && r->resting < left ? r->resting : left;
+    r->resting = 0;
     return belayi_mariadb_fly_rows(r, from, *out_done, error);
 }
 
@@ -143,15 +145,28 @@ static belay_code run_rows(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-/* What the statement writes to is looked at, unless nothing can be saved. */
-static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
+/* Whether something may be saved, and what the statement writes to. */
+static bool find_table(const belayi_mariadb_each_run *r, const char **out_table, size_t *out_size)
 {
     const belay_target *target = r->each->target;
-    if (r->conn->adopted || r->s->base.columns > 0 || r->s->kind != BELAYI_SQL_INSERT || !target ||
-        (r->each->rows < FEW && r->conn->vetted.statement != &r->s->base))
+    bool known = r->conn->vetted.statement == &r->s->base;
+    if (r->conn->adopted || r->s->base.columns > 0 || (r->each->rows < FEW && !known))
+        return false;
+    if (!target)
+        return belayi_mariadb_is_plain(r->s->kind, r->s->text, out_table, out_size);
+    *out_table = target->table;
+    *out_size = strlen(target->table);
+    return true;
+}
+
+static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
+{
+    const char *table;
+    size_t size;
+    if (!find_table(r, &table, &size))
         return belayi_report(error, BELAY_UNSUPPORTED, "there is nothing faster for this statement");
-    belay_code code = belayi_mariadb_vet(r, target->table, strlen(target->table), error);
-    if (code != BELAY_OK && (code = belayi_mariadb_each_recover(r, error)) != BELAY_OK)
+    belay_code code = belayi_mariadb_vet(r, table, size, error);
+    if (code != BELAY_OK && blames_no_row(r->conn, error))
         return code;
     if (r->conn->vetted.statement != &r->s->base || !r->conn->vetted.plain)
         return belayi_report(error, BELAY_UNSUPPORTED, "the table is none whose rows are undone alone by the server");
@@ -164,8 +179,7 @@ belay_code belayi_mariadb_execute_each(belay_statement *statement, const belay_e
     belayi_mariadb_each_run r = {.s = (belayi_mariadb_statement *)statement,
                                  .conn = (belayi_mariadb_conn *)statement->conn,
                                  .each = each,
-                                 .effect = effect,
-                                 .length = LONGEST};
+                                 .effect = effect};
     *each->changes = 0;
     belay_code code = belayi_mariadb_check_open(r.conn, error);
     if (code == BELAY_OK)

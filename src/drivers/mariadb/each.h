@@ -29,7 +29,7 @@ typedef struct belayi_mariadb_each_run {
     belay_effect *effect;
     int64_t changes;
     belayi_mariadb_flight *flight; /* its memory */
-    size_t length;                 /* of the next chunk of bulk.c, at most */
+    size_t resting;                /* so many rows fly before bulk.c has its turn again */
     const belay_value *key;        /* bulk.c: the first row's of the AUTO_INCREMENT column; NULL: there is none */
 } belayi_mariadb_each_run;
 
@@ -91,9 +91,8 @@ belay_code belayi_mariadb_run_chunk(belayi_mariadb_each_run *r, size_t from, siz
 typedef struct belayi_mariadb_condition {
     size_t row; /* of the statement, from 0 */
     unsigned number;
-    char sqlstate[6];
-    const char *text; /* not NUL-terminated */
-    size_t size;
+    bool is_note;     /* it would have been one without IGNORE too */
+    const char *text; /* borrowed from the list's texts */
 } belayi_mariadb_condition;
 
 typedef struct belayi_mariadb_conditions {

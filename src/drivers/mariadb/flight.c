@@ -3,9 +3,10 @@
  *
  * Each is an execution of the statement of its own. That needs no savepoint a row: a single statement of DML on a table
  * of InnoDB without triggers that fails is undone by the server itself; table.c makes sure that it is one. The server
- * runs what is behind a row that failed all the same. Where a failure may have been more than its row's, as a deadlock
- * that ended the transaction, all of the flight is undone by the savepoint in front of it, and where that is gone too,
- * what was done behind it is rolled back as well.
+ * runs what is behind a row that failed all the same. Where a failure may have been more than its row's, all of the
+ * flight is undone by the savepoint in front of it. Where the transaction is gone with it, as by a deadlock, the rows
+ * behind it are in another one, as autocommit is off: so the connection is given up, and the server drops what it has
+ * not come to.
  *
  * The library's call that executes reads the answer; ahead.c lets it only send.
  * Tests: tests/unit/drivers/test_mariadb_each.c.
@@ -58,26 +59,44 @@ static void note_kept(belayi_mariadb_flight *f, MYSQL *db)
     f->any_kept = true;
 }
 
+/* Whether the transaction is gone with it. */
+static bool ends_transaction(const belayi_mariadb_conn *conn, const belay_error *error)
+{
+    bool in_vain = error->code == BELAY_LOCK_TIMEOUT || error->code == BELAY_BUSY;
+    return error->code == BELAY_DEADLOCK || error->code == BELAY_SERIALIZATION ||
+           (in_vain && conn->vetted.timeout_ends);
+}
+
+/* Fails when it was more than the row's own error. What is behind the end of a transaction is in another one, and each
+   row of it may wait for what the first one has waited for: so it is broken off. */
+static belay_code judge(belayi_mariadb_each_run *r, size_t i, belay_error *error)
+{
+    belayi_mariadb_flight *f = r->flight;
+    belayi_mariadb_fail_statement(r->s, &f->why[i]);
+    if (!r->conn->doubt)
+        return BELAY_OK;
+    *error = f->why[i];
+    if (!r->conn->lost && i + 1 < f->count && ends_transaction(r->conn, error))
+        belayi_mariadb_break_off(r->conn);
+    return error->code;
+}
+
 /* *error is that of the first row that was more than its own; all answers are read. */
 static belay_code read_rows(belayi_mariadb_each_run *r, belay_error *error)
 {
     belayi_mariadb_flight *f = r->flight;
-    belayi_mariadb_conn *conn = r->conn;
+    belay_error other;
     belay_code code = BELAY_OK;
-    for (size_t i = 0; i < f->count && !conn->lost; i++) {
+    for (size_t i = 0; i < f->count && !r->conn->lost; i++) {
         if (!f->sent[i])
             continue;
-        f->failed[i] = belayi_mariadb_read_answer(conn) != 0;
-        if (!f->failed[i]) {
-            note_kept(f, conn->db);
-            continue;
-        }
-        f->last.changes = 0;
-        belayi_mariadb_fail_statement(r->s, &f->why[i]);
-        if (conn->doubt && code == BELAY_OK) {
-            *error = f->why[i];
-            code = error->code;
-        }
+        f->failed[i] = belayi_mariadb_read_answer(r->conn) != 0;
+        if (!f->failed[i])
+            note_kept(f, r->conn->db);
+        else if (code == BELAY_OK)
+            code = judge(r, i, error);
+        else
+            judge(r, i, &other);
     }
     return code;
 }
@@ -86,7 +105,7 @@ static belay_code land(belayi_mariadb_each_run *r, belay_error *error)
 {
     belay_error other;
     belay_code code = read_rows(r, error);
-    if (belayi_mariadb_check_ahead(r->conn, code == BELAY_OK, &other) != BELAY_OK) {
+    if (!r->conn->lost && belayi_mariadb_check_ahead(r->conn, code == BELAY_OK, &other) != BELAY_OK) {
         *error = other; /* it is the cause */
         code = error->code;
     }
@@ -144,7 +163,7 @@ static belay_code tell_flight(belayi_mariadb_each_run *r, belay_error *error)
     r->changes += f->changes;
     if (f->any_kept)
         *r->effect = f->last;
-    r->effect->changes = f->last.changes;
+    r->effect->changes = f->failed[f->count - 1] ? 0 : f->last.changes;
     for (size_t i = 0; i < f->count; i++)
         if (f->failed[i] && belayi_mariadb_each_reject(r, f->rows[i], &f->why[i]) != BELAY_OK) {
             *error = f->why[i];

@@ -10,7 +10,7 @@
 #include "chunk.h"
 #include "report.h"
 
-enum { CONSTRAINT_FAILED = 4025, SHORTEST = 64, MOST_SUSPECTS = 1024 };
+enum { CONSTRAINT_FAILED = 4025, SHORTEST = 256 /* chunk */, REST = 4096, MOST_SUSPECTS = 1024 };
 
 /* What became of a chunk. */
 typedef enum turn {
@@ -38,6 +38,8 @@ static turn read_fates(belayi_mariadb_bulk *b, const belayi_mariadb_conditions *
         const belayi_mariadb_condition *c = &conditions->list[i];
         if (c->row >= b->sent)
             return CHUNK_IN_AIR;
+        if (c->is_note)
+            continue;
         size_t row = b->rows[c->row];
         if (!is_of_skipped_row(c->number) || b->fates[row] != BELAYI_MARIADB_ROW_SENT) {
             b->fates[row] = BELAYI_MARIADB_ROW_SUSPECT;
@@ -147,11 +149,8 @@ static turn run_suspects(belayi_mariadb_each_run *r, belay_error *error)
 
 static void describe(const belayi_mariadb_condition *c, belay_error *error)
 {
-    char text[MYSQL_ERRMSG_SIZE + 1];
-    size_t size = c->size < sizeof text ? c->size : sizeof text - 1;
-    memcpy(text, c->text, size);
-    text[size] = '\0';
-    belayi_mariadb_describe(c->number, c->sqlstate, text, error);
+    const char *state = c->number == ER_NO_PARTITION_FOR_GIVEN_VALUE ? "HY000" : "23000";
+    belayi_mariadb_describe(c->number, state, c->text, error);
 }
 
 /* As the last row's statement would have left it. */
@@ -222,7 +221,21 @@ static turn undo(belayi_mariadb_each_run *r, turn result, belay_error *error)
     return result == CHUNK_AGAIN ? CHUNK_AGAIN : CHUNK_IN_AIR;
 }
 
-/* The chunk is run again at most once; it is shorter then when suspects were cut off with its end. */
+/* Chunks get shorter while they are run in vain, and else longer again. Where the shortest one still was, the next rows
+   fly. */
+static void adapt_length(belayi_mariadb_each_run *r, bool in_vain)
+{
+    belayi_mariadb_bulk *b = r->s->bulk;
+    b->length = in_vain ? b->count / 2 : b->length + b->length / 2;
+    if (b->length < SHORTEST) {
+        b->length = SHORTEST;
+        r->resting = in_vain ? REST : 0;
+    }
+    if (b->length > b->room)
+        b->length = b->room;
+}
+
+/* The chunk is run again at most once. */
 static turn store_chunk(belayi_mariadb_each_run *r, belay_error *error)
 {
     enum { TRIES = 2 };
@@ -239,6 +252,7 @@ static turn store_chunk(belayi_mariadb_each_run *r, belay_error *error)
             result = CHUNK_FAILED;
         else if (result != CHUNK_DONE)
             result = undo(r, result, error);
+        adapt_length(r, result != CHUNK_DONE);
         belayi_mariadb_free_conditions(&conditions);
         forget_skipped(b);
     }
@@ -254,10 +268,7 @@ belay_code belayi_mariadb_run_chunk(belayi_mariadb_each_run *r, size_t from, siz
     *out_done = b->count > 0 ? b->count : 1;
     if (result == CHUNK_FAILED)
         return error->code;
-    if (result == CHUNK_DONE) {
-        r->length = r->length * 2 < b->room ? r->length * 2 : b->room;
+    if (result == CHUNK_DONE)
         return BELAY_OK;
-    }
-    r->length = *out_done / 2 > SHORTEST ? *out_done / 2 : SHORTEST;
     return belayi_mariadb_fly_rows(r, from, *out_done, error);
 }

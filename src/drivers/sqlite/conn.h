@@ -67,7 +67,6 @@ enum { BELAYI_SQLITE_KEPT_MARKS = 64 };
 typedef struct belayi_sqlite_rows {
     const belay_each *each; /* NULL: none are being read */
     size_t at, end;
-    size_t longest; /* bytes of a value */
 } belayi_sqlite_rows;
 
 typedef struct belayi_sqlite_conn {

@@ -115,12 +115,10 @@ static uint64_t cursor_bit(int cursor)
     return cursor >= 0 && cursor < CURSOR_ROOM ? UINT64_C(1) << cursor : 0;
 }
 
-/* An immediate foreign key is looked at when the whole statement ends; and for a function, which may fail, SQLite keeps
-   a statement journal, by which all rows would go. */
+/* For a function, which may fail, SQLite keeps a statement journal, by which all rows would go. */
 static bool spans_rows(const explained *row)
 {
-    return (strcmp(row->name, "FkCounter") == 0 && row->p1 == 0) || strcmp(row->name, "Function") == 0 ||
-           strcmp(row->name, "PureFunc") == 0;
+    return strcmp(row->name, "Function") == 0 || strcmp(row->name, "PureFunc") == 0;
 }
 
 /* What the opcodes of triggers may say as well. */
@@ -152,6 +150,8 @@ static unsigned find_row_traits(program *p, const explained *row)
     unsigned traits = find_traits(row->name);
     if (strcmp(row->name, "Halt") == 0 && row->p1 == 0)
         return TRAIT_QUIET;
+    if (strcmp(row->name, "FkCounter") == 0 && p->together && row->p1 == 0 && row->p2 < 0)
+        return TRAIT_QUIET; /* rows that waited for this one: none do, or all do until the commit */
     if (strcmp(row->name, "FkCounter") == 0 && (row->p1 != 0 || row->p2 < 0))
         return traits | TRAIT_QUIET; /* deferred, or for the better; else the end of the statement may refuse it */
     if (is_sequence_record(p, row))
@@ -292,7 +292,7 @@ bool belayi_sqlite_stops_clean(belayi_sqlite_conn *conn, const char *text)
 {
     program p = {.together = true};
     return explain(conn, text, &p) && p.size > 1 && p.prologue < p.size && !p.forbidden && !p.may_abort &&
-           !p.runs_triggers && p.sources == 1 && writes_last(&p);
+           p.sources == 1 && writes_last(&p);
 }
 
 static bool is_same_row(sqlite3_stmt *one, sqlite3_stmt *two)

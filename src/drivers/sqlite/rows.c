@@ -102,7 +102,7 @@ static void check_row(belayi_sqlite_rows *rows)
         return;
     const belay_value *values = rows->each->values + rows->at * rows->each->columns;
     for (size_t i = 0; i < rows->each->columns; i++)
-        if (values[i].size > rows->longest || belayi_sqlite_check_value(&values[i], i + 1, &ignored) != BELAY_OK)
+        if (belayi_sqlite_check_value(&values[i], i + 1, &ignored) != BELAY_OK)
             rows->end = rows->at;
 }
 
@@ -305,8 +305,7 @@ belay_code belayi_sqlite_write_together(belayi_sqlite_statement *s, const belay_
     belay_code code = belayi_sqlite_check_may_run(s, error);
     if (code != BELAY_OK)
         return code;
-    size_t longest = (size_t)sqlite3_limit(conn->db, SQLITE_LIMIT_LENGTH, -1);
-    conn->rows = (belayi_sqlite_rows){.each = each, .at = *at, .end = each->rows, .longest = longest};
+    conn->rows = (belayi_sqlite_rows){.each = each, .at = *at, .end = each->rows};
     belayi_sqlite_forget_last_id(conn);
     int rc = sqlite3_step(s->together);
     conn->interrupt_at = 0;

@@ -60,6 +60,7 @@ const belay_driver belayi_driver_sqlite = {
     .type_flavour = BELAY_TYPES_LOOSE,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",
+    .text_type = "TEXT",
     .shared_size = sizeof(belayi_sqlite_shared),
     .conn_size = sizeof(belayi_sqlite_conn),
     .shared_init = belayi_sqlite_shared_init,
