@@ -19,6 +19,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
  * returns the exit status. */
 int cli_isolation(int count, char **arguments);
 int cli_recover(int count, char **arguments);
+int cli_import(int count, char **arguments);
 
 /* Whether the words ask for help, which was printed then. */
 bool cli_help(int count, char **words, const char *help);
@@ -26,6 +27,12 @@ bool cli_help(int count, char **words, const char *help);
 /* Says what is wrong with the arguments, and where to look; an argument that may be a URL is not shown. Returns
  * CLI_USAGE. */
 int cli_refuse(const char *command, const char *what, const char *argument);
+
+/* Whether a URL has no place where a password could be. */
+bool cli_url_is_open(const char *url);
+
+/* A URL without what may hold a password: what is before the @, but for the user's name, and the parameters. */
+const char *cli_show_url(const char *url, char *out, size_t room);
 
 /* Says what failed: one line, and a hint if there is one. Returns CLI_FAILED. */
 int cli_fail(const char *command, const belay_error *);

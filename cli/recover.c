@@ -38,23 +38,6 @@ typedef struct recovery {
 
 /* ---- URLs -------------------------------------------------------------------------------------------------------- */
 
-/* Without what may hold a password: what is before the @, but for the user's name, and the parameters. */
-static const char *show_url(const char *url, char *out, size_t room)
-{
-    const char *start = strstr(url, "://");
-    int size = (int)strcspn(url, "?"), user = start ? (int)(start - url) + 3 : 0, at = -1;
-    for (int i = user; i < size; i++)
-        if (url[i] == '@')
-            at = i;
-    if ((!start && strncmp(url, "sqlite:", 7) != 0) || (start && strchr(url + size, '@')))
-        snprintf(out, room, "a URL that can't be shown");
-    else if (!start || at < 0)
-        snprintf(out, room, "%.*s", size, url);
-    else
-        snprintf(out, room, "%.*s%.*s", user + (int)strcspn(url + user, ":@"), url, size - at, url + at);
-    return out;
-}
-
 /* A log that is not there must not be made, and taken for one without decisions. */
 static belay_db *open_there(const char *url)
 {
@@ -78,7 +61,7 @@ static int ask_each(const recovery *r)
         belay_session *s = belay_session_open(r->dbs[i]);
         belay_int_of(s, "SELECT 1");
         if (belay_status(s) != BELAY_OK) {
-            fprintf(stderr, "belay recover: %s:\n", show_url(r->urls[i], shown, sizeof shown));
+            fprintf(stderr, "belay recover: %s:\n", cli_show_url(r->urls[i], shown, sizeof shown));
             status = cli_fail("recover", belay_pending(s));
         }
         belay_session_close(s);
@@ -119,7 +102,7 @@ static void tell(void *arg, const belay_recovery *one)
 {
     char where[512];
     recovery *r = arg;
-    show_url(r->urls[one->database], where, sizeof where);
+    cli_show_url(r->urls[one->database], where, sizeof where);
     *(one->outcome == BELAY_WORK_COMMITTED     ? &r->committed
       : one->outcome == BELAY_WORK_ROLLED_BACK ? &r->rolled_back
                                                : &r->left) += 1;

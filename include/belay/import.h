@@ -95,7 +95,7 @@ typedef struct belay_import_spec {
     size_t map_count;       /* 0: each field goes to the column of its name. Others are not imported */
     const char *const *set; /* "column=value": the column gets this value in each row; it is checked as a field is */
     size_t set_count;
-    bool create;   /* makes the table when it is not there: names from the header, types from a sample */
+    bool create;   /* makes the table when it is not there: names from the header or of members, types from a sample */
     bool truncate; /* deletes all its rows first, in the same transaction */
     belay_import_conflict on_conflict;
     const char *const *key; /* columns; what SKIP and UPDATE look for. 0: the primary key */
@@ -168,7 +168,9 @@ typedef struct belay_import_report {
  * BELAY_DATA (past max_rejects, or the file is not the one that was begun with),
  * BELAY_CANCELLED (on_progress stopped it), and any that ends a transaction.
  */
-BELAY_API belay_code belay_import(belay_session *, const belay_import_spec *, belay_import_report *out_report);
+#define belay_import(s, spec, out_report) belay_import_at(s, BELAY_HERE, spec, out_report)
+BELAY_API belay_code belay_import_at(belay_session *, belay_place, const belay_import_spec *,
+                                     belay_import_report *out_report);
 
 BELAYI_END_C
 

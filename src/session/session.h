@@ -11,6 +11,7 @@
 
 #include <belay/scope.h>
 #include <belay/session.h>
+#include <belay/statement.h>
 
 #include "db.h"
 #include "fork.h"
@@ -185,6 +186,16 @@ unsigned belayi_session_depth(const belay_session *);
 /* Runs what is to run after the unit; hook.c. `barred`: the hooks can't use the session. */
 void belayi_session_run_late_hooks(belay_session *, belayi_hooks hooks, bool committed, bool barred);
 bool belayi_session_run_hook(void *session, belay_hook, void *arg, bool inside);
+
+/* Tells the program that a row or item was rejected with the error that is the caught one. NULL: it need not know. */
+void belayi_session_reject(belay_session *, belay_rejected, size_t number, void *arg);
+
+/* The callback of that scope has returned: what is open inside is ended, and what it returned is told. False when the
+   scope is open no more. */
+bool belayi_session_take_result(belay_session *, uint64_t serial, int result, belay_place);
+
+/* The innermost scope ends, or a part of it, while a stream is open: that is misuse, if it was opened in it. */
+void belayi_session_end_stream(belay_session *);
 
 /* Ends the stream, if there is one that was opened in the innermost scope; true when there was. */
 bool belayi_session_stop_stream(belay_session *, uint64_t serial);

@@ -225,6 +225,7 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
     if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT)
         t->conn->limits.lock_wait_ns = 0;
     code = belayi_scope_begin(t);
+    running->changed = t->part.changed;
     if (code == BELAY_OK)
         code = set_savepoints(t, call, running);
     if (code == BELAY_OK && t->trace && leaves_something(running))
@@ -359,6 +360,8 @@ belay_code belayi_statement_run(belay_session *s, const belayi_call *call)
     belay_statement *statement = belayi_running_statement(&running);
     const belay_driver *driver = statement->conn->driver;
     bool failed = driver->execute(statement, call->n, call->values, &s->effect, &s->transaction.scratch) != BELAY_OK;
+    if (failed && s->transaction.part.number > 0 && undoes_itself(&running))
+        s->transaction.part.changed = running.changed;
     return belayi_statement_close(s, &running, call, failed ? &s->transaction.scratch : NULL);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "keys.h"
 #include "report.h"
 #include "utf8.h"
 
@@ -65,6 +66,8 @@ void belayi_pg_finalize(belay_statement *statement)
         return;
     if (s->base.conn)
         belayi_pg_forget_name((belayi_pg_conn *)s->base.conn, &s->name);
+    belayi_pg_keys_done(&s->keys);
+    belayi_pg_keys_done(&s->parents);
     free(s->text);
     free(s->types);
     free(s);
