@@ -173,10 +173,10 @@ belay_code belayi_mariadb_prepare_bulk(belayi_mariadb_each_run *r, bool *out_can
     if (!*out_can || r->s->bulk)
         return BELAY_OK;
     belay_code code = make_bulk(r, error);
-    if (code == BELAY_NO_MEMORY || r->conn->lost || code == BELAY_TIMEOUT)
-        return code;
     *out_can = code == BELAY_OK;
-    return r->conn->doubt ? code : BELAY_OK;
+    if (code == BELAY_OK || code == BELAY_NO_MEMORY || code == BELAY_TIMEOUT || r->conn->lost)
+        return code;
+    return belayi_mariadb_check_open(r->conn, error); /* the rows fly */
 }
 
 /* ---- Values -------------------------------------------------------------------------------------------------------
