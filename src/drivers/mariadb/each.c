@@ -41,11 +41,12 @@ static void end_leftover(belayi_mariadb_conn *conn)
     conn->doubt = true; /* `status` asks */
 }
 
-/* Whether the error is that of everything, even where the transaction is still there. */
+/* Whether the error is that of everything, even where the transaction is still there. Who cancels means all of it, and
+   not the row that is its turn. */
 static bool blames_no_row(const belayi_mariadb_conn *conn, const belay_error *error)
 {
     return conn->lost || conn->cancelled || error->code == BELAY_DEADLOCK || error->code == BELAY_SERIALIZATION ||
-           error->code == BELAY_CONNECTION || error->code == BELAY_TIMEOUT;
+           error->code == BELAY_CONNECTION || error->code == BELAY_TIMEOUT || error->code == BELAY_CANCELLED;
 }
 
 belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *error)
