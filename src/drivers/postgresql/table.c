@@ -346,10 +346,12 @@ static void read_result(reading *r, size_t columns)
         return;
     memset(table->columns, 0, columns * sizeof *table->columns);
     table->count = columns;
-    for (const char *kinds = "tcukf"; *kinds; kinds++)
-        note(r, *kinds);
+    note(r, 't');
+    note(r, 'c');
     for (size_t i = 0; i < columns; i++)
-        table->copyable &= table->columns[i].number > 0;
+        table->copyable &= table->columns[i].number > 0; /* else it is not there, or written otherwise */
+    for (const char *kinds = "ukf"; *kinds && table->copyable; kinds++)
+        note(r, *kinds);
 }
 
 belay_code belayi_pg_table_read(belayi_pg_conn *conn, const belay_target *target, size_t columns,
