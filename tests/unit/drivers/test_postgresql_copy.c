@@ -157,6 +157,16 @@ static void make_enum(belay_value *row, int i, unsigned share)
     row[3] = is_bad(share) ? say("%d minutes", i) : say("%d", i);
 }
 
+static void make_word(belay_value *row, int i, unsigned share)
+{
+    row[0] = BELAY_V(key(i, share));
+    row[1] = say(is_bad(share)   ? "zoe"
+                 : is_bad(share) ? "Zed"
+                 : is_bad(share) ? "\xc3\xa9"
+                                   "douard"
+                                 : "ann");
+}
+
 #define TWO                                                                                                            \
     {                                                                                                                  \
         "\"a\"", "\"b\""                                                                                               \
@@ -242,6 +252,12 @@ static const shape shapes[] = {
      make_any,
      "a",
      true},
+    {"an order of its own", "CREATE TABLE tab (a int UNIQUE, b text COLLATE \"en-US-x-icu\" CHECK (b < 'm'))", 2, TWO,
+     make_word, "a", false},
+    {"a parent that is looked for later",
+     "CREATE TABLE IF NOT EXISTS parent (id int PRIMARY KEY); CREATE TABLE tab (a int UNIQUE, b int REFERENCES parent "
+     "DEFERRABLE INITIALLY DEFERRED)",
+     2, TWO, make_any, "a", false},
     {"another type", "CREATE TABLE tab (a int UNIQUE, b date)", 2, TWO, make_other_type, "a", false},
     {"an interval of minutes",
      "DROP TYPE IF EXISTS colour CASCADE; CREATE TYPE colour AS ENUM ('red', 'green'); CREATE TABLE tab (a colour, b "
