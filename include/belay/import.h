@@ -16,8 +16,8 @@
  *     belay_import_spec spec = BELAY_IMPORT_SPEC(.path = "tx.csv", .table = "tx", .rejects = "tx.rejects.csv");
  *     belay_import_report report;
  *     if (belay_import(s, &spec, &report) == BELAY_OK)
- *         printf("%llu inserted, %llu rejected\n", (unsigned long long)report.inserted,
- *                (unsigned long long)report.rejected);
+ *         printf("%llu inserted, %llu rejected\n", (unsigned long long)report.counts.inserted,
+ *                (unsigned long long)report.counts.rejected);
  *
  * The command `belay import` is this call (man belay-import).
  */

@@ -29,7 +29,7 @@ static bool read_unsigned(const char *digits, size_t count, uint64_t *out_number
     uint64_t number = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t digit = (uint64_t)(digits[i] - '0');
-        if (i >= SURELY && (i > SURELY || number > (UINT64_MAX - digit) / 10))
+        if (i >= SURELY && number > (UINT64_MAX - digit) / 10)
             return false;
         number = 10 * number + digit;
     }

@@ -59,7 +59,8 @@ belay_code belayi_reader_select(belayi_reader *, size_t count, const char *const
 /* BELAY_OK and a record, or BELAY_OK and NULL at the end; else the source failed or memory ran out. */
 belay_code belayi_reader_next(belayi_reader *, const belayi_record **out_record, belay_error *error);
 
-/* Of a record with raw_rest: the next of its bytes, *out_size 0 at their end. May be left out: next goes past them. */
+/* Of a record with raw_rest: the next of its bytes, *out_size 0 at their end; good until the next call, and ->raw is
+   good until the first. May be left out: next goes past them. */
 belay_code belayi_reader_rest(belayi_reader *, const char **out_bytes, size_t *out_size, belay_error *error);
 
 /* Goes on behind what was read before: at that offset and line, that many records in. Before the first record;

@@ -59,8 +59,7 @@ void exact_on_sqlite(exact_case *c)
         "DELETE FROM t WHERE v = 5",
         "CREATE UNIQUE INDEX later ON t (v) WHERE v = 7",
         "INSERT INTO child VALUES (70)",
-        "CREATE TRIGGER later AFTER INSERT ON t WHEN NEW.v = 17 BEGIN SELECT RAISE(ABORT, "
-        "'seventeen'); END"};
+        "CREATE TRIGGER later AFTER INSERT ON t WHEN NEW.v = 17 BEGIN SELECT RAISE(ABORT, 'late'); END"};
     for (size_t i = 0; i < sizeof late / sizeof late[0]; i++)
         c->late[i] = late[i];
     if (exact_chance(c, 5))

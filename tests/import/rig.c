@@ -65,6 +65,11 @@ static void note(void *arg, const belay_import_reject *reject)
 static bool go_on(void *arg, const belay_import_counts *counts)
 {
     rig *r = arg;
+    void (*meanwhile)(rig *) = counts->read > 0 ? r->meanwhile : NULL;
+    if (meanwhile) {
+        r->meanwhile = NULL;
+        meanwhile(r);
+    }
     if (r->first_progress == 0)
         r->first_progress = counts->read;
     return !r->stops && (r->stop_behind == 0 || counts->read < r->stop_behind);

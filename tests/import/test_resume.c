@@ -191,6 +191,48 @@ static void a_transaction_that_failed_is_done_again_by_who_goes_on(void **state)
     drop_result(&undisturbed);
 }
 
+/* On SQLite the disk is full from here on; a server ends the session. */
+static void break_database(rig *r)
+{
+    char sql[64] = "PRAGMA max_page_count = 1"; /* no more than there are */
+    if (database_is_sqlite(&r->d)) {
+        belay_exec(r->s, sql);
+        return;
+    }
+    belay_session *other = belay_session_open(r->d.db);
+    bool mariadb = database_is_mariadb(&r->d);
+    int64_t id =
+        belay_int_of(other, mariadb ? "SELECT max(id) FROM information_schema.processlist WHERE db = database() "
+                                      "AND id <> connection_id()"
+                                    : "SELECT max(pid) FROM pg_stat_activity WHERE datname = "
+                                      "current_database() AND pid <> pg_backend_pid()");
+    snprintf(sql, sizeof sql, mariadb ? "KILL %lld" : "SELECT pg_terminate_backend(%lld)", (long long)id);
+    belay_exec(other, sql);
+    belay_session_close(other);
+}
+
+static void an_error_that_ends_the_transaction_is_never_a_reject(void **state)
+{
+    rig *r = *state;
+    enum { MANY = 30000 };
+    bool sqlite = database_is_sqlite(&r->d);
+    char *text = malloc(MANY * 32);
+    size_t size = (size_t)sprintf(text, "id,name\n");
+    for (int i = 1; i <= MANY; i++)
+        size += (size_t)sprintf(text + size, "%d,name %d\n", i, i);
+    rig_run(r, table);
+    rig_write(r, text);
+    r->meanwhile = break_database;
+    belay_code code = rig_import(r, BELAY_IMPORT_SPEC(.table = "tx"));
+    assert_code(code, sqlite ? BELAY_DISK_FULL : BELAY_CONNECTION);
+    assert_code(r->report.error.code, code);
+    assert_string_equal(r->told, "");
+    assert_int_equal(r->report.attempted.rejected, 0);
+    assert_string_equal(rig_counts(&r->report.counts), "0 0 0 0 0");
+    assert_rows(r->s, "SELECT count(*) FROM tx", "0");
+    free(text);
+}
+
 static void what_is_done_is_not_done_again(void **state)
 {
     rig *r = with_file(state);
@@ -284,6 +326,7 @@ int main(void)
         in_rig(a_pipe_that_stalls_before_its_header_can_be_stopped),
         in_rig(progress_is_told_behind_the_first_thousand_records),
         in_rig(a_transaction_that_failed_is_done_again_by_who_goes_on),
+        in_rig(an_error_that_ends_the_transaction_is_never_a_reject),
         in_rig(what_is_done_is_not_done_again),
         in_rig(an_import_left_half_way_is_not_begun_anew_in_silence),
         in_rig(another_file_or_mapping_is_refused),

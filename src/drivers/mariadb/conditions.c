@@ -1,5 +1,6 @@
 /*
- * conditions.c - asks the server for the conditions of the last statement, with the rows that they are of.
+ * conditions.c - asks the server for the conditions of the last statement, with the rows that they are of. The
+ * questions are sent right behind the statement, before it is known whether there are any: they cost 0.1 ms then.
  *
  * SHOW WARNINGS tells level, number and message, but no row; GET DIAGNOSTICS does, for one condition at a time. Both
  * leave the conditions as they are. So a block goes over all of them and gives one text with their rows: 2.7 µs a
@@ -58,23 +59,38 @@ static bool read_rows(MYSQL_RES *rows, belayi_mariadb_conditions *out)
     return *at == '\0';
 }
 
-belay_code belayi_mariadb_ask_conditions(belayi_mariadb_conn *conn, size_t count, belayi_mariadb_conditions *out,
-                                         belay_error *error)
+bool belayi_mariadb_send_conditions(belayi_mariadb_conn *conn)
 {
-    belayi_mariadb_reply replies[QUESTIONS];
-    *out = (belayi_mariadb_conditions){.list = calloc(count, sizeof *out->list)};
+    return belayi_mariadb_send_all(conn, QUESTIONS, texts);
+}
+
+static belay_code take_conditions(belayi_mariadb_reply *replies, size_t count, belayi_mariadb_conditions *out,
+                                  belay_error *error)
+{
+    out->complete = count == 0;
+    if (count == 0)
+        return BELAY_OK;
+    out->list = calloc(count, sizeof *out->list);
     if (!out->list)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for what the server says of rows");
-    belay_code code = belayi_mariadb_ask_all(conn, QUESTIONS, texts, replies, error);
-    if (code == BELAY_OK && replies[LISTED].rows && replies[ROWS].rows) {
-        read_listed(replies[LISTED].rows, count, out);
-        out->complete = !mysql_fetch_row(replies[LISTED].rows) && read_rows(replies[ROWS].rows, out);
-        out->texts = replies[LISTED].rows;
-        replies[LISTED].rows = NULL;
-    }
+    if (!replies[LISTED].rows || !replies[ROWS].rows)
+        return BELAY_OK;
+    read_listed(replies[LISTED].rows, count, out);
+    out->complete = !mysql_fetch_row(replies[LISTED].rows) && read_rows(replies[ROWS].rows, out);
+    out->texts = replies[LISTED].rows;
+    replies[LISTED].rows = NULL;
+    return BELAY_OK;
+}
+
+belay_code belayi_mariadb_read_conditions(belayi_mariadb_conn *conn, size_t count, belayi_mariadb_conditions *out,
+                                          belay_error *error)
+{
+    belayi_mariadb_reply replies[QUESTIONS];
+    *out = (belayi_mariadb_conditions){0};
+    belay_code code = belayi_mariadb_read_replies(conn, QUESTIONS, replies, error);
+    if (code == BELAY_OK)
+        code = take_conditions(replies, count, out, error);
     belayi_mariadb_free_replies(QUESTIONS, replies);
-    if (code != BELAY_OK)
-        belayi_mariadb_free_conditions(out);
     return code;
 }
 

@@ -200,6 +200,11 @@ typedef struct belayi_mariadb_reply {
     unsigned warnings;
 } belayi_mariadb_reply;
 
+/* Only sends: false when it could not. All answers are read by the other, the first error being that of all. */
+bool belayi_mariadb_send_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts);
+belay_code belayi_mariadb_read_replies(belayi_mariadb_conn *conn, size_t n, belayi_mariadb_reply *replies,
+                                       belay_error *error);
+
 /* Runs what is owed and then the commands, and waits once. The first error is that of all, but all are run. The caller
    frees the rows: belayi_mariadb_free_replies. */
 belay_code belayi_mariadb_ask_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts,

@@ -41,11 +41,12 @@ static void end_leftover(belayi_mariadb_conn *conn)
     conn->doubt = true; /* `status` asks */
 }
 
-/* Whether the error is that of everything, even where the transaction is still there. */
+/* Whether the error is that of everything, even where the transaction is still there. Who cancels means all of it, and
+   not the row that is its turn. */
 static bool blames_no_row(const belayi_mariadb_conn *conn, const belay_error *error)
 {
     return conn->lost || conn->cancelled || error->code == BELAY_DEADLOCK || error->code == BELAY_SERIALIZATION ||
-           error->code == BELAY_CONNECTION || error->code == BELAY_TIMEOUT;
+           error->code == BELAY_CONNECTION || error->code == BELAY_TIMEOUT || error->code == BELAY_CANCELLED;
 }
 
 belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *error)
@@ -54,7 +55,7 @@ belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *
     belay_error other;
     bool over = blames_no_row(conn, error);
     unsigned ended_by = conn->ended_by;
-    if (conn->lost || conn->ahead.number != 0) /* which was the savepoint itself */
+    if (conn->lost || !r->marked || conn->ahead.number != 0) /* which was the savepoint itself */
         return error->code;
     belayi_mariadb_owe_nothing(conn);
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &other);
@@ -83,7 +84,7 @@ belay_code belayi_mariadb_try_row(belayi_mariadb_each_run *r, size_t row, belay_
     conn->owed.each = true;
     belay_code code =
         belayi_mariadb_execute(&r->s->base, r->each->columns, belayi_mariadb_each_row(r, row), &effect, &why);
-    bool marked = !conn->owed.each;
+    r->marked = !conn->owed.each;
     conn->owed.each = false;
     if (code == BELAY_OK) {
         *r->effect = effect;
@@ -92,7 +93,7 @@ belay_code belayi_mariadb_try_row(belayi_mariadb_each_run *r, size_t row, belay_
     }
     r->effect->changes = 0;
     code = BELAY_OK;
-    if (marked)
+    if (r->marked)
         code = belayi_mariadb_each_recover(r, &why);
     else if (blames_no_row(conn, &why) || why.code == BELAY_NO_MEMORY)
         code = why.code;

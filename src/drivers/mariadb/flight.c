@@ -11,6 +11,8 @@
  * The library's call that executes reads the answer; ahead.c lets it only send.
  * Tests: tests/unit/drivers/test_mariadb_each.c.
  */
+#include <string.h>
+
 #include "each.h"
 #include "report.h"
 
@@ -25,11 +27,11 @@ static belay_code send_row(belayi_mariadb_each_run *r, belay_error *error)
 }
 
 /* Binds and sends; a row whose values can't be sent has failed, and is not. */
-static belay_code send_rows(belayi_mariadb_each_run *r, size_t *out_sent, belay_error *error)
+static belay_code send_rows(belayi_mariadb_each_run *r, belay_error *error)
 {
     belayi_mariadb_flight *f = r->flight;
     belay_code code = BELAY_OK;
-    *out_sent = 0;
+    bool first = true;
     for (size_t i = 0; i < f->count && code == BELAY_OK; i++) {
         const belay_value *values = belayi_mariadb_each_row(r, f->rows[i]);
         f->sent[i] = belayi_mariadb_bind(r->s, r->each->columns, values, &f->why[i]) == BELAY_OK;
@@ -38,8 +40,11 @@ static belay_code send_rows(belayi_mariadb_each_run *r, size_t *out_sent, belay_
             *error = f->why[i];
             return error->code;
         }
-        if (f->sent[i] && (*out_sent)++ == 0)
+        if (f->sent[i] && first) {
             code = belayi_mariadb_send_ahead(r->conn, !r->s->nowait, error);
+            r->marked |= code == BELAY_OK;
+        }
+        first &= !f->sent[i];
         if (f->sent[i] && code == BELAY_OK)
             code = send_row(r, error);
     }
@@ -101,7 +106,7 @@ static belay_code read_rows(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-static belay_code land(belayi_mariadb_each_run *r, belay_error *error)
+belay_code belayi_mariadb_land(belayi_mariadb_each_run *r, belay_error *error)
 {
     belay_error other;
     belay_code code = read_rows(r, error);
@@ -115,25 +120,32 @@ static belay_code land(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-belay_code belayi_mariadb_fly(belayi_mariadb_each_run *r, bool marked, belay_error *error)
+belay_code belayi_mariadb_take_off(belayi_mariadb_each_run *r, bool marked, belay_error *error)
 {
     belayi_mariadb_flight *f = r->flight;
-    size_t sent;
     f->changes = 0;
     f->any_kept = false;
     f->last = *r->effect;
     f->last.changes = 0;
+    memset(f->sent, 0, sizeof f->sent);
+    r->conn->owed.each = marked;
+    belay_code code = send_rows(r, error);
+    r->conn->owed.each = false;
+    return code;
+}
+
+belay_code belayi_mariadb_fly(belayi_mariadb_each_run *r, bool marked, belay_error *error)
+{
+    belay_error other;
+    r->marked &= !marked;
     belay_code code = belayi_mariadb_ready(r->conn, BELAYI_MARIADB_STATEMENT, error);
     if (code != BELAY_OK)
         return code;
-    r->conn->owed.each = marked;
-    code = send_rows(r, &sent, error);
-    r->conn->owed.each = false;
-    if (sent == 0 || r->conn->lost)
+    code = belayi_mariadb_take_off(r, marked, error);
+    if (r->conn->lost)
         return code;
     r->conn->base.round_trips++;
-    belay_error other;
-    belay_code landed = land(r, &other); /* also what was sent before one that could not be */
+    belay_code landed = belayi_mariadb_land(r, &other); /* also what was sent before one that could not be */
     if (code == BELAY_OK && landed != BELAY_OK) {
         *error = other;
         code = landed;

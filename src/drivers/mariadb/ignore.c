@@ -127,15 +127,11 @@ static void fill_flight(belayi_mariadb_each_run *r, size_t *next)
     }
 }
 
-/* Runs them. CHUNK_IN_AIR, with *error of no meaning: one was not what it was taken for. */
-static turn run_suspects(belayi_mariadb_each_run *r, belay_error *error)
+/* Runs them from row *next of the chunk on; `done` is known of already. CHUNK_IN_AIR, with *error of no meaning: one
+   was not what it was taken for. */
+static turn run_suspects(belayi_mariadb_each_run *r, size_t next, size_t done, belay_error *error)
 {
-    belayi_mariadb_bulk *b = r->s->bulk;
-    if (!make_room(b)) {
-        belayi_report(error, BELAY_NO_MEMORY, "no memory for the errors of rows");
-        return CHUNK_FAILED;
-    }
-    for (size_t next = 0, done = 0; done < b->suspects; done += r->flight->count) {
+    for (; done < r->s->bulk->suspects; done += r->flight->count) {
         fill_flight(r, &next);
         if (belayi_mariadb_fly(r, false, error) != BELAY_OK)
             return CHUNK_FAILED;
@@ -192,27 +188,49 @@ static belay_code tell(belayi_mariadb_each_run *r, const belayi_mariadb_conditio
 /* ---- A chunk ------------------------------------------------------------------------------------------------------
  */
 
+/* Sends the chunk and the first of its suspects, and waits for all of it. *next: the first row that may be another. */
+static belay_code exchange(belayi_mariadb_each_run *r, belayi_mariadb_conditions *conditions, size_t *next,
+                           belay_error *error)
+{
+    belay_error other;
+    belay_code code = belayi_mariadb_send_chunk(r, error), behind = BELAY_OK;
+    if (code != BELAY_OK)
+        return code;
+    fill_flight(r, next);
+    if (r->flight->count > 0)
+        behind = belayi_mariadb_take_off(r, false, &other);
+    code = belayi_mariadb_read_chunk(r, conditions, error);
+    if (code == BELAY_OK && behind != BELAY_OK)
+        *error = other;
+    belay_code landed = belayi_mariadb_land(r, code == BELAY_OK && behind == BELAY_OK ? error : &other);
+    return code != BELAY_OK ? code : behind != BELAY_OK ? behind : landed;
+}
+
 /* Stores what is in the chunk, and makes out what became of each row. */
 static turn store(belayi_mariadb_each_run *r, belayi_mariadb_conditions *conditions, belay_error *error)
 {
     belayi_mariadb_bulk *b = r->s->bulk;
-    size_t count;
-    if (belayi_mariadb_send_chunk(r, &count, error) != BELAY_OK)
+    size_t next = 0;
+    if (!make_room(b)) {
+        belayi_report(error, BELAY_NO_MEMORY, "no memory for the errors of rows");
         return CHUNK_FAILED;
-    if (count > 0 && belayi_mariadb_ask_conditions(r->conn, count, conditions, error) != BELAY_OK)
+    }
+    if (exchange(r, conditions, &next, error) != BELAY_OK)
         return CHUNK_FAILED;
-    if (count > 0 && !conditions->complete)
+    if (!conditions->complete)
         return CHUNK_IN_AIR;
     turn result = read_fates(b, conditions);
-    if (result == CHUNK_DONE && b->suspects > MOST_SUSPECTS)
+    if (result != CHUNK_DONE)
+        return result;
+    if (!note_suspects(r, 0))
         return CHUNK_IN_AIR;
-    return result == CHUNK_DONE ? run_suspects(r, error) : result;
+    return run_suspects(r, next, r->flight->count, error);
 }
 
 /* Undoes the chunk, which did not come to its end. CHUNK_FAILED: there is nothing to go on with. */
 static turn undo(belayi_mariadb_each_run *r, turn result, belay_error *error)
 {
-    if (result == CHUNK_FAILED && error->code == BELAY_NO_MEMORY && error->native_code == 0)
+    if (result == CHUNK_FAILED && error->code == BELAY_NO_MEMORY && error->native_code == 0) /* ours */
         return result;
     if (result != CHUNK_FAILED)
         *error = (belay_error){0};
@@ -245,7 +263,7 @@ static turn store_chunk(belayi_mariadb_each_run *r, belay_error *error)
     for (int i = 0; i < TRIES && result == CHUNK_AGAIN; i++) {
         if (belayi_mariadb_fill_chunk(r, error) != BELAY_OK)
             return CHUNK_FAILED;
-        if (b->sent == 0)
+        if (b->sent == 0 || b->suspects > MOST_SUSPECTS)
             return CHUNK_IN_AIR;
         result = store(r, &conditions, error);
         if (result == CHUNK_DONE && tell(r, &conditions, error) != BELAY_OK)

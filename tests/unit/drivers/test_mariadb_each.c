@@ -4,6 +4,7 @@
  */
 #include "mariadb_rig.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 enum { MOST = 9000, COLUMNS = 4, LOGGED = 600 };
@@ -371,6 +372,38 @@ static void the_time_limit_ends_all_and_no_row_is_told(void **state)
     rig_must_rollback(&r, conn);
 }
 
+static void *kill_query(void *arg)
+{
+    char text[64];
+    snprintf(text, sizeof text, "KILL QUERY %lu", mysql_thread_id(inner()->db));
+    usleep(400000);
+    *(int *)arg = mysql_query(((belayi_mariadb_conn *)r.connections[2])->db, text);
+    return NULL;
+}
+
+static void a_cancel_ends_all_and_no_row_is_told(void **state)
+{
+    pthread_t thread;
+    int failed = 1;
+    (void)state;
+    make_rows(200);
+    rig_connect(&r);
+    rig_must_begin(&r, other);
+    rig_must(&r, other, "INSERT INTO each_t VALUES (50, '2026-01-01', 'theirs', 1)");
+    belay_statement *statement = begin_with(insert_text);
+    rig_limit(conn, 20000, -1);
+    assert_int_equal(pthread_create(&thread, NULL, kill_query, &failed), 0);
+    belay_code code = run_each(statement, &target, 200);
+    pthread_join(thread, NULL);
+    assert_int_equal(failed, 0);
+    assert_code(code, BELAY_CANCELLED);
+    assert_int_equal(told.count, 0);
+    assert_int_equal(D->status(conn), BELAY_TRANSACTION_OPEN);
+    rig_must_rollback(&r, other);
+    D->finalize(statement);
+    rig_must_rollback(&r, conn);
+}
+
 /* ---- A deadlock ------------------------------------------------------------------------------------------------- */
 
 static MYSQL *asking;
@@ -444,6 +477,7 @@ int main(void)
         IN_TABLE(a_connection_that_is_lost_between_chunks_ends_all),
         IN_TABLE(a_row_that_waits_for_a_lock_in_vain_fails_alone),
         IN_TABLE(the_time_limit_ends_all_and_no_row_is_told),
+        IN_TABLE(a_cancel_ends_all_and_no_row_is_told),
         IN_TABLE(a_deadlock_in_a_chunk_ends_all),
         IN_TABLE(a_deadlock_in_a_flight_ends_all_and_what_flew_behind_it_too),
     };
