@@ -88,7 +88,7 @@ typedef struct belay_import_spec {
     char quote;           /* CSV; 0: a double quote */
     const char *null;     /* the text that is NULL, when it is not in quotes; NULL: the empty text (CSV), \N (TSV) */
     const char *encoding; /* a name that iconv knows; NULL: UTF-8 */
-    size_t max_record;    /* bytes; a longer one is rejected. 0: 16 MiB */
+    size_t max_record;    /* bytes; a longer one is rejected. 0: 8 MiB */
 
     /* -- to where -- */
     const char *table;      /* `name` or `schema.name`, as it is in the catalog, without quotes */
