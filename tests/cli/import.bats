@@ -241,6 +241,7 @@ bats_require_minimum_version 1.5.0
     printf 'id,day,payee,amount,note\n1,2026-01-01,Ann,10.50,\n2,2026-01-02,Bob,20,007\n' >tx.csv
     import tx.csv
     [ "$status" -eq 2 ]
+    [[ "$stderr" == *"SCHEMA: there is no table 'tx'"*"; with --create it is made" ]]
     import tx.csv --create --key id --dry-run
     case $url in
     mariadb:*) [[ "$status" -eq 2 && "$stderr" == *UNSUPPORTED* ]] ;; # there a table can't be rolled back
