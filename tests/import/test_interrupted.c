@@ -67,6 +67,8 @@ static bool survives(rig *r, unsigned n, way w, const result *undisturbed)
     bool in_doubt = code != BELAY_OK && r->report.error.outcome == BELAY_WORK_UNKNOWN;
     if (there != told && !(in_doubt && there > told && there <= told + EVERY))
         fail_msg("%s: %llu rows are there, and %llu were told: %s", where, there, told, belay_message(r->s));
+    if (in_doubt && !r->report.resumable)
+        fail_msg("%s: it is not told that it can be gone on with", where);
     if (code == BELAY_OK && !failed)
         return false;
     if (code != BELAY_OK &&
