@@ -309,6 +309,26 @@ bats_require_minimum_version 1.5.0
     [ "$(counts)" = "32 31 0 0 1" ]
 }
 
+@test "when there is no room for the rejects it ends, and goes on when there is" {
+    python3 - >tx.csv <<'END'
+print("id,day,payee,amount")
+for i in range(1, 1001):
+    print(f"{i},2026-01-01,{'x' * 2000 if i % 2 else 'short'},1")
+END
+    import tx.csv --rejects all.csv --dry-run
+    # A write past the limit fails, and the signal that would tell of it is ignored.
+    run bash -c "trap '' XFSZ; ulimit -f 600; exec \"$BELAY\" import tx.csv --into \"$url\" --table tx --commit every:50 \
+        --rejects bad.csv"
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"belay import: IO: bad.csv can't be written: File too large"*"to go on: belay import --resume"* ]]
+    kept=$(sql "SELECT count(*) FROM tx")
+    [ "$kept" -gt 0 ] && [ "$kept" -lt 500 ]
+    import tx.csv --commit every:50 --rejects bad.csv --resume --json
+    [ "$status" -eq 1 ]
+    [ "$(counts)" = "1000 500 0 0 500" ]
+    cmp bad.csv all.csv
+}
+
 @test "the standard input is gone on with when it gives the same again" {
     { so_many 25; echo "26,bad,x,1"; so_many 30 | tail -n 4; } >tx.csv
     import - --commit every:10 --max-rejects 0 --rejects bad.csv <tx.csv
