@@ -43,9 +43,9 @@ typedef struct belayi_parse {
     size_t capacity;
     char *spare; /* for fields without their escapes: never more than the record has */
     size_t spare_size, spare_capacity;
-    bool unfinished;
-    bool no_memory; /* the parse failed */
     uint64_t looked;
+    bool unfinished;
+    bool no_memory;                 /* the parse failed */
     struct belayi_members *members; /* JSON lines: which are wanted, and which were found */
 } belayi_parse;
 
