@@ -10,6 +10,7 @@
 #include <belay/sys/driver.h>
 
 #include "catalog.h"
+#include "own_table.h"
 #include "report.h"
 #include "session.h"
 
@@ -67,11 +68,7 @@ belay_code belayi_checkpoint_make_table(belay_session *s, belay_place place)
         "inserted BIGINT NOT NULL, updated BIGINT NOT NULL, skipped BIGINT NOT NULL, rejected BIGINT NOT NULL, "
         "rejects_size BIGINT NOT NULL, errors_size BIGINT NOT NULL)%s",
         table_name, driver->key_type, driver->table_end);
-    belay_exec_at(s, place, text, 0, NULL);
-    /* Of two that make it at the same moment, PostgreSQL lets one clash in its own catalogue. Now it is there. */
-    if (belay_catch(s, BELAY_UNIQUE))
-        belay_exec_at(s, place, text, 0, NULL);
-    return belay_status(s);
+    return belayi_own_table_make(s, place, text);
 }
 
 static bool is_table_there(belay_session *s)

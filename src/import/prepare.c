@@ -322,11 +322,10 @@ static belay_code get_memory(belayi_job *job)
     return belay_fail_at(job->session, job->place, BELAY_NO_MEMORY, "no memory for an import");
 }
 
-/* Where many savepoints cost everybody, a chunk is as large as it can be. */
 static void set_first_pace(belayi_job *job)
 {
     job->wants_large_chunks = job->session->db->driver->cheap_savepoints > 0;
-    job->pace = job->wants_large_chunks || job->chunk.room < PACE_FIRST ? job->chunk.room : PACE_FIRST;
+    job->pace = job->chunk.room < PACE_FIRST ? job->chunk.room : PACE_FIRST;
 }
 
 belay_code belayi_job_begin(belayi_job *job)

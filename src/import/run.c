@@ -120,12 +120,13 @@ bool belayi_job_goes_on(void *arg)
     return belayi_clock_now() - job->asked_ns < often_ns ? !job->was_stopped : ask(job);
 }
 
-/* What a chunk took says how many records the next one has. */
+/* What a chunk took says how many records the next one has. Where savepoints are costly, few chunks are better. */
 static void set_pace(belayi_job *job, int64_t took_ns)
 {
     int64_t long_ns = job->wants_large_chunks ? very_seldom_ns : seldom_ns;
+    size_t more = job->pace * (job->wants_large_chunks ? 16 : 2);
     if (took_ns < often_ns && job->chunk.count == job->pace)
-        job->pace = 2 * job->pace < job->chunk.room ? 2 * job->pace : job->chunk.room;
+        job->pace = more < job->chunk.room ? more : job->chunk.room;
     else if (took_ns > long_ns && job->pace > PACE_LEAST)
         job->pace /= 2;
 }

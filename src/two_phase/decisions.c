@@ -10,6 +10,7 @@
 #include <belay/statement.h>
 
 #include "db.h"
+#include "own_table.h"
 #include "random.h"
 #include "report.h"
 #include "session.h"
@@ -44,10 +45,7 @@ static void make_table(belay_session *s, const belay_driver *driver)
     snprintf(text, sizeof text,
              "CREATE TABLE IF NOT EXISTS belay_decisions (unit %s NOT NULL PRIMARY KEY, decision %s NOT NULL)%s",
              driver->key_type, driver->key_type, driver->table_end);
-    belay_exec_values(s, text, 0, NULL);
-    /* Of two that make it at the same moment, PostgreSQL lets one clash in its own catalogue. Now it is there. */
-    if (belay_catch(s, BELAY_UNIQUE))
-        belay_exec_values(s, text, 0, NULL);
+    belayi_own_table_make(s, BELAY_HERE, text);
 }
 
 /* The decision about a unit, "" where there is none; *out_code says whether it could be read. */

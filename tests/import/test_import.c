@@ -220,7 +220,7 @@ static void past_the_limit_of_rejects_nothing_is_kept(void **state)
 static void rejects_that_can_not_be_written_end_the_import_at_once(void **state)
 {
     rig *r = with_table(state);
-    enum { MANY = 20000 };
+    enum { MANY = 100000 };
     char *text = malloc(MANY * 32);
     size_t size = (size_t)sprintf(text, "id,day,payee,amount\n");
     for (int i = 1; i <= MANY; i++)
