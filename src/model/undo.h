@@ -1,0 +1,51 @@
+/*
+ * undo.h - the log of what became of records, and going back in it.
+ *
+ * An entry says how a record was before: its state and its image. Entries are
+ * undone last first.
+ * Tests: tests/model_objects/test_undo.c.
+ */
+#ifndef BELAYI_MODEL_UNDO_H
+#define BELAYI_MODEL_UNDO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "map.h"
+
+typedef struct belayi_entry {
+    belayi_record *record;
+    size_t logged; /* the record's entry before this one */
+    void *image;   /* as it was; NULL: it had none */
+    belayi_texts *texts;
+    belay_state state;
+    bool expired, to_delete;
+    bool read; /* it came into the session here, by reading */
+} belayi_entry;
+
+typedef struct belayi_undo {
+    belayi_entry *entries;
+    size_t count, room;
+    belayi_arena images;    /* of the entries; freed when the log is emptied */
+    belayi_texts *replaced; /* texts that were some image's; freed then, too */
+} belayi_undo;
+
+/* Room for one more entry and its image, so that belayi_undo_log can't fail. False without memory. */
+bool belayi_undo_reserve(belayi_undo *, const belayi_record *, void **out_image);
+
+/* Keeps how the record is now, unless an entry behind `boundary` does so already. False without memory. */
+bool belayi_undo_log(belayi_undo *, belayi_record *, size_t boundary);
+/* It was just read, and was not in the session before. */
+bool belayi_undo_log_read(belayi_undo *, belayi_record *);
+
+/* Gives the image other texts; the old ones are kept until the log is emptied. */
+void belayi_undo_replace(belayi_undo *, belayi_record *, belayi_texts *texts);
+
+/* Undoes all entries from `position` on. */
+void belayi_undo_go_back(belayi_undo *, belayi_map *, size_t position);
+
+/* Forgets all, and frees what only the log kept. */
+void belayi_undo_empty(belayi_undo *, belayi_map *);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * world.h - the objects of one transaction, and how they follow its scopes.
+ *
+ * A world is made by the first call on objects, put behind the transaction as its
+ * follower, and lives as long as the transaction: for the outermost one of a
+ * session, as long as the session.
+ * Tests: tests/model_objects.
+ */
+#ifndef BELAYI_MODEL_WORLD_H
+#define BELAYI_MODEL_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "map.h"
+#include "session.h"
+#include "undo.h"
+
+/* An object of the program's own that has left the session: only its address, for belay_state_of. */
+typedef struct belayi_left {
+    const void *object;
+} belayi_left;
+
+typedef struct belayi_world {
+    belay_session *session;
+    belayi_kind **kinds;
+    unsigned kind_count, kind_room;
+    belayi_map map;
+    belayi_undo undo;
+    uint64_t sequences;    /* of belay_add */
+    size_t pending, dying; /* how many records are pending, and to be deleted */
+    unsigned busy;         /* a flush or a reading is under way: it does not flush */
+    belayi_arena keep;     /* of belay_keep and belay_find: the unit's */
+    belayi_arena kept;     /* texts that were read into the program's own objects: the session's */
+    belayi_left *left;
+    size_t left_count, left_room;
+    char quote; /* of names, on this engine; 0: not known yet */
+} belayi_world;
+
+/* The world of the innermost transaction; made when there is none. NULL with the error pending. */
+belayi_world *belayi_world_of(belay_session *, belay_place);
+/* The same, or NULL when there is none. */
+belayi_world *belayi_world_there(const belay_session *);
+
+/* The kind of a model; checked when it is first used. NULL with the error pending. */
+belayi_kind *belayi_world_kind(belayi_world *, belay_place, const belay_model *);
+
+/* How long the log was when the innermost scope, or the newest mark in it, began. */
+size_t belayi_world_boundary(const belayi_world *);
+
+/* Logs the record as it is. False with the error pending. */
+bool belayi_world_log(belayi_world *, belay_place, belayi_record *);
+
+belay_code belayi_world_no_memory(belayi_world *, belay_place);
+
+/* Takes a record out of the session for good: its object ends, or is the program's again. */
+void belayi_world_expunge(belayi_world *, belayi_record *);
+
+/* Writes all that is to be written in the innermost scope; flush is write.c's. */
+belay_code belayi_world_flush(belayi_world *, belay_place);
+
+#endif
