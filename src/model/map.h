@@ -22,17 +22,20 @@
 typedef struct belayi_kind {
     belayi_plan plan;
     belayi_statements statements;
-    unsigned index; /* among the world's */
-    unsigned level; /* how many parents there are above, at most; one's own kind does not count */
-    size_t piece;   /* bytes of a record with its image, and the struct if it is the session's */
+    unsigned index;          /* among the world's */
+    unsigned level;          /* how many parents there are above, at most; one's own kind does not count */
+    void *row, *probe, *key; /* structs for a moment: a row that is read, a parent's key, a key that was asked for */
+    size_t piece;            /* bytes of a record with its image and the struct */
     struct belayi_slab *slabs;
     struct belayi_record *free; /* pieces that can be used again */
 } belayi_kind;
 
 typedef struct belayi_record {
     belayi_kind *kind;
-    void *object;        /* the struct; the program's own is not touched any more when `gone` */
-    void *image;         /* NULL never; not valid for what was never added */
+    void *object; /* the struct; the program's own is not touched any more when `gone` */
+    void *image;  /* see image.h; not valid before belay_add */
+    void *raw;    /* of the program's own object: the struct as it was when its image was taken, with the program's own
+                     pointers to texts. Of the session's: the object itself */
     belayi_texts *texts; /* the image's */
     size_t logged;       /* 1 + the place of its newest entry in the log; 0: none */
     uint64_t sequence;   /* of belay_add: new objects are inserted in this order */
@@ -44,8 +47,8 @@ typedef struct belayi_record {
     bool to_delete;                      /* by the next flush */
     bool by_key;                         /* it is in the map by key */
     bool gone;                           /* it was taken out while the log refers to it */
-    struct belayi_record *newer, *older; /* all records of the world, but those that are transient or gone */
-    struct belayi_record *next;          /* of a list that it is in for a moment, or of the free ones */
+    struct belayi_record *newer, *older; /* of the records that are in the session */
+    struct belayi_record *next;          /* of a list that it is in for a moment; of the gone, and of the free ones */
 } belayi_record;
 
 typedef struct belayi_table {
@@ -57,6 +60,8 @@ typedef struct belayi_table {
 typedef struct belayi_map {
     belayi_table by_address, by_key;
     belayi_record *newest, *oldest; /* of those that are in the session */
+    belayi_record *gone;            /* taken out, while the log refers to them */
+    size_t pending, dying;          /* how many are pending, and to be deleted */
 } belayi_map;
 
 /* A record for an object of the session's own, zeroed, or for one of the program's. Transient, in the map by address.
@@ -66,21 +71,31 @@ belayi_record *belayi_map_adopt(belayi_map *, belayi_kind *, void *object);
 
 belayi_record *belayi_map_find(const belayi_map *, const void *object);
 
-/* The persistent record of the key that is in the struct. */
+/* The persistent record whose key is that in the struct. */
 belayi_record *belayi_map_find_key(const belayi_map *, const belayi_kind *, const void *object);
 
-/* Puts the record in by the key of its image. False without memory. Another one must not have that key. */
-bool belayi_map_enter_key(belayi_map *, belayi_record *);
-void belayi_map_leave_key(belayi_map *, belayi_record *);
+/* Makes room for one more persistent record, so that belayi_map_set can put it in. False without memory. */
+bool belayi_map_reserve(belayi_map *);
 
-/* Into the session, and out of it. */
-void belayi_map_join(belayi_map *, belayi_record *);
-void belayi_map_leave(belayi_map *, belayi_record *);
+/* The state, and with it: whether it is in the session's list, in the map by key, counted as pending or dying. Can't
+   fail: a table that can't grow is used until it is full, and it is never fuller than it once was. */
+void belayi_map_set(belayi_map *, belayi_record *, belay_state, bool to_delete);
 
-/* Ends the record and, if it is the session's, the object: nothing refers to it any more. */
-void belayi_map_free(belayi_map *, belayi_record *);
+/* Makes the image, and the raw struct, what the object is now; a session's object points to its image's texts then. The
+   texts that the image had are in *out_replaced, if they are not its any more. False without memory. */
+bool belayi_map_take(belayi_record *, belayi_texts **out_replaced);
+/* Makes the object what its image is. */
+void belayi_map_restore(belayi_record *);
 
-/* Frees everything of a kind. */
+/* Takes the record out of everything. It, and a session's object with it, ends at once, or with the log that refers to
+ * it. */
+void belayi_map_remove(belayi_map *, belayi_record *);
+/* All of a kind that were never added, or have become transient or detached. */
+void belayi_map_remove_all(belayi_map *, belayi_kind *);
+/* The log is empty: ends what was waiting for that. */
+void belayi_map_bury(belayi_map *);
+
+/* Ends all objects of the session's of a kind. */
 void belayi_map_free_kind(belayi_kind *);
 void belayi_map_done(belayi_map *);
 

@@ -22,4 +22,28 @@ belay_code belayi_order_inserts(belayi_world *, belay_place, belayi_list *out_li
 /* All that are to be deleted, ordered. */
 belay_code belayi_order_deletes(belayi_world *, belay_place, belayi_list *out_list);
 
+/* An object that has changed, and in which columns. */
+typedef struct belayi_update {
+    belayi_record *record;
+    belayi_columns columns;
+} belayi_update;
+
+typedef struct belayi_updates {
+    belayi_update *list;
+    size_t count;
+} belayi_updates;
+
+/*
+ * All that have changed, by table and key: so that two programs that change the same
+ * rows lock them in the same order. Keys of parents are set from the pointers to them.
+ * BELAY_MISUSE, pending: a key or version that was changed, a parent that isn't there.
+ */
+belay_code belayi_order_updates(belayi_world *, belay_place, belayi_updates *out_updates);
+
+/* Sets the keys of the parents from the pointers to them, or the pointers from the keys. */
+belay_code belayi_order_settle_parents(belayi_world *, belay_place, belayi_record *);
+
+/* The record of the parent that the column of this struct refers to, by its pointer or its key; NULL: none is there. */
+belayi_record *belayi_order_parent(belayi_world *, const belayi_kind *, const belay_column_def *, const void *object);
+
 #endif

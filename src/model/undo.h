@@ -17,11 +17,10 @@
 typedef struct belayi_entry {
     belayi_record *record;
     size_t logged; /* the record's entry before this one */
-    void *image;   /* as it was; NULL: it had none */
+    void *image;   /* as it was, and behind it the raw struct of the program's own; NULL: it was read here */
     belayi_texts *texts;
     belay_state state;
     bool expired, to_delete;
-    bool read; /* it came into the session here, by reading */
 } belayi_entry;
 
 typedef struct belayi_undo {
@@ -31,16 +30,13 @@ typedef struct belayi_undo {
     belayi_texts *replaced; /* texts that were some image's; freed then, too */
 } belayi_undo;
 
-/* Room for one more entry and its image, so that belayi_undo_log can't fail. False without memory. */
-bool belayi_undo_reserve(belayi_undo *, const belayi_record *, void **out_image);
-
 /* Keeps how the record is now, unless an entry behind `boundary` does so already. False without memory. */
 bool belayi_undo_log(belayi_undo *, belayi_record *, size_t boundary);
-/* It was just read, and was not in the session before. */
+/* It was just read, and was not in the session before: it stays when that is undone, and is expired. */
 bool belayi_undo_log_read(belayi_undo *, belayi_record *);
 
-/* Gives the image other texts; the old ones are kept until the log is emptied. */
-void belayi_undo_replace(belayi_undo *, belayi_record *, belayi_texts *texts);
+/* Texts that are no image's any more: they are kept until the log is emptied. NULL is fine. */
+void belayi_undo_keep(belayi_undo *, belayi_texts *);
 
 /* Undoes all entries from `position` on. */
 void belayi_undo_go_back(belayi_undo *, belayi_map *, size_t position);

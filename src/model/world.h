@@ -28,14 +28,15 @@ typedef struct belayi_world {
     unsigned kind_count, kind_room;
     belayi_map map;
     belayi_undo undo;
-    uint64_t sequences;    /* of belay_add */
-    size_t pending, dying; /* how many records are pending, and to be deleted */
-    unsigned busy;         /* a flush or a reading is under way: it does not flush */
-    belayi_arena keep;     /* of belay_keep and belay_find: the unit's */
-    belayi_arena kept;     /* texts that were read into the program's own objects: the session's */
+    uint64_t sequences; /* of belay_add */
+    unsigned busy;      /* a flush or a reading is under way: it does not flush */
+    belayi_arena keep;  /* of belay_keep and belay_find: the unit's */
+    belayi_arena kept;  /* texts that were read into the program's own objects: the session's */
     belayi_left *left;
     size_t left_count, left_room;
-    char quote; /* of names, on this engine; 0: not known yet */
+    char *row; /* texts of the row that is read */
+    size_t row_room;
+    char quote; /* of names, on this engine */
 } belayi_world;
 
 /* The world of the innermost transaction; made when there is none. NULL with the error pending. */
@@ -43,21 +44,34 @@ belayi_world *belayi_world_of(belay_session *, belay_place);
 /* The same, or NULL when there is none. */
 belayi_world *belayi_world_there(const belay_session *);
 
-/* The kind of a model; checked when it is first used. NULL with the error pending. */
+/* The kind of a model; checked when it is first used, and those of its parents with it. NULL with the error pending. */
 belayi_kind *belayi_world_kind(belayi_world *, belay_place, const belay_model *);
 
-/* How long the log was when the innermost scope, or the newest mark in it, began. */
-size_t belayi_world_boundary(const belayi_world *);
+/* ---- What happens to records. False without memory.
+ * ------------------------------------------------------------------- */
 
-/* Logs the record as it is. False with the error pending. */
-bool belayi_world_log(belayi_world *, belay_place, belayi_record *);
+/* Keeps how the record is, so that the innermost scope, or mark, can be undone. Before anything of it changes. */
+bool belayi_world_log(belayi_world *, belayi_record *);
+/* It is read for the first time. */
+bool belayi_world_log_read(belayi_world *, belayi_record *);
+/* The image becomes what the object is. */
+bool belayi_world_take(belayi_world *, belayi_record *);
+/* By its image. Another one that had this key is detached: its row can't be there any more. */
+bool belayi_world_be_persistent(belayi_world *, belayi_record *);
+
+/* Takes a record out of the session for good: its object ends, or is the program's again. Nothing is logged. */
+void belayi_world_expunge(belayi_world *, belayi_record *);
+/* All of them, with those that were never added. */
+void belayi_world_expunge_all(belayi_world *);
+
+/* Writes all that is to be written in the innermost scope. BELAY_OK when there is nothing, or the world is busy. */
+belay_code belayi_world_flush(belayi_world *, belay_place);
+
+/* ---- Errors, raised in the innermost scope. Return what is pending.
+ * --------------------------------------------------- */
 
 belay_code belayi_world_no_memory(belayi_world *, belay_place);
-
-/* Takes a record out of the session for good: its object ends, or is the program's again. */
-void belayi_world_expunge(belayi_world *, belayi_record *);
-
-/* Writes all that is to be written in the innermost scope; flush is write.c's. */
-belay_code belayi_world_flush(belayi_world *, belay_place);
+/* One that names an object: "account(7) ...". `format` has one %s for it. */
+belay_code belayi_world_refuse(belayi_world *, belay_place, const belayi_record *, belay_code, const char *format);
 
 #endif

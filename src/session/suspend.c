@@ -53,6 +53,7 @@ void belayi_session_resume(belay_session *s)
     belayi_suspended *outer = s->suspended;
     if (s->transaction.pending.outcome == BELAY_WORK_UNKNOWN)
         belayi_doubt_find_out(s);
+    belayi_scope_follow_end(&s->transaction);
     belay_error ended = s->transaction.pending;
     int failed = s->transaction.hooks.failed;
     belayi_hooks hooks = belayi_hooks_take(&s->transaction.hooks);

@@ -153,6 +153,7 @@ struct belay_driver {
     /* The type of a key of up to 255 bytes, of which each counts, and what follows the columns of a new table so that
        it knows transactions. */
     const char *key_type, *table_end;
+    char name_quote; /* around names in SQL; 0: the standard's " */
 
     /* A query for a table's columns, in their order: its parameters are the schema's name or NULL, and the table's; its
        cells the schema's name or NULL, the table's name, the column's, its declared type, and as 0 or 1: not null, has

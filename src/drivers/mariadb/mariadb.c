@@ -33,6 +33,7 @@ const belay_driver belayi_driver_mariadb = {
     .insert_new_end = "",
     .key_type = "VARBINARY(255)", /* a text's collation may take two keys for one */
     .table_end = " ENGINE = InnoDB",
+    .name_quote = '`',
     .shared_size = sizeof(belayi_mariadb_shared),
     .conn_size = sizeof(belayi_mariadb_conn),
     .shared_init = belayi_mariadb_shared_init,

@@ -1,0 +1,366 @@
+#include "map.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "field.h"
+
+enum { FIRST_ROOM = 64, FIRST_PIECES = 8, LARGEST_PIECES = 1024 };
+
+typedef struct belayi_slab {
+    struct belayi_slab *next;
+    size_t count; /* of pieces */
+    alignas(max_align_t) char bytes[];
+} slab;
+
+/* ---- Tables ------------------------------------------------------------------------------------------------------ */
+
+static belayi_record taken_out; /* stands where one was */
+
+static uint32_t mix(uint64_t number)
+{
+    number ^= number >> 33;
+    number *= UINT64_C(0xff51afd7ed558ccd);
+    number ^= number >> 33;
+    return (uint32_t)number;
+}
+
+static uint32_t hash_address(const void *object)
+{
+    return mix((uint64_t)(uintptr_t)object);
+}
+
+static uint32_t hash_text(uint32_t hash, belay_span text)
+{
+    const unsigned char *bytes = text.data;
+    for (size_t i = 0; i < text.size; i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
+static uint32_t hash_key(const belayi_kind *kind, const void *object)
+{
+    uint32_t hash = mix(kind->index + 1);
+    for (unsigned i = 0; i < kind->plan.keys; i++) {
+        const belay_column_def *column = &kind->plan.model->columns[kind->plan.key[i]];
+        if (column->kind >= BELAY_KIND_TEXT)
+            hash = hash_text(hash, belayi_field_text(column, object));
+        else
+            hash = mix(((uint64_t)hash << 32) ^ (uint64_t)belayi_field_number(column, object));
+    }
+    return hash;
+}
+
+/* The hash that the record has in this table. */
+typedef uint32_t (*hash_of)(const belayi_record *);
+
+static uint32_t address_of(const belayi_record *record)
+{
+    return hash_address(record->object);
+}
+
+static uint32_t key_of(const belayi_record *record)
+{
+    return record->hash;
+}
+
+static void put(belayi_table *table, belayi_record *record, uint32_t hash)
+{
+    size_t at = hash & (table->room - 1);
+    while (table->slots[at] && table->slots[at] != &taken_out)
+        at = (at + 1) & (table->room - 1);
+    table->used += !table->slots[at];
+    table->slots[at] = record;
+    table->count++;
+}
+
+/* Makes the table twice what is in it, at least. */
+static bool grow(belayi_table *table, hash_of hash)
+{
+    belayi_table grown = {.room = FIRST_ROOM};
+    while (grown.room < 4 * table->count)
+        grown.room *= 2;
+    grown.slots = calloc(grown.room, sizeof(belayi_record *));
+    if (!grown.slots)
+        return false;
+    for (size_t i = 0; i < table->room; i++)
+        if (table->slots[i] && table->slots[i] != &taken_out)
+            put(&grown, table->slots[i], hash(table->slots[i]));
+    free(table->slots);
+    *table = grown;
+    return true;
+}
+
+/* Room for one more, with at least one slot empty, so that every search ends. */
+static bool make_room(belayi_table *table, hash_of hash)
+{
+    if (2 * (table->used + 1) <= table->room || grow(table, hash))
+        return true;
+    return table->used + 2 <= table->room;
+}
+
+static void take_out(belayi_table *table, const belayi_record *record, uint32_t hash)
+{
+    for (size_t at = hash & (table->room - 1); table->room > 0 && table->slots[at]; at = (at + 1) & (table->room - 1))
+        if (table->slots[at] == record) {
+            table->slots[at] = &taken_out;
+            table->count--;
+            return;
+        }
+}
+
+belayi_record *belayi_map_find(const belayi_map *map, const void *object)
+{
+    const belayi_table *table = &map->by_address;
+    if (table->room == 0)
+        return NULL;
+    for (size_t at = hash_address(object) & (table->room - 1); table->slots[at]; at = (at + 1) & (table->room - 1))
+        if (table->slots[at] != &taken_out && table->slots[at]->object == object)
+            return table->slots[at];
+    return NULL;
+}
+
+static bool same_key(const belayi_kind *kind, const void *a, const void *b)
+{
+    for (unsigned i = 0; i < kind->plan.keys; i++)
+        if (!belayi_field_equal(&kind->plan.model->columns[kind->plan.key[i]], a, b))
+            return false;
+    return true;
+}
+
+belayi_record *belayi_map_find_key(const belayi_map *map, const belayi_kind *kind, const void *object)
+{
+    const belayi_table *table = &map->by_key;
+    if (table->room == 0)
+        return NULL;
+    uint32_t hash = hash_key(kind, object);
+    for (size_t at = hash & (table->room - 1); table->slots[at]; at = (at + 1) & (table->room - 1)) {
+        belayi_record *record = table->slots[at];
+        if (record != &taken_out && record->hash == hash && record->kind == kind &&
+            same_key(kind, record->image, object))
+            return record;
+    }
+    return NULL;
+}
+
+bool belayi_map_reserve(belayi_map *map)
+{
+    return make_room(&map->by_key, key_of);
+}
+
+/* ---- Pieces of memory ---------------------------------------------------------------------------------------------
+ */
+
+static size_t align_up(size_t size)
+{
+    return (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+}
+
+static belayi_record *piece_at(const belayi_kind *kind, slab *s, size_t i)
+{
+    return (belayi_record *)(void *)(s->bytes + i * kind->piece);
+}
+
+static bool add_slab(belayi_kind *kind)
+{
+    size_t count = kind->slabs ? 2 * kind->slabs->count : FIRST_PIECES;
+    if (count > LARGEST_PIECES)
+        count = LARGEST_PIECES;
+    kind->piece = align_up(sizeof(belayi_record)) + 2 * align_up(kind->plan.model->object_size);
+    slab *s = calloc(1, sizeof *s + count * kind->piece);
+    if (!s)
+        return false;
+    s->next = kind->slabs;
+    s->count = count;
+    kind->slabs = s;
+    for (size_t i = count; i > 0; i--) { /* the first piece is used first */
+        belayi_record *piece = piece_at(kind, s, i - 1);
+        piece->next = kind->free;
+        kind->free = piece;
+    }
+    return true;
+}
+
+static belayi_record *new_record(belayi_map *map, belayi_kind *kind, void *object)
+{
+    if (!make_room(&map->by_address, address_of) || (!kind->free && !add_slab(kind)))
+        return NULL;
+    belayi_record *record = kind->free;
+    kind->free = record->next;
+    memset(record, 0, kind->piece);
+    record->kind = kind;
+    record->raw = (char *)record + align_up(sizeof *record);
+    record->image = (char *)record->raw + align_up(kind->plan.model->object_size);
+    record->mine = !object;
+    record->object = object ? object : record->raw;
+    put(&map->by_address, record, hash_address(record->object));
+    return record;
+}
+
+belayi_record *belayi_map_new(belayi_map *map, belayi_kind *kind)
+{
+    return new_record(map, kind, NULL);
+}
+
+belayi_record *belayi_map_adopt(belayi_map *map, belayi_kind *kind, void *object)
+{
+    return new_record(map, kind, object);
+}
+
+/* Frees what the record has beside its piece. */
+static void empty_record(belayi_record *record)
+{
+    if (record->mine)
+        belayi_image_free_owned(&record->kind->plan, record->object);
+    if (record->texts && !record->texts->listed)
+        free(record->texts);
+    else if (record->texts)
+        record->texts->current = false;
+    record->texts = NULL;
+}
+
+static void free_record(belayi_record *record)
+{
+    belayi_kind *kind = record->kind;
+    empty_record(record);
+    record->kind = NULL;
+    record->next = kind->free;
+    kind->free = record;
+}
+
+void belayi_map_free_kind(belayi_kind *kind)
+{
+    while (kind->slabs) {
+        slab *s = kind->slabs;
+        for (size_t i = 0; i < s->count; i++)
+            if (piece_at(kind, s, i)->kind)
+                empty_record(piece_at(kind, s, i));
+        kind->slabs = s->next;
+        free(s);
+    }
+    kind->free = NULL;
+}
+
+void belayi_map_done(belayi_map *map)
+{
+    free(map->by_address.slots);
+    free(map->by_key.slots);
+    *map = (belayi_map){0};
+}
+
+/* ---- States -------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_inside(belay_state state)
+{
+    return state == BELAY_PENDING || state == BELAY_PERSISTENT || state == BELAY_DELETED;
+}
+
+static void join(belayi_map *map, belayi_record *record)
+{
+    record->older = map->newest;
+    record->newer = NULL;
+    *(map->newest ? &map->newest->newer : &map->oldest) = record;
+    map->newest = record;
+}
+
+static void leave(belayi_map *map, belayi_record *record)
+{
+    *(record->newer ? &record->newer->older : &map->newest) = record->older;
+    *(record->older ? &record->older->newer : &map->oldest) = record->newer;
+    record->newer = record->older = NULL;
+}
+
+static void leave_key(belayi_map *map, belayi_record *record)
+{
+    if (record->by_key)
+        take_out(&map->by_key, record, record->hash);
+    record->by_key = false;
+}
+
+static void enter_key(belayi_map *map, belayi_record *record)
+{
+    make_room(&map->by_key, key_of);
+    record->hash = hash_key(record->kind, record->image);
+    put(&map->by_key, record, record->hash);
+    record->by_key = true;
+}
+
+void belayi_map_set(belayi_map *map, belayi_record *record, belay_state state, bool to_delete)
+{
+    map->pending -= record->state == BELAY_PENDING;
+    map->dying -= record->to_delete;
+    if (is_inside(record->state) && !is_inside(state))
+        leave(map, record);
+    if (!is_inside(record->state) && is_inside(state))
+        join(map, record);
+    leave_key(map, record); /* its image may have another one now */
+    record->state = state;
+    record->to_delete = to_delete;
+    if (state == BELAY_PERSISTENT)
+        enter_key(map, record);
+    map->pending += state == BELAY_PENDING;
+    map->dying += to_delete;
+}
+
+/* ---- Images -------------------------------------------------------------------------------------------------------
+ */
+
+bool belayi_map_take(belayi_record *record, belayi_texts **out_replaced)
+{
+    const belayi_plan *plan = &record->kind->plan;
+    belayi_texts *texts;
+    *out_replaced = NULL;
+    if (!belayi_image_take(plan, record->object, record->image, record->texts, &texts))
+        return false;
+    if (texts != record->texts)
+        *out_replaced = record->texts;
+    record->texts = texts;
+    if (record->mine)
+        belayi_image_lend(plan, record->object, record->image);
+    else
+        memcpy(record->raw, record->object, plan->model->object_size);
+    return true;
+}
+
+void belayi_map_restore(belayi_record *record)
+{
+    const belayi_plan *plan = &record->kind->plan;
+    belayi_image_restore(plan, record->object, record->image);
+    if (!record->mine)
+        belayi_image_lend(plan, record->object, record->raw);
+}
+
+/* ---- The end of a record -------------------------------------------------------------------------------------------
+ */
+
+void belayi_map_remove(belayi_map *map, belayi_record *record)
+{
+    belayi_map_set(map, record, BELAY_TRANSIENT, false);
+    take_out(&map->by_address, record, hash_address(record->object));
+    record->gone = true;
+    if (record->logged == 0) {
+        free_record(record);
+        return;
+    }
+    record->next = map->gone;
+    map->gone = record;
+}
+
+void belayi_map_remove_all(belayi_map *map, belayi_kind *kind)
+{
+    for (slab *s = kind->slabs; s; s = s->next)
+        for (size_t i = 0; i < s->count; i++)
+            if (piece_at(kind, s, i)->kind && !piece_at(kind, s, i)->gone)
+                belayi_map_remove(map, piece_at(kind, s, i));
+}
+
+void belayi_map_bury(belayi_map *map)
+{
+    while (map->gone) {
+        belayi_record *record = map->gone;
+        map->gone = record->next;
+        free_record(record);
+    }
+}

@@ -1,0 +1,17 @@
+/*
+ * merge.h - the values of a struct of the program's, in an object of the session.
+ * Tests: tests/model_objects/test_merge.c.
+ */
+#ifndef BELAYI_MODEL_MERGE_H
+#define BELAYI_MODEL_MERGE_H
+
+#include "world.h"
+
+/* belay_merge. NULL with the error pending. */
+void *belayi_merge(belayi_world *, belay_place, belayi_kind *, const void *source);
+
+/* belay_get and belay_add, behind their guard: object.c's. */
+belayi_record *belayi_object_get(belayi_world *, belay_place, belayi_kind *, size_t n, const belay_value *values);
+belay_code belayi_object_add(belayi_world *, belay_place, belayi_kind *, void *object);
+
+#endif

@@ -1,0 +1,413 @@
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "field.h"
+#include "image.h"
+#include "order.h"
+#include "report.h"
+#include "write.h"
+
+/* ---- Errors -------------------------------------------------------------------------------------------------------
+ */
+
+belay_code belayi_world_no_memory(belayi_world *w, belay_place place)
+{
+    belay_error error;
+    belayi_report(&error, BELAY_NO_MEMORY, "no memory for an object");
+    return belayi_session_raise(w->session, place, &error);
+}
+
+belay_code belayi_world_refuse(belayi_world *w, belay_place place, const belayi_record *record, belay_code code,
+                               const char *format)
+{
+    belay_error error;
+    char name[128];
+    const belay_model *model = record->kind->plan.model;
+    const void *keys =
+        record->state == BELAY_PENDING || record->state == BELAY_TRANSIENT ? record->object : record->image;
+    belayi_field_name_object(model, keys, name, sizeof name);
+    belayi_report(&error, code, format, name);
+    BELAYI_REPORT_FIELD(error.table, model->table);
+    return belayi_session_raise(w->session, place, &error);
+}
+
+/* ---- Kinds --------------------------------------------------------------------------------------------------------
+ */
+
+static belayi_kind *find_kind(const belayi_world *w, const belay_model *model)
+{
+    for (unsigned i = 0; i < w->kind_count; i++)
+        if (w->kinds[i]->plan.model == model)
+            return w->kinds[i];
+    return NULL;
+}
+
+static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_plan *plan)
+{
+    if (w->kind_count == w->kind_room) {
+        unsigned room = w->kind_room ? 2 * w->kind_room : 8;
+        belayi_kind **grown = realloc(w->kinds, room * sizeof(belayi_kind *));
+        if (grown) {
+            w->kinds = grown;
+            w->kind_room = room;
+        }
+    }
+    belayi_kind *kind = w->kind_count < w->kind_room ? calloc(1, sizeof *kind) : NULL;
+    if (!kind) {
+        belayi_world_no_memory(w, place);
+        return NULL;
+    }
+    kind->plan = *plan;
+    kind->row = calloc(3, plan->model->object_size);
+    if (!kind->row) {
+        free(kind);
+        belayi_world_no_memory(w, place);
+        return NULL;
+    }
+    kind->probe = (char *)kind->row + plan->model->object_size;
+    kind->key = (char *)kind->probe + plan->model->object_size;
+    kind->index = w->kind_count;
+    w->kinds[w->kind_count++] = kind;
+    return kind;
+}
+
+/* Makes the kinds of its parents; how far the farthest is decides on the level. In a circle of models it ends here. */
+static bool add_parents(belayi_world *w, belay_place place, belayi_kind *kind)
+{
+    for (unsigned i = 0; i < kind->plan.count; i++) {
+        const belay_column_def *column = &kind->plan.model->columns[i];
+        if (column->role != BELAY_ROLE_PARENT || column->parent == kind->plan.model)
+            continue;
+        const belayi_kind *parent = belayi_world_kind(w, place, column->parent);
+        if (!parent)
+            return false;
+        if (kind->level <= parent->level)
+            kind->level = parent->level + 1;
+    }
+    return true;
+}
+
+belayi_kind *belayi_world_kind(belayi_world *w, belay_place place, const belay_model *model)
+{
+    belay_error error;
+    belayi_plan plan;
+    belayi_kind *kind = find_kind(w, model);
+    if (kind)
+        return kind;
+    if (belayi_plan_make(model, &plan, &error) != BELAY_OK) {
+        belayi_session_raise(w->session, place, &error);
+        return NULL;
+    }
+    kind = add_kind(w, place, &plan);
+    if (!kind || add_parents(w, place, kind))
+        return kind;
+    kind->plan.model = NULL; /* never found; the next use is refused again */
+    return NULL;
+}
+
+static void free_kinds(belayi_world *w)
+{
+    for (unsigned i = 0; i < w->kind_count; i++) {
+        belayi_map_free_kind(w->kinds[i]);
+        belayi_texts_done(&w->kinds[i]->statements);
+        free(w->kinds[i]->row);
+        free(w->kinds[i]);
+    }
+    free(w->kinds);
+}
+
+/* ---- What happens to records ---------------------------------------------------------------------------------------
+ */
+
+static void note_position(belayi_world *w)
+{
+    w->session->transaction.followed = w->undo.count;
+}
+
+/* How long the log was when the innermost scope, or the newest mark, began. */
+static size_t boundary_of(const belayi_world *w)
+{
+    const belayi_transaction *t = &w->session->transaction;
+    size_t scope = t->depth > 0 ? t->frames[t->depth - 1].followed : 0;
+    size_t mark = t->mark_count > 0 ? t->marks[t->mark_count - 1].followed : 0;
+    return mark > scope ? mark : scope;
+}
+
+bool belayi_world_log(belayi_world *w, belayi_record *record)
+{
+    bool logged = belayi_undo_log(&w->undo, record, boundary_of(w));
+    note_position(w);
+    return logged;
+}
+
+bool belayi_world_log_read(belayi_world *w, belayi_record *record)
+{
+    bool logged = belayi_undo_log_read(&w->undo, record);
+    note_position(w);
+    return logged;
+}
+
+bool belayi_world_take(belayi_world *w, belayi_record *record)
+{
+    belayi_texts *replaced;
+    bool taken = belayi_map_take(record, &replaced);
+    belayi_undo_keep(&w->undo, replaced);
+    return taken;
+}
+
+/* The database has another row of that key now: what the session knew is gone. */
+static bool displace(belayi_world *w, const belayi_record *by)
+{
+    belayi_record *other = belayi_map_find_key(&w->map, by->kind, by->image);
+    if (!other || other == by)
+        return true;
+    bool logged = belayi_world_log(w, other);
+    if (logged)
+        belayi_map_set(&w->map, other, BELAY_DETACHED, false);
+    return logged;
+}
+
+bool belayi_world_be_persistent(belayi_world *w, belayi_record *record)
+{
+    if (!belayi_map_reserve(&w->map) || !displace(w, record))
+        return false;
+    record->expired = false;
+    belayi_map_set(&w->map, record, BELAY_PERSISTENT, record->to_delete);
+    return true;
+}
+
+/* No child points to an object any more. */
+static void forget_parent(belayi_world *w, const void *parent)
+{
+    void *none = NULL;
+    for (belayi_record *child = w->map.oldest; child; child = child->newer) {
+        const belayi_plan *plan = &child->kind->plan;
+        for (unsigned i = 0; plan->parents && i < plan->count; i++) {
+            const belay_column_def *column = &plan->model->columns[i];
+            if (column->role != BELAY_ROLE_PARENT)
+                continue;
+            char *structs[] = {child->object, child->image, child->raw};
+            for (size_t j = 0; j < sizeof structs / sizeof structs[0]; j++)
+                if (memcmp(structs[j] + column->pointer, &parent, sizeof parent) == 0)
+                    memcpy(structs[j] + column->pointer, &none, sizeof none);
+        }
+    }
+}
+
+static void note_left(belayi_world *w, const void *object)
+{
+    if (w->left_count == w->left_room) {
+        size_t room = w->left_room ? 2 * w->left_room : 16;
+        belayi_left *grown = realloc(w->left, room * sizeof *grown);
+        if (!grown)
+            return; /* it is said to be transient, then */
+        w->left = grown;
+        w->left_room = room;
+    }
+    w->left[w->left_count++] = (belayi_left){object};
+}
+
+/* Takes the record out, without a look at its children. */
+static void let_go(belayi_world *w, belayi_record *record)
+{
+    if (!record->mine && (record->state == BELAY_PERSISTENT || record->state == BELAY_DELETED))
+        note_left(w, record->object);
+    belayi_map_remove(&w->map, record);
+}
+
+void belayi_world_expunge(belayi_world *w, belayi_record *record)
+{
+    const void *object = record->object;
+    let_go(w, record);
+    forget_parent(w, object);
+}
+
+void belayi_world_expunge_all(belayi_world *w)
+{
+    while (w->map.oldest)
+        let_go(w, w->map.oldest);
+    for (unsigned i = 0; i < w->kind_count; i++)
+        belayi_map_remove_all(&w->map, w->kinds[i]);
+    if (w->undo.count == 0)
+        belayi_map_bury(&w->map);
+}
+
+/* ---- Flushing ------------------------------------------------------------------------------------------------------
+ */
+
+/* What was changed while it was expired would be lost, or overwrite what nobody has looked at. */
+static belay_code refuse_expired(belayi_world *w, belay_place place, const belayi_record *record)
+{
+    return belayi_world_refuse(
+        w, place, record, BELAY_MISUSE,
+        "%s was changed while it was expired: read it again first, by belay_get or belay_refresh");
+}
+
+static belay_code write_updates(belayi_world *w, belay_place place)
+{
+    belayi_updates updates;
+    belay_code code = belayi_order_updates(w, place, &updates);
+    for (size_t i = 0; code == BELAY_OK && i < updates.count; i++)
+        code = belayi_write_update(w, place, updates.list[i].record, updates.list[i].columns);
+    free(updates.list);
+    return code;
+}
+
+static belay_code write_inserts(belayi_world *w, belay_place place)
+{
+    belayi_list list;
+    belay_code code = belayi_order_inserts(w, place, &list);
+    if (code == BELAY_OK)
+        code = belayi_write_inserts(w, place, &list);
+    free(list.records);
+    return code;
+}
+
+static belay_code write_deletes(belayi_world *w, belay_place place)
+{
+    belayi_list list;
+    belay_code code = belayi_order_deletes(w, place, &list);
+    for (size_t i = 0; code == BELAY_OK && i < list.count; i++)
+        code = belayi_write_delete(w, place, list.records[i]);
+    free(list.records);
+    return code;
+}
+
+/* Whether an object differs from its image. Most flushes find none. */
+static bool has_changes(const belayi_world *w, const belayi_record **out_expired)
+{
+    bool changes = false;
+    for (const belayi_record *record = w->map.oldest; record; record = record->newer) {
+        const belayi_plan *plan = &record->kind->plan;
+        if (record->state != BELAY_PERSISTENT || (!belayi_image_changed(plan, record->object, record->image) &&
+                                                  !belayi_image_moved(plan, record->object, record->image)))
+            continue;
+        changes = true;
+        if (record->expired && !*out_expired)
+            *out_expired = record;
+    }
+    return changes;
+}
+
+belay_code belayi_world_flush(belayi_world *w, belay_place place)
+{
+    const belayi_record *expired = NULL;
+    if (w->busy > 0)
+        return BELAY_OK;
+    bool changes = has_changes(w, &expired);
+    if (expired)
+        return refuse_expired(w, place, expired);
+    w->busy++;
+    belay_code code = w->map.pending > 0 ? write_inserts(w, place) : BELAY_OK;
+    if (code == BELAY_OK && changes)
+        code = write_updates(w, place);
+    if (code == BELAY_OK && w->map.dying > 0)
+        code = write_deletes(w, place);
+    w->busy--;
+    note_position(w);
+    return code;
+}
+
+/* ---- Following the scopes -------------------------------------------------------------------------------------------
+ */
+
+static void flush_scope(void *arg)
+{
+    belayi_world_flush(arg, (belay_place){0});
+}
+
+static void go_back(void *arg, size_t position)
+{
+    belayi_world *w = arg;
+    belayi_undo_go_back(&w->undo, &w->map, position);
+    note_position(w);
+}
+
+/* Nobody points to a parent that has left. */
+static void forget_parents_that_left(belayi_world *w)
+{
+    void *parent, *none = NULL;
+    for (belayi_record *child = w->map.oldest; child; child = child->newer) {
+        const belayi_plan *plan = &child->kind->plan;
+        for (unsigned i = 0; plan->parents && i < plan->count; i++) {
+            const belay_column_def *column = &plan->model->columns[i];
+            if (column->role != BELAY_ROLE_PARENT)
+                continue;
+            memcpy(&parent, (char *)child->object + column->pointer, sizeof parent);
+            if (!parent || belayi_map_find(&w->map, parent))
+                continue;
+            memcpy((char *)child->object + column->pointer, &none, sizeof none);
+            memcpy((char *)child->image + column->pointer, &none, sizeof none);
+        }
+    }
+}
+
+/* A record after the outermost scope. */
+static void end_record(belayi_world *w, belayi_record *record)
+{
+    if (!record->mine)
+        let_go(w, record);
+    else if (record->state == BELAY_DELETED)
+        belayi_map_set(&w->map, record, BELAY_DETACHED, false);
+    else
+        record->expired = true;
+}
+
+static void end_unit(void *arg, bool kept)
+{
+    belayi_world *w = arg;
+    if (!kept)
+        belayi_undo_go_back(&w->undo, &w->map, 0);
+    w->left_count = 0;
+    for (belayi_record *record = w->map.oldest, *newer; record; record = newer) {
+        newer = record->newer;
+        end_record(w, record);
+    }
+    if (w->left_count > 0)
+        forget_parents_that_left(w);
+    belayi_undo_empty(&w->undo, &w->map);
+    belayi_arena_free(&w->keep);
+}
+
+static void end_world(void *arg)
+{
+    belayi_world *w = arg;
+    belayi_undo_empty(&w->undo, &w->map);
+    free_kinds(w);
+    belayi_map_done(&w->map);
+    free(w->undo.entries);
+    belayi_arena_free(&w->keep);
+    belayi_arena_free(&w->kept);
+    free(w->left);
+    free(w->row);
+    free(w);
+}
+
+static const belayi_follower world_follows = {
+    .flush = flush_scope, .go_back = go_back, .ended = end_unit, .done = end_world};
+
+belayi_world *belayi_world_there(const belay_session *s)
+{
+    return s->transaction.follower == &world_follows ? s->transaction.follower_arg : NULL;
+}
+
+belayi_world *belayi_world_of(belay_session *s, belay_place place)
+{
+    belayi_world *w = belayi_world_there(s);
+    if (w)
+        return w;
+    w = calloc(1, sizeof *w);
+    if (!w) {
+        belay_error error;
+        belayi_report(&error, BELAY_NO_MEMORY, "no memory for objects");
+        belayi_session_raise(s, place, &error);
+        return NULL;
+    }
+    w->session = s;
+    w->quote = s->db && s->db->driver && s->db->driver->name_quote ? s->db->driver->name_quote : '"';
+    s->transaction.follower = &world_follows;
+    s->transaction.follower_arg = w;
+    return w;
+}
