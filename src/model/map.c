@@ -20,10 +20,8 @@ static belayi_record taken_out; /* stands where one was */
 
 static uint32_t mix(uint64_t number)
 {
-    number ^= number >> 33;
-    number *= UINT64_C(0xff51afd7ed558ccd);
-    number ^= number >> 33;
-    return (uint32_t)number;
+    number *= UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(number >> 32);
 }
 
 static uint32_t hash_address(const void *object)
@@ -41,13 +39,13 @@ static uint32_t hash_text(uint32_t hash, belay_span text)
 
 static uint32_t hash_key(const belayi_kind *kind, const void *object)
 {
-    uint32_t hash = mix(kind->index + 1);
+    uint32_t hash = kind->index * UINT32_C(0x9E3779B1);
     for (unsigned i = 0; i < kind->plan.keys; i++) {
         const belay_column_def *column = &kind->plan.model->columns[kind->plan.key[i]];
         if (column->kind >= BELAY_KIND_TEXT)
             hash = hash_text(hash, belayi_field_text(column, object));
         else
-            hash = mix(((uint64_t)hash << 32) ^ (uint64_t)belayi_field_number(column, object));
+            hash = mix((uint64_t)hash << 1 ^ (uint64_t)belayi_field_number(column, object));
     }
     return hash;
 }

@@ -25,6 +25,7 @@ typedef struct belayi_kind {
     unsigned index;          /* among the world's */
     unsigned level;          /* how many parents there are above, at most; one's own kind does not count */
     void *row, *probe, *key; /* structs for a moment: a row that is read, a parent's key, a key that was asked for */
+    bool last_id_tells;      /* RETURNING has shown that what the engine says of the last INSERT is the key */
     size_t piece;            /* bytes of a record with its image and the struct */
     struct belayi_slab *slabs;
     struct belayi_record *free; /* pieces that can be used again */

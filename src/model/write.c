@@ -139,6 +139,39 @@ static bool finish_insert(belayi_world *w, belayi_record *record)
     return belayi_world_take(w, record) && belayi_world_be_persistent(w, record);
 }
 
+/* Whether no trip is saved by doing more at once. */
+static bool is_near(const belayi_world *w)
+{
+    return !(w->session->db->driver->capabilities & BELAY_CAN_STAND_ALONE);
+}
+
+/* Whether the key can be asked of the connection: RETURNING costs SQLite five times the row. Only for what the database
+   makes of nothing but the key, and when it has been seen that the two are the same in this table. */
+static bool is_told_by_last_id(const run_of *run)
+{
+    const belayi_kind *kind = run->records[0]->kind;
+    return kind->last_id_tells && run->returning == kind->plan.key_set;
+}
+
+/* The first key of a kind that was returned: whether the connection says the same. */
+static void compare_last_id(const run_of *run)
+{
+    belayi_kind *kind = run->records[0]->kind;
+    const belay_effect *effect = &run->world->session->effect;
+    if (is_near(run->world) && run->returning & kind->plan.key_set && effect->has_last_id)
+        kind->last_id_tells = effect->last_id == belayi_field_number(&kind->plan.model->columns[kind->plan.key[0]],
+                                                                     run->records[0]->object);
+}
+
+static bool take_last_id(run_of *run)
+{
+    const belay_effect *effect = &run->world->session->effect;
+    const belayi_plan *plan = &run->records[0]->kind->plan;
+    const belay_column_def *key = &plan->model->columns[plan->key[0]];
+    belayi_field_set_number(key, run->records[0]->object, effect->last_id);
+    return effect->has_last_id && belayi_field_number(key, run->records[0]->object) == effect->last_id;
+}
+
 static belay_code read_returned(void *arg, belay_value *cells, belay_error *error)
 {
     run_of *run = arg;
@@ -160,10 +193,10 @@ static int count_columns(belayi_columns columns)
 }
 
 /* Nothing was returned, or not all: a trigger, or a rule, has seen to that. */
-static belay_code finish_run(run_of *run, belay_place place)
+static belay_code finish_run(run_of *run, belay_place place, bool by_last_id)
 {
     belayi_world *w = run->world;
-    if (run->returning && run->returned < run->count)
+    if (by_last_id ? !take_last_id(run) : run->returning && run->returned < run->count)
         return belayi_world_refuse(w, place, run->records[run->returned], BELAY_SCHEMA,
                                    "the INSERT of %s has returned no row, so that its key is not known");
     for (size_t i = run->returned; i < run->count; i++)
@@ -175,11 +208,12 @@ static belay_code finish_run(run_of *run, belay_place place)
 static belay_code send_insert(run_of *run, belay_place place, belay_value *values)
 {
     belayi_kind *kind = run->records[0]->kind;
-    const char *sql = text_for(run->world, place, kind,
-                               (belayi_text){.verb = BELAYI_VERB_INSERT,
-                                             .rows = (unsigned)run->count,
-                                             .columns = run->columns,
-                                             .returning = run->returning});
+    bool by_last_id = is_told_by_last_id(run);
+    belayi_columns returning = by_last_id ? 0 : run->returning;
+    const char *sql = text_for(
+        run->world, place, kind,
+        (belayi_text){
+            .verb = BELAYI_VERB_INSERT, .rows = (unsigned)run->count, .columns = run->columns, .returning = returning});
     if (!sql)
         return run->world->session->transaction.pending.code;
     size_t n = 0;
@@ -189,18 +223,21 @@ static belay_code send_insert(run_of *run, belay_place place, belay_value *value
                                        &(belayi_run){.sql = sql,
                                                      .n = n,
                                                      .values = values,
-                                                     .on_row = run->returning ? read_returned : NULL,
+                                                     .on_row = returning ? read_returned : NULL,
                                                      .arg = run,
-                                                     .columns = count_columns(run->returning)});
-    return code == BELAY_OK ? finish_run(run, place) : code;
+                                                     .columns = count_columns(returning)});
+    if (code != BELAY_OK)
+        return code;
+    if (returning && run->returned > 0)
+        compare_last_id(run);
+    return finish_run(run, place, by_last_id);
 }
 
 /* How many of `count` rows one statement takes: few numbers, so that there are few texts. Where no trip is saved, one.
  */
 static size_t rows_at_once(const belayi_world *w, size_t count, belayi_columns columns)
 {
-    const belay_driver *driver = w->session->db->driver;
-    if (!(driver->capabilities & BELAY_CAN_STAND_ALONE) || !columns)
+    if (is_near(w) || !columns)
         return 1;
     return count >= ROWS_MANY ? ROWS_MANY : count >= ROWS_FEW ? ROWS_FEW : 1;
 }
