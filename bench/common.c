@@ -163,6 +163,15 @@ void bench_run(bench *b, void (*client)(bench_client *))
     free(jobs);
 }
 
+int bench_main(int argc, char **argv, void (*client)(bench_client *))
+{
+    bench b;
+    bench_init(&b, argc, argv);
+    bench_run(&b, client);
+    bench_done(&b);
+    return 0;
+}
+
 void bench_meet(bench_client *c)
 {
     if (c->run->clients > 1)

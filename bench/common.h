@@ -84,6 +84,9 @@ void bench_done(bench *);
  */
 void bench_run(bench *, void (*client)(bench_client *));
 
+/* All of main, for a side that has nothing of its own that the clients share: the exit status. */
+int bench_main(int argc, char **argv, void (*client)(bench_client *));
+
 /* Waits for all clients. */
 void bench_meet(bench_client *);
 

@@ -235,9 +235,5 @@ static void run_client(bench_client *c)
 
 int main(int argc, char **argv)
 {
-    bench b;
-    bench_init(&b, argc, argv);
-    bench_run(&b, run_client);
-    bench_done(&b);
-    return 0;
+    return bench_main(argc, argv, run_client);
 }

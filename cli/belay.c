@@ -12,6 +12,7 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
+    {"import", cli_import, "loads a file, each record stored as it is written or rejected alone"},
     {"isolation", cli_isolation, "what each isolation level of a database really prevents"},
     {"recover", cli_recover, "ends what crashes of units over two databases left prepared"},
 };
@@ -31,13 +32,30 @@ static int print_usage(FILE *out, int status)
 
 static int print_version(void)
 {
-    return printf("belay %s\n", belay_version()) < 0 ? CLI_FAILED : CLI_DONE;
+    printf("belay %s\n", belay_version());
+    return CLI_DONE;
+}
+
+bool cli_help(int count, char **words, const char *help)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0) {
+            fputs(help, stdout);
+            return true;
+        }
+    return false;
+}
+
+/* A word that was not understood may be a URL, and a URL may have a password. */
+static const char *show_word(const char *word)
+{
+    return strchr(word, ':') ? "(a URL)" : word;
 }
 
 int cli_refuse(const char *command, const char *what, const char *argument)
 {
     fprintf(stderr, "belay %s: %s%s%s; see belay %s --help\n", command, what, argument ? ": " : "",
-            argument ? argument : "", command);
+            argument ? show_word(argument) : "", command);
     return CLI_USAGE;
 }
 
@@ -49,7 +67,7 @@ int cli_fail(const char *command, const belay_error *error)
     return CLI_FAILED;
 }
 
-int main(int count, char **arguments)
+static int run_command(int count, char **arguments)
 {
     if (count < 2)
         return print_usage(stderr, CLI_USAGE);
@@ -60,6 +78,15 @@ int main(int count, char **arguments)
     for (int i = 0; i < SUBCOMMANDS; i++)
         if (strcmp(arguments[1], subcommands[i].name) == 0)
             return subcommands[i].run(count - 2, arguments + 2);
-    fprintf(stderr, "belay: there is no command \"%s\"\n", arguments[1]);
+    fprintf(stderr, "belay: there is no command \"%s\"\n", show_word(arguments[1]));
     return print_usage(stderr, CLI_USAGE);
+}
+
+int main(int count, char **arguments)
+{
+    int status = run_command(count, arguments);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fputs("belay: the output can't be written\n", stderr);
+    return CLI_FAILED;
 }

@@ -140,13 +140,13 @@ static int check(const arguments *a)
         return cli_fail("isolation", &(belay_error){.code = BELAY_NO_MEMORY, .message = "no memory for the report"});
     catch_interrupts();
     belay_isolation_check(a->url, BELAY_ISOLATION_OPTIONS(.levels = a->levels, .stop = is_interrupted), report);
-    int status = CLI_DONE;
-    if (report->error.code != BELAY_OK)
+    int status;
+    if (report->error.code != BELAY_OK) {
         status = cli_fail("isolation", &report->error);
-    else
-        status = (a->json ? cli_isolation_json : cli_isolation_table)(stdout, report, a->levels ? a->levels : ~0u);
-    if (report->error.code == BELAY_OK)
+    } else {
+        status = (a->json ? cli_isolation_json : cli_isolation_table)(report, a->levels ? a->levels : ~0u);
         belay_isolation_leftovers(a->url, false, name_leftover, NULL, NULL);
+    }
     free(report);
     return status;
 }
@@ -154,9 +154,8 @@ static int check(const arguments *a)
 int cli_isolation(int count, char **words)
 {
     arguments a = {.url = NULL};
-    for (int i = 0; i < count; i++)
-        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0)
-            return fputs(help, stdout) < 0 ? CLI_FAILED : CLI_DONE;
+    if (cli_help(count, words, help))
+        return CLI_DONE;
     int status = read_arguments(&a, count, words);
     if (status != CLI_DONE)
         return status;

@@ -24,7 +24,7 @@ static json_t *make_level(const belay_isolation_report *report, belay_level leve
                      belay_level_name(report->in_force[level]), "cells", cells);
 }
 
-int cli_isolation_json(FILE *out, const belay_isolation_report *report, unsigned wanted)
+int cli_isolation_json(const belay_isolation_report *report, unsigned wanted)
 {
     json_t *levels = json_array();
     for (int level = BELAY_READ_UNCOMMITTED; level <= BELAY_SERIALIZABLE; level++)
@@ -34,7 +34,5 @@ int cli_isolation_json(FILE *out, const belay_isolation_report *report, unsigned
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "engine", report->engine, "version", report->version, "place",
                   report->place, "default_level", belay_level_name(report->in_force[BELAY_ISOLATION_DEFAULT]),
                   "undecided", report->undecided, "levels", levels);
-    bool written = whole && json_dumpf(whole, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF && fflush(out) == 0;
-    json_decref(whole);
-    return written ? CLI_DONE : CLI_FAILED;
+    return cli_print_json("isolation", whole);
 }

@@ -36,25 +36,7 @@ typedef struct recovery {
     int committed, rolled_back, left;
 } recovery;
 
-/* ---- URLs ---------------------------------------------------------------------------------------------------------
- */
-
-/* Without what may hold a password: what is before the @, but for the user's name, and the parameters. */
-static const char *show_url(const char *url, char *out, size_t room)
-{
-    const char *start = strstr(url, "://");
-    int size = (int)strcspn(url, "?"), user = start ? (int)(start - url) + 3 : 0, at = -1;
-    for (int i = user; i < size; i++)
-        if (url[i] == '@')
-            at = i;
-    if ((!start && strncmp(url, "sqlite:", 7) != 0) || (start && strchr(url + size, '@')))
-        snprintf(out, room, "a URL that can't be shown");
-    else if (!start || at < 0)
-        snprintf(out, room, "%.*s", size, url);
-    else
-        snprintf(out, room, "%.*s%.*s", user + (int)strcspn(url + user, ":@"), url, size - at, url + at);
-    return out;
-}
+/* ---- URLs -------------------------------------------------------------------------------------------------------- */
 
 /* A log that is not there must not be made, and taken for one without decisions. */
 static belay_db *open_there(const char *url)
@@ -79,7 +61,7 @@ static int ask_each(const recovery *r)
         belay_session *s = belay_session_open(r->dbs[i]);
         belay_int_of(s, "SELECT 1");
         if (belay_status(s) != BELAY_OK) {
-            fprintf(stderr, "belay recover: %s:\n", show_url(r->urls[i], shown, sizeof shown));
+            fprintf(stderr, "belay recover: %s:\n", cli_show_url(r->urls[i], shown, sizeof shown));
             status = cli_fail("recover", belay_pending(s));
         }
         belay_session_close(s);
@@ -87,8 +69,7 @@ static int ask_each(const recovery *r)
     return status;
 }
 
-/* ---- What was done ------------------------------------------------------------------------------------------------
- */
+/* ---- What was done ----------------------------------------------------------------------------------------------- */
 
 static const char *name_outcome(const belay_recovery *one)
 {
@@ -121,7 +102,7 @@ static void tell(void *arg, const belay_recovery *one)
 {
     char where[512];
     recovery *r = arg;
-    show_url(r->urls[one->database], where, sizeof where);
+    cli_show_url(r->urls[one->database], where, sizeof where);
     *(one->outcome == BELAY_WORK_COMMITTED     ? &r->committed
       : one->outcome == BELAY_WORK_ROLLED_BACK ? &r->rolled_back
                                                : &r->left) += 1;
@@ -131,27 +112,21 @@ static void tell(void *arg, const belay_recovery *one)
         tell_in_words(one, where);
 }
 
-static int conclude(recovery *r, bool json)
+static int conclude(const recovery *r)
 {
-    if (json) {
-        json_t *whole = json_pack("{s:O, s:i, s:i, s:i}", "transactions", r->done, "committed", r->committed,
-                                  "rolled_back", r->rolled_back, "left_alone", r->left);
-        bool written = whole && json_dumpf(whole, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-        json_decref(whole);
-        if (!written)
-            return CLI_FAILED;
-    } else if (r->committed + r->rolled_back + r->left == 0) {
+    if (r->done)
+        return cli_print_json("recover", json_pack("{s:O, s:i, s:i, s:i}", "transactions", r->done, "committed",
+                                                   r->committed, "rolled_back", r->rolled_back, "left_alone", r->left));
+    if (r->committed + r->rolled_back + r->left == 0)
         printf("nothing was left prepared\n");
-    } else {
+    else
         printf("%d committed, %d rolled back, %d left alone\n", r->committed, r->rolled_back, r->left);
-    }
-    return fflush(stdout) == 0 && !ferror(stdout) ? CLI_DONE : CLI_FAILED;
+    return CLI_DONE;
 }
 
-/* ---- The command --------------------------------------------------------------------------------------------------
- */
+/* ---- The command ------------------------------------------------------------------------------------------------- */
 
-static int recover(recovery *r, bool json)
+static int recover(recovery *r)
 {
     int status = ask_each(r);
     if (status != CLI_DONE)
@@ -160,7 +135,7 @@ static int recover(recovery *r, bool json)
     if (code != BELAY_OK && code != BELAY_IN_DOUBT)
         fprintf(stderr, "belay recover: %s: not all could be asked, and something may be left\n",
                 belay_code_name(code));
-    status = conclude(r, json);
+    status = conclude(r);
     return code == BELAY_OK ? status : CLI_FAILED;
 }
 
@@ -173,7 +148,7 @@ static int run(char **urls, size_t count, bool json)
     if (r.dbs && (r.done || !json)) {
         for (size_t i = 0; i < count; i++)
             r.dbs[i] = open_there(urls[i]);
-        status = recover(&r, json);
+        status = recover(&r);
     }
     for (size_t i = 0; r.dbs && i < count; i++)
         belay_close(r.dbs[i]);
@@ -186,9 +161,8 @@ int cli_recover(int count, char **words)
 {
     bool json = false;
     size_t urls = 0;
-    for (int i = 0; i < count; i++)
-        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0)
-            return fputs(help, stdout) < 0 ? CLI_FAILED : CLI_DONE;
+    if (cli_help(count, words, help))
+        return CLI_DONE;
     for (int i = 0; i < count; i++) {
         if (strcmp(words[i], "--json") == 0)
             json = true;

@@ -27,6 +27,7 @@
  *     belay/session.h    one conversation with it, and its errors
  *     belay/scope.h      scopes: blocks, callbacks, explicit calls, marks, options
  *     belay/statement.h  SQL statements and parameters
+ *     belay/batch.h      many items, each of which succeeds or fails alone
  *     belay/rows.h       queries and results
  *     belay/hook.h       what runs after a commit or a rollback
  *     belay/value.h      C values as parameters
@@ -41,6 +42,7 @@
 #define BELAY_H
 
 #include <belay/adopt.h>
+#include <belay/batch.h>
 #include <belay/db.h>
 #include <belay/error.h>
 #include <belay/hook.h>

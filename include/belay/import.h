@@ -168,7 +168,9 @@ typedef struct belay_import_report {
  * BELAY_DATA (past max_rejects, or the file is not the one that was begun with),
  * BELAY_CANCELLED (on_progress stopped it), and any that ends a transaction.
  */
-BELAY_API belay_code belay_import(belay_session *, const belay_import_spec *, belay_import_report *out_report);
+#define belay_import(s, spec, out_report) belay_import_at(s, BELAY_HERE, spec, out_report)
+BELAY_API belay_code belay_import_at(belay_session *, belay_place, const belay_import_spec *,
+                                     belay_import_report *out_report);
 
 BELAYI_END_C
 

@@ -74,7 +74,7 @@ typedef struct belay_trace_event {
     int line;
     const char *statement; /* STATEMENT: its text as the program gave it */
     const char *detail;    /* WAIT, HOOK: which; WARNING: what; SCOPE: something worth knowing, such as "took the write
-                              lock and wrote    nothing" */
+                              lock and wrote nothing" */
 } belay_trace_event;
 
 /*

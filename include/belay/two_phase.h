@@ -20,9 +20,10 @@
  *     disk of the program's own. Whoever loses it loses the knowledge of what was
  *     decided: it belongs into the same backups as the databases.
  *
- * What it costs: a commit of each database, two more answers of each server, one
- * commit of the log. Locks are held until the last answer. A server keeps what is
- * prepared, with its locks, through restarts, until it is ended.
+ * What it costs: a commit of each database, two more answers of each server, and
+ * two commits of the log: of the decision, and of its deletion. Locks are held until
+ * the last answer. A server keeps what is prepared, with its locks, through restarts,
+ * until it is ended.
  */
 #ifndef BELAY_TWO_PHASE_H
 #define BELAY_TWO_PHASE_H
@@ -95,9 +96,10 @@ typedef void (*belay_recovered)(void *arg, const belay_recovery *);
  * a unit that is just between its two phases is then rolled back, which its program
  * is told by BELAY_ABANDONED, and never half.
  *
- * `tell` is called once for each that was found; it may be NULL. Returns BELAY_OK
- * when nothing of Belay's is left prepared; BELAY_IN_DOUBT when something had to be
- * left alone; or why a database could not be asked.
+ * `tell` is called once for each that it ended or left alone; it may be NULL. What
+ * its own program ends meanwhile is not told. Returns BELAY_OK when nothing of
+ * Belay's is left prepared; BELAY_IN_DOUBT when something had to be left alone; or
+ * why a database could not be asked, or BELAY_NO_MEMORY.
  */
 BELAY_API belay_code belay_recover(belay_db *const *dbs, size_t n, belay_recovered tell, void *arg);
 

@@ -28,6 +28,7 @@ typedef struct belayi_column {
 
 typedef struct belayi_table {
     const char *name;   /* the catalog's spelling */
+    const char *schema; /* where it was found; NULL: the engine does not say */
     const char *quoted; /* with its schema, as it stands in SQL */
     size_t count;
     belayi_column *columns; /* in the table's order */

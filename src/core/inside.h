@@ -28,6 +28,9 @@ void belayi_frame_step(belayi_frame *, belayi_scope_event);
 /* Makes the error the pending one, and fills in where it arose. */
 void belayi_scope_record(belayi_transaction *, const belay_error *error);
 
+/* Moves the pending error to where a caught one is kept. The state is the caller's business. */
+void belayi_scope_take_error(belayi_transaction *, belay_error *caught);
+
 /* The engine's transaction is over, or was never to be had. */
 void belayi_scope_engine_ended(belayi_transaction *);
 

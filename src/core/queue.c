@@ -52,6 +52,7 @@ belay_code belayi_scope_queue(belayi_transaction *t, belay_statement *statement,
     *entry = *what;
     entry->depth = t->depth;
     entry->savepoints = t->savepoints;
+    entry->part = t->part.number;
     queue->effect = effect;
     belayi_scope_worked(t);
     return t->conn->queue_is_full ? belayi_scope_drain(t) : BELAY_OK;
@@ -137,7 +138,9 @@ belay_code belayi_queue_fail(belayi_transaction *t, belay_error *error)
     if (t->trace && number > 0)
         tell_flight(t, number, error->code);
     t->queue.count = 0;
+    t->part.changed = true; /* what failed may be another part's */
     if (number > 0) {
+        t->part.failed = t->queue.entries[number - 1].part;
         blame(t, &t->queue.entries[number - 1], error);
         fail_scopes_above(t, &t->queue.entries[number - 1]);
     }

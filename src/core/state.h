@@ -22,9 +22,9 @@
  * WORKING -> FAILED     belayi_scope_raise (a statement or the program failed), end of a joined scope
  * WORKING -> HURT       belayi_scope_end of an inner scope, belayi_scope_refuse_inner
  * WORKING -> UNDONE     belayi_scope_undo
- * HURT -> WORKING       belayi_scope_catch, belayi_mark_go_back
+ * HURT -> WORKING       belayi_scope_catch, belayi_mark_go_back, belayi_part_drop
  * HURT -> FAILED        belayi_scope_refuse (a call was refused), belayi_scope_undo
- * FAILED -> WORKING     belayi_mark_go_back
+ * FAILED -> WORKING     belayi_mark_go_back, belayi_part_drop
  * UNDONE -> FAILED      belayi_scope_raise
  * any -> DOOMED         belayi_scope_raise, when the error ends the transaction
  * any -> ENDED          belayi_scope_pop, for belayi_scope_end and for the end of a block in which nothing was done

@@ -184,15 +184,20 @@ belay_code belayi_scope_refuse_inner(belayi_transaction *t, const belay_error *e
     return t->pending.code;
 }
 
-bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *caught)
+void belayi_scope_take_error(belayi_transaction *t, belay_error *caught)
 {
-    if (belayi_transaction_state(t) != BELAYI_SCOPE_HURT || !belay_code_covers(which, t->pending.code))
-        return false;
     *caught = t->pending;
     bool of_its_own = caught->outcome == BELAY_WORK_UNKNOWN || caught->outcome == BELAY_WORK_PARTLY;
     if (!of_its_own)                              /* not of a transaction of its own, inside this one */
         caught->outcome = BELAY_WORK_ROLLED_BACK; /* of the scope that it came out of */
     belayi_transaction_clear(t);
+}
+
+bool belayi_scope_catch(belayi_transaction *t, belay_code which, belay_error *caught)
+{
+    if (belayi_transaction_state(t) != BELAYI_SCOPE_HURT || !belay_code_covers(which, t->pending.code))
+        return false;
+    belayi_scope_take_error(t, caught);
     belayi_frame_step(belayi_transaction_top(t), BELAYI_EVENT_CATCH);
     return true;
 }

@@ -119,6 +119,7 @@ typedef struct belayi_queued {
     int64_t since;       /* when it was queued; 0 without a trace */
     unsigned depth;      /* of its scope */
     unsigned savepoints; /* how many were set, or queued, before it */
+    size_t part;         /* of the scope's work */
 } belayi_queued;
 
 typedef struct belayi_queue {
@@ -143,6 +144,15 @@ typedef struct belayi_hooks {
     int failed;  /* of the transaction so far */
 } belayi_hooks;
 
+/* One of several pieces of work that follow each other in one scope, each as if it had a scope of its own. */
+typedef struct belayi_part {
+    size_t number;   /* from 1; 0: the scope has no parts */
+    size_t failed;   /* the part that a statement stood in which failed after it was queued; 0: none has */
+    size_t hooks;    /* how many hooks were registered before it */
+    size_t followed; /* where the follower stood */
+    bool changed;    /* it has sent what may have to be undone */
+} belayi_part;
+
 enum { BELAYI_FRAMES_AT_FIRST = 8 };
 
 typedef struct belayi_transaction {
@@ -165,6 +175,7 @@ typedef struct belayi_transaction {
     bool untouched;                   /* nothing has changed since the last savepoint was set or gone back to */
 
     belayi_queue queue;
+    belayi_part part;
     belayi_hooks hooks;
     const belayi_follower *follower; /* NULL: nobody follows the scopes */
     void *follower_arg;
@@ -383,6 +394,25 @@ belay_code belayi_mark_set(belayi_transaction *, const char *name);
 belay_code belayi_mark_go_back(belayi_transaction *, const char *name, bool *out_known);
 belay_code belayi_mark_release(belayi_transaction *, const char *name, bool *out_known);
 
+/* ---- Parts: for who runs several pieces of work in one scope and undoes them together -------------------------------
+ *
+ * A part begins and ends with the scope as the innermost one.
+ */
+
+/* Part `number` begins; nothing is pending. */
+static inline void belayi_part_begin(belayi_transaction *, size_t number);
+
+/* It has ended: its marks are forgotten. BELAY_OK when nothing speaks against it as far as is known: what is queued is
+   not waited for. */
+belay_code belayi_part_end(belayi_transaction *);
+
+/*
+ * A part has ended with an ordinary error before anything was done in it that would have to be undone: its hooks are
+ * handed back, the error is in *caught and no longer pending, and the scope is as it was when the part began. False
+ * when that is not so; then the scope still holds the error, and only its own end undoes the part.
+ */
+bool belayi_part_drop(belayi_transaction *, belay_error *caught);
+
 /* ---- Hooks --------------------------------------------------------------------------------------------------------
  */
 
@@ -500,6 +530,7 @@ static inline belay_code belayi_scope_begin(belayi_transaction *t)
 
 static inline belay_code belayi_scope_mark(belayi_transaction *t, bool elide_top)
 {
+    t->part.changed = true;
     unsigned depth = elide_top ? t->depth - 1 : t->depth;
     bool owes = t->owed_frames < depth || t->owed_marks < t->mark_count;
     if (owes && !t->autocommit)
@@ -514,6 +545,11 @@ static inline void belayi_scope_follow(belayi_transaction *t)
     if (t->follower && t->depth > 0 && t->phantoms == 0 && t->frames[t->depth - 1].state == BELAYI_SCOPE_WORKING &&
         t->frames[t->depth - 1].form != BELAYI_FORM_STATEMENT)
         t->follower->flush(t->follower_arg);
+}
+
+static inline void belayi_part_begin(belayi_transaction *t, size_t number)
+{
+    t->part = (belayi_part){.number = number, .hooks = t->hooks.count, .followed = t->followed};
 }
 
 static inline void belayi_scope_worked(belayi_transaction *t)

@@ -42,13 +42,15 @@ typedef struct belayi_reader belayi_reader;
 belayi_reader *belayi_reader_open(belayi_stream *, const belayi_reader_options *, belay_error *error);
 void belayi_reader_close(belayi_reader *); /* accepts NULL */
 
-/* The names of the header, in UTF-8 and NUL-terminated; 0 names without one. */
+/* The names of the header, in UTF-8 and NUL-terminated; 0 names without one, also of an empty file. JSON lines: those
+   of the record that was read last, as long as nothing was selected. */
 size_t belayi_reader_names(const belayi_reader *, const char *const **out_names);
-/* The header's bytes as they are in the file, with a byte order mark; nothing without one. */
+/* The header's bytes as they are in the file, behind those of a byte order mark, which are given without a header too.
+ */
 const char *belayi_reader_header(const belayi_reader *, size_t *out_size);
 
-/* JSON lines: which members the fields are, in order; copied. A member that is not among them is a flaw when `strict`.
-   Before the first record. */
+/* JSON lines: which members the fields are, in order; each once; copied. A member that is not among them is a flaw when
+   `strict`. Before the first record; without it all members are fields, in the order of their record. */
 belay_code belayi_reader_select(belayi_reader *, size_t count, const char *const *names, bool strict,
                                 belay_error *error);
 
@@ -62,8 +64,11 @@ belay_code belayi_reader_rest(belayi_reader *, const char **out_bytes, size_t *o
    the stream must have been brought there (belayi_stream_skip). The header, if any, was read. */
 void belayi_reader_resume(belayi_reader *, uint64_t offset, uint64_t line, uint64_t records);
 
-/* Where the next record begins. */
+/* Where the next record begins. The stream is consumed up to there, so that its hash is of just that. */
 uint64_t belayi_reader_offset(const belayi_reader *);
 uint64_t belayi_reader_line(const belayi_reader *);
+
+/* For tests: how many bytes were looked at to find records, some more than once. */
+uint64_t belayi_reader_looked(const belayi_reader *);
 
 #endif

@@ -17,6 +17,11 @@
 #include <belay/error.h>
 #include <belay/import.h>
 
+/* Bytes that are read at once; the fuzzer has them smaller, so that records straddle them. */
+#ifndef BELAYI_STREAM_PIECE
+#define BELAYI_STREAM_PIECE 262144
+#endif
+
 typedef struct belayi_stream belayi_stream;
 
 /* `path` ("-": the standard input), or else `source`. NULL on failure: BELAY_NOT_FOUND, BELAY_PERMISSION, BELAY_IO (a
@@ -24,7 +29,8 @@ typedef struct belayi_stream belayi_stream;
 belayi_stream *belayi_stream_open(const char *path, belay_import_source source, void *arg, belay_error *error);
 void belayi_stream_close(belayi_stream *); /* accepts NULL */
 
-/* All that is held: at least `wanted` bytes unless the source has ended before. */
+/* All that is held: at least `wanted` bytes unless the source has ended before. Good until the next fill or skip, also
+   when it was consumed. What is held is given even after a failure, when no more than it is wanted. */
 belay_code belayi_stream_fill(belayi_stream *, size_t wanted, const char **out_bytes, size_t *out_size,
                               belay_error *error);
 /* The first `size` of them are done with. */
@@ -35,6 +41,6 @@ belay_code belayi_stream_skip(belayi_stream *, uint64_t size, belay_error *error
 
 uint64_t belayi_stream_offset(const belayi_stream *); /* bytes that were consumed */
 uint64_t belayi_stream_size(const belayi_stream *);   /* of a regular file; 0: not known */
-uint64_t belayi_stream_hash(const belayi_stream *);   /* of what was consumed */
+uint64_t belayi_stream_hash(belayi_stream *);         /* of what was consumed; the same however it was read */
 
 #endif

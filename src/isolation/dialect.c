@@ -4,7 +4,10 @@
 
 #include "clock.h"
 
-#define LIKE_OURS "LIKE 'belay!_isolation!_%' ESCAPE '!'"
+#define LIKE_OURS   "LIKE 'belay!_isolation!_%' ESCAPE '!'"
+#define OUR_SCHEMAS "SELECT schema_name FROM information_schema.schemata WHERE schema_name " LIKE_OURS
+#define OUR_TABLES(schema)                                                                                             \
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = " schema " AND table_name " LIKE_OURS
 
 /* ---- Who waits --------------------------------------------------------------------------------------------------- */
 
@@ -64,9 +67,8 @@ static const belayi_dialect dialects[] = {
         .identify = "SELECT pg_backend_pid()",
         .claim = "SELECT CASE WHEN pg_try_advisory_lock(('x' || left(md5(?), 16))::bit(64)::bigint) THEN 1 ELSE 0 END",
         .let_go = "SELECT CASE WHEN pg_advisory_unlock(('x' || left(md5(?), 16))::bit(64)::bigint) THEN 1 ELSE 0 END",
-        .schemas = "SELECT schema_name FROM information_schema.schemata WHERE schema_name " LIKE_OURS,
-        .tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() "
-                  "AND table_name " LIKE_OURS,
+        .schemas = OUR_SCHEMAS,
+        .tables = OUR_TABLES("current_schema()"),
         .drop = " CASCADE",
         .table_end = "",
         .waits = waits_on_postgresql,
@@ -77,9 +79,8 @@ static const belayi_dialect dialects[] = {
         .identify = "SELECT connection_id()",
         .claim = "SELECT get_lock(?, 0)",
         .let_go = "SELECT release_lock(?)",
-        .schemas = "SELECT schema_name FROM information_schema.schemata WHERE schema_name " LIKE_OURS,
-        .tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() "
-                  "AND table_name " LIKE_OURS,
+        .schemas = OUR_SCHEMAS,
+        .tables = OUR_TABLES("database()"),
         .drop = "",
         .table_end = " ENGINE = InnoDB",
         .waits = waits_on_mariadb,

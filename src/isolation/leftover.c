@@ -32,7 +32,7 @@ static bool is_ours(const char *name, bool table)
 }
 
 /* All names first: what is being removed is not being read. */
-static bool find_all(belay_session *s, const char *query, bool tables, found *out)
+static void find_all(belay_session *s, const char *query, bool tables, found *out)
 {
     out->count = 0;
     BELAY_EACH(row, s, query) {
@@ -40,7 +40,6 @@ static bool find_all(belay_session *s, const char *query, bool tables, found *ou
         if (name && strlen(name) < NAME_ROOM && is_ours(name, tables) && out->count < FOUND_AT_MOST)
             snprintf(out->names[out->count++], NAME_ROOM, "%s", name);
     }
-    return belay_status(s) == BELAY_OK;
 }
 
 /* Whether nobody works in it; its name is locked for us then. */
@@ -57,24 +56,32 @@ static bool drop(belay_session *s, const belayi_dialect *d, const char *name, bo
     return belay_exec(s, text) == BELAY_OK;
 }
 
-static bool deal_with_all(belay_session *s, const belayi_dialect *d, bool tables, bool remove,
-                          belay_isolation_leftover each, void *arg)
+/* Keeps what the last statement failed with: the next one may succeed. The first failure wins; true when there is none.
+ */
+static bool went_well(belay_session *s, belay_error *error)
+{
+    if (error->code == BELAY_OK && belay_status(s) != BELAY_OK)
+        *error = *belay_pending(s);
+    return error->code == BELAY_OK;
+}
+
+static void deal_with_all(belay_session *s, const belayi_dialect *d, bool tables, bool remove,
+                          belay_isolation_leftover each, void *arg, belay_error *error)
 {
     static const char sign[] = "belay_isolation_00000000";
     _Static_assert(sizeof sign - 1 == 24, "the length of a name");
     found all;
     char claimed[BELAYI_NAME];
-    bool well = find_all(s, tables ? d->tables : d->schemas, tables, &all);
-    for (int i = 0; i < all.count && well; i++) {
+    find_all(s, tables ? d->tables : d->schemas, tables, &all);
+    for (int i = 0; went_well(s, error) && i < all.count; i++) {
         if (!claim(s, d, all.names[i], claimed))
             continue;
         bool removed = remove && drop(s, d, all.names[i], tables);
-        well = removed || !remove;
+        went_well(s, error);
         (void)belay_int_of(s, d->let_go, claimed);
         if (each)
             each(arg, all.names[i], removed);
     }
-    return well;
 }
 
 belay_code belay_isolation_leftovers(const char *url, bool remove, belay_isolation_leftover each, void *arg,
@@ -93,8 +100,8 @@ belay_code belay_isolation_leftovers(const char *url, bool remove, belay_isolati
     belay_session *s = belay_session_open(db);
     *e = *belay_db_error(db);
     const belayi_dialect *d = e->code == BELAY_OK ? belayi_dialect_of(belay_db_engine(db)) : NULL;
-    if (d && !(deal_with_all(s, d, false, remove, each, arg) && deal_with_all(s, d, true, remove, each, arg)))
-        *e = *belay_pending(s);
+    for (int tables = 0; d && tables < 2 && e->code == BELAY_OK; tables++)
+        deal_with_all(s, d, tables, remove, each, arg, e);
     belay_session_close(s);
     belay_close(db);
     return e->code;

@@ -6,8 +6,8 @@
 
 #include "cell.h"
 #include "moment.h"
-#include "plan.h"
 #include "report.h"
+#include "shape.h"
 
 static const char *at(const void *object, size_t offset)
 {
@@ -235,7 +235,7 @@ static belay_code refuse_cell(const belay_model *model, const belay_column_def *
     belayi_report(error, BELAY_DATA, "the model %s, column %s: what the database has %s", model->type, column->member,
                   why);
     BELAYI_REPORT_FIELD(error->table, model->table);
-    BELAYI_REPORT_FIELD(error->column, belayi_plan_name(column));
+    BELAYI_REPORT_FIELD(error->column, belayi_shape_name(column));
     return BELAY_DATA;
 }
 

@@ -20,12 +20,12 @@ static void set_pointer(void *object, size_t offset, const void *pointer)
 /* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
 /* How many bytes the copies of these columns take, with a NUL behind each. */
-static size_t size_of_texts(const belayi_plan *plan, belayi_columns columns, const void *object)
+static size_t size_of_texts(const belayi_shape *shape, belayi_columns columns, const void *object)
 {
     size_t size = 0;
-    for (unsigned i = 0; i < plan->count; i++)
+    for (unsigned i = 0; i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i))
-            size += belayi_field_text(&plan->model->columns[i], object).size + 1;
+            size += belayi_field_text(&shape->model->columns[i], object).size + 1;
     return size;
 }
 
@@ -51,11 +51,11 @@ static char *copy_text(const belay_column_def *column, const void *from, void *i
 }
 
 /* The texts of the image stay; all else is taken. */
-static void take_numbers(const belayi_plan *plan, const void *object, void *image)
+static void take_numbers(const belayi_shape *shape, const void *object, void *image)
 {
-    belayi_columns texts = plan->pointed | plan->owned;
-    for (unsigned i = 0; i < plan->count; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    belayi_columns texts = shape->pointed | shape->owned;
+    for (unsigned i = 0; i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         if (!(texts & BELAYI_COLUMN_BIT(i)))
             memcpy((char *)image + column->offset, (const char *)object + column->offset, column->room);
         if (column->has > 0)
@@ -66,65 +66,65 @@ static void take_numbers(const belayi_plan *plan, const void *object, void *imag
 }
 
 /* A NULL in one and not in the other is another text, too. */
-static bool texts_differ(const belayi_plan *plan, belayi_columns columns, const void *object, const void *image)
+static bool texts_differ(const belayi_shape *shape, belayi_columns columns, const void *object, const void *image)
 {
-    for (unsigned i = 0; i < plan->count; i++)
-        if (columns & BELAYI_COLUMN_BIT(i) && !belayi_field_equal(&plan->model->columns[i], object, image))
+    for (unsigned i = 0; i < shape->count; i++)
+        if (columns & BELAYI_COLUMN_BIT(i) && !belayi_field_equal(&shape->model->columns[i], object, image))
             return true;
     return false;
 }
 
-bool belayi_image_take(const belayi_plan *plan, const void *object, void *image, belayi_texts *texts,
+bool belayi_image_take(const belayi_shape *shape, const void *object, void *image, belayi_texts *texts,
                        belayi_texts **out_texts)
 {
-    belayi_columns columns = plan->pointed | plan->owned;
+    belayi_columns columns = shape->pointed | shape->owned;
     *out_texts = texts;
     if (!columns) {
-        memcpy((char *)image + plan->first, (const char *)object + plan->first, plan->end - plan->first);
+        memcpy((char *)image + shape->first, (const char *)object + shape->first, shape->end - shape->first);
         return true;
     }
-    if (texts && !texts_differ(plan, columns, object, image)) {
-        take_numbers(plan, object, image);
+    if (texts && !texts_differ(shape, columns, object, image)) {
+        take_numbers(shape, object, image);
         return true;
     }
-    belayi_texts *taken = malloc(sizeof *taken + size_of_texts(plan, columns, object));
+    belayi_texts *taken = malloc(sizeof *taken + size_of_texts(shape, columns, object));
     if (!taken)
         return false;
     *taken = (belayi_texts){.current = true};
     *out_texts = taken;
-    memcpy((char *)image + plan->first, (const char *)object + plan->first, plan->end - plan->first);
+    memcpy((char *)image + shape->first, (const char *)object + shape->first, shape->end - shape->first);
     char *room = taken->bytes;
-    for (unsigned i = 0; i < plan->count; i++)
+    for (unsigned i = 0; i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i))
-            room = copy_text(&plan->model->columns[i], object, image, room);
+            room = copy_text(&shape->model->columns[i], object, image, room);
     return true;
 }
 
 /* ---- Comparing ----------------------------------------------------------------------------------------------------
  */
 
-static bool same_bytes(const belayi_plan *plan, const void *object, const void *image)
+static bool same_bytes(const belayi_shape *shape, const void *object, const void *image)
 {
-    return !plan->owned &&
-           memcmp((const char *)object + plan->first, (const char *)image + plan->first, plan->end - plan->first) == 0;
+    return !shape->owned && memcmp((const char *)object + shape->first, (const char *)image + shape->first,
+                                   shape->end - shape->first) == 0;
 }
 
-belayi_columns belayi_image_changed(const belayi_plan *plan, const void *object, const void *image)
+belayi_columns belayi_image_changed(const belayi_shape *shape, const void *object, const void *image)
 {
     belayi_columns changed = 0;
-    if (same_bytes(plan, object, image))
+    if (same_bytes(shape, object, image))
         return 0;
-    for (unsigned i = 0; i < plan->count; i++)
-        if (!belayi_field_equal(&plan->model->columns[i], object, image))
+    for (unsigned i = 0; i < shape->count; i++)
+        if (!belayi_field_equal(&shape->model->columns[i], object, image))
             changed |= BELAYI_COLUMN_BIT(i);
     return changed;
 }
 
-belayi_columns belayi_image_moved(const belayi_plan *plan, const void *object, const void *image)
+belayi_columns belayi_image_moved(const belayi_shape *shape, const void *object, const void *image)
 {
     belayi_columns moved = 0;
-    for (unsigned i = 0; plan->parents && i < plan->count; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    for (unsigned i = 0; shape->parents && i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         if (column->role == BELAY_ROLE_PARENT &&
             pointer_at(object, column->pointer) != pointer_at(image, column->pointer))
             moved |= BELAYI_COLUMN_BIT(i);
@@ -135,11 +135,11 @@ belayi_columns belayi_image_moved(const belayi_plan *plan, const void *object, c
 /* ---- Putting back --------------------------------------------------------------------------------------------------
  */
 
-void belayi_image_lend(const belayi_plan *plan, void *object, const void *image)
+void belayi_image_lend(const belayi_shape *shape, void *object, const void *image)
 {
-    for (unsigned i = 0; plan->pointed && i < plan->count; i++)
-        if (plan->pointed & BELAYI_COLUMN_BIT(i)) {
-            const belay_column_def *column = &plan->model->columns[i];
+    for (unsigned i = 0; shape->pointed && i < shape->count; i++)
+        if (shape->pointed & BELAYI_COLUMN_BIT(i)) {
+            const belay_column_def *column = &shape->model->columns[i];
             memcpy((char *)object + column->offset, (const char *)image + column->offset, column->room);
         }
 }
@@ -156,12 +156,12 @@ static bool restore_owned(const belay_column_def *column, void *object, const vo
     return copy || !text;
 }
 
-bool belayi_image_restore(const belayi_plan *plan, void *object, const void *image)
+bool belayi_image_restore(const belayi_shape *shape, void *object, const void *image)
 {
     bool good = true;
-    for (unsigned i = 0; i < plan->count; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
-        if (plan->owned & BELAYI_COLUMN_BIT(i))
+    for (unsigned i = 0; i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
+        if (shape->owned & BELAYI_COLUMN_BIT(i))
             good &= restore_owned(column, object, image);
         else
             memcpy((char *)object + column->offset, (const char *)image + column->offset, column->room);
@@ -173,11 +173,11 @@ bool belayi_image_restore(const belayi_plan *plan, void *object, const void *ima
     return good;
 }
 
-void belayi_image_free_owned(const belayi_plan *plan, void *object)
+void belayi_image_free_owned(const belayi_shape *shape, void *object)
 {
-    for (unsigned i = 0; plan->owned && i < plan->count; i++)
-        if (plan->owned & BELAYI_COLUMN_BIT(i)) {
-            size_t offset = plan->model->columns[i].offset;
+    for (unsigned i = 0; shape->owned && i < shape->count; i++)
+        if (shape->owned & BELAYI_COLUMN_BIT(i)) {
+            size_t offset = shape->model->columns[i].offset;
             free(pointer_at(object, offset));
             set_pointer(object, offset, NULL);
         }

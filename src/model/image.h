@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "plan.h"
+#include "shape.h"
 
 /* The texts of one image, in one block of memory. */
 typedef struct belayi_texts {
@@ -26,23 +26,23 @@ typedef struct belayi_texts {
  * first; the new one is in *out_texts, the same where no text changed. False when
  * memory is out, and then nothing was changed. The object is not touched.
  */
-bool belayi_image_take(const belayi_plan *, const void *object, void *image, belayi_texts *texts,
+bool belayi_image_take(const belayi_shape *, const void *object, void *image, belayi_texts *texts,
                        belayi_texts **out_texts);
 
 /* Which columns of the object mean another value than the image. */
-belayi_columns belayi_image_changed(const belayi_plan *, const void *object, const void *image);
+belayi_columns belayi_image_changed(const belayi_shape *, const void *object, const void *image);
 
 /* Which pointers to parents are not those of the image. */
-belayi_columns belayi_image_moved(const belayi_plan *, const void *object, const void *image);
+belayi_columns belayi_image_moved(const belayi_shape *, const void *object, const void *image);
 
 /* Makes the object point to the image's texts, where it has others with the same bytes. For the session's objects. */
-void belayi_image_lend(const belayi_plan *, void *object, const void *image);
+void belayi_image_lend(const belayi_shape *, void *object, const void *image);
 
 /* Makes the object's columns and pointers to parents what the image is. False when memory for a char * is out: that
    text is NULL then. */
-bool belayi_image_restore(const belayi_plan *, void *object, const void *image);
+bool belayi_image_restore(const belayi_shape *, void *object, const void *image);
 
 /* Frees what the char * of the object point to, and sets them to NULL. */
-void belayi_image_free_owned(const belayi_plan *, void *object);
+void belayi_image_free_owned(const belayi_shape *, void *object);
 
 #endif

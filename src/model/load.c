@@ -57,23 +57,23 @@ static char *hold(belay_value *cell, char *room)
 }
 
 /* Moves the texts of a row into the world's own buffer, where they stay until the next row. */
-static bool hold_texts(belayi_world *w, const belayi_plan *plan, belayi_columns columns, belay_value *cells)
+static bool hold_texts(belayi_world *w, const belayi_shape *shape, belayi_columns columns, belay_value *cells)
 {
     size_t size = 0, at = 0;
-    for (unsigned i = 0; i < plan->count; i++)
+    for (unsigned i = 0; i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i)) {
             const belay_value *cell = &cells[at++];
-            if (is_held(&plan->model->columns[i], cell))
+            if (is_held(&shape->model->columns[i], cell))
                 size += is_number(cell) ? NUMBER_ROOM : cell->size + 1;
         }
     if (!make_row_room(w, size))
         return false;
     char *room = w->row;
     at = 0;
-    for (unsigned i = 0; size > 0 && i < plan->count; i++)
+    for (unsigned i = 0; size > 0 && i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i)) {
             belay_value *cell = &cells[at++];
-            if (is_held(&plan->model->columns[i], cell))
+            if (is_held(&shape->model->columns[i], cell))
                 room = hold(cell, room);
         }
     return true;
@@ -83,7 +83,7 @@ static bool hold_texts(belayi_world *w, const belayi_plan *plan, belayi_columns 
  */
 
 /* The member is the object's own text, or one that lives as long as the session lets the program have it. */
-static bool own_text(belayi_world *w, const belayi_record *record, const belay_column_def *column, char *old)
+static bool own_text(belayi_world *w, const belayi_object *record, const belay_column_def *column, char *old)
 {
     char *member = (char *)record->object + column->offset, *text;
     belay_span span = belayi_field_text(column, record->object);
@@ -97,21 +97,21 @@ static bool own_text(belayi_world *w, const belayi_record *record, const belay_c
     return text || !span.data;
 }
 
-belay_code belayi_load_columns(belayi_world *w, belayi_record *record, belayi_columns columns, belay_value *cells,
+belay_code belayi_load_columns(belayi_world *w, belayi_object *record, belayi_columns columns, belay_value *cells,
                                belay_error *error)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    belay_code code = hold_texts(w, plan, columns, cells) ? BELAY_OK : no_memory(error);
-    for (unsigned i = 0; i < plan->count && code == BELAY_OK; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    const belayi_shape *shape = &record->kind->shape;
+    belay_code code = hold_texts(w, shape, columns, cells) ? BELAY_OK : no_memory(error);
+    for (unsigned i = 0; i < shape->count && code == BELAY_OK; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         belayi_columns bit = BELAYI_COLUMN_BIT(i);
         char *old = NULL;
         if (!(columns & bit))
             continue;
-        if (plan->owned & bit)
+        if (shape->owned & bit)
             memcpy(&old, (char *)record->object + column->offset, sizeof old);
-        code = belayi_field_read(plan->model, column, cells++, record->object, error);
-        bool owns = plan->owned & bit || (plan->pointed & bit && !record->mine);
+        code = belayi_field_read(shape->model, column, cells++, record->object, error);
+        bool owns = shape->owned & bit || (shape->pointed & bit && !record->mine);
         if (code == BELAY_OK && owns && !own_text(w, record, column, old))
             code = no_memory(error);
     }
@@ -126,42 +126,42 @@ typedef struct loading {
     belayi_world *world;
     belayi_kind *kind;
     bool again;              /* what is in the session, and not expired, is read again, too */
-    belayi_record **records; /* those that the rows are of */
+    belayi_object **records; /* those that the rows are of */
     size_t count, room;
 } loading;
 
 static belay_code read_row(belayi_world *w, belayi_kind *kind, belay_value *cells, belay_error *error)
 {
-    const belayi_plan *plan = &kind->plan;
-    belay_code code = hold_texts(w, plan, plan->all, cells) ? BELAY_OK : no_memory(error);
-    memset(kind->row, 0, plan->model->object_size);
-    for (unsigned i = 0; i < plan->count && code == BELAY_OK; i++)
-        code = belayi_field_read(plan->model, &plan->model->columns[i], &cells[i], kind->row, error);
+    const belayi_shape *shape = &kind->shape;
+    belay_code code = hold_texts(w, shape, shape->all, cells) ? BELAY_OK : no_memory(error);
+    memset(kind->row, 0, shape->model->object_size);
+    for (unsigned i = 0; i < shape->count && code == BELAY_OK; i++)
+        code = belayi_field_read(shape->model, &shape->model->columns[i], &cells[i], kind->row, error);
     return code;
 }
 
 /* The pointers to parents that are in the session. */
 static void find_parents(belayi_world *w, belayi_kind *kind)
 {
-    const belayi_plan *plan = &kind->plan;
-    for (unsigned i = 0; plan->parents && i < plan->count; i++)
-        if (plan->parents & BELAYI_COLUMN_BIT(i)) {
-            const belay_column_def *column = &plan->model->columns[i];
-            const belayi_record *parent = belayi_order_parent(w, kind, column, kind->row);
+    const belayi_shape *shape = &kind->shape;
+    for (unsigned i = 0; shape->parents && i < shape->count; i++)
+        if (shape->parents & BELAYI_COLUMN_BIT(i)) {
+            const belay_column_def *column = &shape->model->columns[i];
+            const belayi_object *parent = belayi_order_parent(w, kind, column, kind->row);
             if (parent)
                 memcpy((char *)kind->row + column->pointer, &parent->object, sizeof parent->object);
         }
 }
 
 /* In an object of the program's own, texts are the session's for good. */
-static bool fill_raw(belayi_world *w, belayi_record *record)
+static bool fill_raw(belayi_world *w, belayi_object *record)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    memcpy(record->raw, record->image, plan->model->object_size);
-    for (unsigned i = 0; plan->pointed && i < plan->count; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    const belayi_shape *shape = &record->kind->shape;
+    memcpy(record->raw, record->image, shape->model->object_size);
+    for (unsigned i = 0; shape->pointed && i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         belay_span span = belayi_field_text(column, record->image);
-        if (!(plan->pointed & BELAYI_COLUMN_BIT(i)) || !span.data)
+        if (!(shape->pointed & BELAYI_COLUMN_BIT(i)) || !span.data)
             continue;
         char *copy = belayi_arena_copy(&w->kept, span.data, span.size);
         if (!copy)
@@ -172,11 +172,11 @@ static bool fill_raw(belayi_world *w, belayi_record *record)
 }
 
 /* The record becomes what the row is. */
-static bool fill_record(belayi_world *w, belayi_record *record)
+static bool fill_record(belayi_world *w, belayi_object *record)
 {
-    const belayi_plan *plan = &record->kind->plan;
+    const belayi_shape *shape = &record->kind->shape;
     belayi_texts *texts;
-    if (!belayi_image_take(plan, record->kind->row, record->image, record->texts, &texts))
+    if (!belayi_image_take(shape, record->kind->row, record->image, record->texts, &texts))
         return false;
     if (texts != record->texts)
         belayi_undo_keep(&w->undo, record->texts);
@@ -187,9 +187,9 @@ static bool fill_record(belayi_world *w, belayi_record *record)
     return true;
 }
 
-static belayi_record *add_record(belayi_world *w, belayi_kind *kind, belay_error *error)
+static belayi_object *add_record(belayi_world *w, belayi_kind *kind, belay_error *error)
 {
-    belayi_record *record = belayi_map_new(&w->map, kind);
+    belayi_object *record = belayi_map_new(&w->map, kind);
     if (record && fill_record(w, record) && belayi_world_log_read(w, record) && belayi_world_be_persistent(w, record)) {
         record->sequence = ++w->sequences;
         return record;
@@ -201,19 +201,19 @@ static belayi_record *add_record(belayi_world *w, belayi_kind *kind, belay_error
 }
 
 /* What was changed meanwhile is lost by reading again, unless that was asked for. */
-static belay_code check_unchanged(const belayi_record *record, belay_error *error)
+static belay_code check_unchanged(const belayi_object *record, belay_error *error)
 {
     char name[128];
-    const belayi_plan *plan = &record->kind->plan;
-    if (!belayi_image_changed(plan, record->object, record->image))
+    const belayi_shape *shape = &record->kind->shape;
+    if (!belayi_image_changed(shape, record->object, record->image))
         return BELAY_OK;
-    belayi_field_name_object(plan->model, record->image, name, sizeof name);
+    belayi_field_name_object(shape->model, record->image, name, sizeof name);
     return belayi_report(error, BELAY_MISUSE,
                          "%s was changed while it was expired: read it again first, by belay_get or belay_refresh",
                          name);
 }
 
-static belay_code read_again(loading *l, belayi_record *record, belay_error *error)
+static belay_code read_again(loading *l, belayi_object *record, belay_error *error)
 {
     belayi_world *w = l->world;
     if (!record->expired && !l->again)
@@ -226,11 +226,11 @@ static belay_code read_again(loading *l, belayi_record *record, belay_error *err
     return BELAY_OK;
 }
 
-static bool note_record(loading *l, belayi_record *record)
+static bool note_record(loading *l, belayi_object *record)
 {
     if (l->count == l->room) {
         size_t room = l->room ? 2 * l->room : 16;
-        belayi_record **grown = realloc(l->records, room * sizeof(belayi_record *));
+        belayi_object **grown = realloc(l->records, room * sizeof(belayi_object *));
         if (!grown)
             return false;
         l->records = grown;
@@ -247,7 +247,7 @@ static belay_code load_row(void *arg, belay_value *cells, belay_error *error)
     if (code != BELAY_OK)
         return code;
     find_parents(l->world, l->kind);
-    belayi_record *record = belayi_map_find_key(&l->world->map, l->kind, l->kind->row);
+    belayi_object *record = belayi_map_find_key(&l->world->map, l->kind, l->kind->row);
     if (record)
         code = read_again(l, record, error);
     else if (!(record = add_record(l->world, l->kind, error)))
@@ -261,34 +261,34 @@ static belay_code load_row(void *arg, belay_value *cells, belay_error *error)
  */
 
 belay_code belayi_load_key(belayi_world *w, belay_place place, belayi_kind *kind, const belay_value *key,
-                           belayi_verb verb, bool again, belayi_record **out_record)
+                           belayi_verb verb, bool again, belayi_object **out_record)
 {
-    belayi_text wanted = {.verb = verb};
+    belayi_sql_text wanted = {.verb = verb};
     loading l = {.world = w, .kind = kind, .again = again};
     *out_record = NULL;
-    const char *sql = belayi_texts_get(&kind->statements, &kind->plan, w->quote, &wanted);
+    const char *sql = belayi_texts_get(&kind->statements, &kind->shape, w->quote, &wanted);
     if (!sql)
         return belayi_world_no_memory(w, place);
     belay_code code = belayi_model_run(w, place,
                                        &(belayi_run){.sql = sql,
-                                                     .n = kind->plan.keys,
+                                                     .n = kind->shape.keys,
                                                      .values = key,
                                                      .on_row = load_row,
                                                      .arg = &l,
-                                                     .columns = (int)kind->plan.count});
+                                                     .columns = (int)kind->shape.count});
     if (code == BELAY_OK && l.count > 0)
         *out_record = l.records[0];
     free(l.records);
     return code;
 }
 
-belay_code belayi_load_again(belayi_world *w, belay_place place, belayi_record *record, belayi_verb verb,
-                             belayi_record **out_record)
+belay_code belayi_load_again(belayi_world *w, belay_place place, belayi_object *record, belayi_verb verb,
+                             belayi_object **out_record)
 {
     belay_value key[BELAYI_KEYS_MAX];
-    const belayi_plan *plan = &record->kind->plan;
-    for (unsigned i = 0; i < plan->keys; i++)
-        key[i] = belayi_field_value(&plan->model->columns[plan->key[i]], record->image);
+    const belayi_shape *shape = &record->kind->shape;
+    for (unsigned i = 0; i < shape->keys; i++)
+        key[i] = belayi_field_value(&shape->model->columns[shape->key[i]], record->image);
     return belayi_load_key(w, place, record->kind, key, verb, true, out_record);
 }
 
@@ -323,7 +323,7 @@ void *belayi_load_find(belayi_world *w, belay_place place, belayi_kind *kind, co
                        const belay_value *values)
 {
     loading l = {.world = w, .kind = kind};
-    char *sql = belayi_texts_find(&kind->plan, w->quote, rest);
+    char *sql = belayi_texts_find(&kind->shape, w->quote, rest);
     void *list = NULL;
     belay_code code = sql ? belayi_model_run(w, place,
                                              &(belayi_run){.sql = sql,
@@ -331,7 +331,7 @@ void *belayi_load_find(belayi_world *w, belay_place place, belayi_kind *kind, co
                                                            .values = values,
                                                            .on_row = load_row,
                                                            .arg = &l,
-                                                           .columns = (int)kind->plan.count,
+                                                           .columns = (int)kind->shape.count,
                                                            .locks = &l.again})
                           : belayi_world_no_memory(w, place);
     if (code == BELAY_OK && !(list = make_list(w, &l)))

@@ -16,7 +16,7 @@ typedef struct belayi_slab {
 
 /* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
-static belayi_record taken_out; /* stands where one was */
+static belayi_object taken_out; /* stands where one was */
 
 static uint32_t mix(uint64_t number)
 {
@@ -40,8 +40,8 @@ static uint32_t hash_text(uint32_t hash, belay_span text)
 static uint32_t hash_key(const belayi_kind *kind, const void *object)
 {
     uint32_t hash = kind->index * UINT32_C(0x9E3779B1);
-    for (unsigned i = 0; i < kind->plan.keys; i++) {
-        const belay_column_def *column = &kind->plan.model->columns[kind->plan.key[i]];
+    for (unsigned i = 0; i < kind->shape.keys; i++) {
+        const belay_column_def *column = &kind->shape.model->columns[kind->shape.key[i]];
         if (column->kind >= BELAY_KIND_TEXT)
             hash = hash_text(hash, belayi_field_text(column, object));
         else
@@ -51,19 +51,19 @@ static uint32_t hash_key(const belayi_kind *kind, const void *object)
 }
 
 /* The hash that the record has in this table. */
-typedef uint32_t (*hash_of)(const belayi_record *);
+typedef uint32_t (*hash_of)(const belayi_object *);
 
-static uint32_t address_of(const belayi_record *record)
+static uint32_t address_of(const belayi_object *record)
 {
     return hash_address(record->object);
 }
 
-static uint32_t key_of(const belayi_record *record)
+static uint32_t key_of(const belayi_object *record)
 {
     return record->hash;
 }
 
-static void put(belayi_table *table, belayi_record *record, uint32_t hash)
+static void put(belayi_slots *table, belayi_object *record, uint32_t hash)
 {
     size_t at = hash & (table->room - 1);
     while (table->slots[at] && table->slots[at] != &taken_out)
@@ -74,12 +74,12 @@ static void put(belayi_table *table, belayi_record *record, uint32_t hash)
 }
 
 /* Makes the table twice what is in it, at least. */
-static bool grow(belayi_table *table, hash_of hash)
+static bool grow(belayi_slots *table, hash_of hash)
 {
-    belayi_table grown = {.room = FIRST_ROOM};
+    belayi_slots grown = {.room = FIRST_ROOM};
     while (grown.room < 4 * table->count)
         grown.room *= 2;
-    grown.slots = calloc(grown.room, sizeof(belayi_record *));
+    grown.slots = calloc(grown.room, sizeof(belayi_object *));
     if (!grown.slots)
         return false;
     for (size_t i = 0; i < table->room; i++)
@@ -91,14 +91,14 @@ static bool grow(belayi_table *table, hash_of hash)
 }
 
 /* Room for one more, with at least one slot empty, so that every search ends. */
-static bool make_room(belayi_table *table, hash_of hash)
+static bool make_room(belayi_slots *table, hash_of hash)
 {
     if (2 * (table->used + 1) <= table->room || grow(table, hash))
         return true;
     return table->used + 2 <= table->room;
 }
 
-static void take_out(belayi_table *table, const belayi_record *record, uint32_t hash)
+static void take_out(belayi_slots *table, const belayi_object *record, uint32_t hash)
 {
     for (size_t at = hash & (table->room - 1); table->room > 0 && table->slots[at]; at = (at + 1) & (table->room - 1))
         if (table->slots[at] == record) {
@@ -108,9 +108,9 @@ static void take_out(belayi_table *table, const belayi_record *record, uint32_t 
         }
 }
 
-belayi_record *belayi_map_find(const belayi_map *map, const void *object)
+belayi_object *belayi_map_find(const belayi_map *map, const void *object)
 {
-    const belayi_table *table = &map->by_address;
+    const belayi_slots *table = &map->by_address;
     if (table->room == 0)
         return NULL;
     for (size_t at = hash_address(object) & (table->room - 1); table->slots[at]; at = (at + 1) & (table->room - 1))
@@ -121,20 +121,20 @@ belayi_record *belayi_map_find(const belayi_map *map, const void *object)
 
 static bool same_key(const belayi_kind *kind, const void *a, const void *b)
 {
-    for (unsigned i = 0; i < kind->plan.keys; i++)
-        if (!belayi_field_equal(&kind->plan.model->columns[kind->plan.key[i]], a, b))
+    for (unsigned i = 0; i < kind->shape.keys; i++)
+        if (!belayi_field_equal(&kind->shape.model->columns[kind->shape.key[i]], a, b))
             return false;
     return true;
 }
 
-belayi_record *belayi_map_find_key(const belayi_map *map, const belayi_kind *kind, const void *object)
+belayi_object *belayi_map_find_key(const belayi_map *map, const belayi_kind *kind, const void *object)
 {
-    const belayi_table *table = &map->by_key;
+    const belayi_slots *table = &map->by_key;
     if (table->room == 0)
         return NULL;
     uint32_t hash = hash_key(kind, object);
     for (size_t at = hash & (table->room - 1); table->slots[at]; at = (at + 1) & (table->room - 1)) {
-        belayi_record *record = table->slots[at];
+        belayi_object *record = table->slots[at];
         if (record != &taken_out && record->hash == hash && record->kind == kind &&
             same_key(kind, record->image, object))
             return record;
@@ -155,9 +155,9 @@ static size_t align_up(size_t size)
     return (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
 }
 
-static belayi_record *piece_at(const belayi_kind *kind, slab *s, size_t i)
+static belayi_object *piece_at(const belayi_kind *kind, slab *s, size_t i)
 {
-    return (belayi_record *)(void *)(s->bytes + i * kind->piece);
+    return (belayi_object *)(void *)(s->bytes + i * kind->piece);
 }
 
 static bool add_slab(belayi_kind *kind)
@@ -165,7 +165,7 @@ static bool add_slab(belayi_kind *kind)
     size_t count = kind->slabs ? 2 * kind->slabs->count : FIRST_PIECES;
     if (count > LARGEST_PIECES)
         count = LARGEST_PIECES;
-    kind->piece = align_up(sizeof(belayi_record)) + 2 * align_up(kind->plan.model->object_size);
+    kind->piece = align_up(sizeof(belayi_object)) + 2 * align_up(kind->shape.model->object_size);
     slab *s = calloc(1, sizeof *s + count * kind->piece);
     if (!s)
         return false;
@@ -173,44 +173,44 @@ static bool add_slab(belayi_kind *kind)
     s->count = count;
     kind->slabs = s;
     for (size_t i = count; i > 0; i--) { /* the first piece is used first */
-        belayi_record *piece = piece_at(kind, s, i - 1);
+        belayi_object *piece = piece_at(kind, s, i - 1);
         piece->next = kind->free;
         kind->free = piece;
     }
     return true;
 }
 
-static belayi_record *new_record(belayi_map *map, belayi_kind *kind, void *object)
+static belayi_object *new_record(belayi_map *map, belayi_kind *kind, void *object)
 {
     if (!make_room(&map->by_address, address_of) || (!kind->free && !add_slab(kind)))
         return NULL;
-    belayi_record *record = kind->free;
+    belayi_object *record = kind->free;
     kind->free = record->next;
     memset(record, 0, kind->piece);
     record->kind = kind;
     record->raw = (char *)record + align_up(sizeof *record);
-    record->image = (char *)record->raw + align_up(kind->plan.model->object_size);
+    record->image = (char *)record->raw + align_up(kind->shape.model->object_size);
     record->mine = !object;
     record->object = object ? object : record->raw;
     put(&map->by_address, record, hash_address(record->object));
     return record;
 }
 
-belayi_record *belayi_map_new(belayi_map *map, belayi_kind *kind)
+belayi_object *belayi_map_new(belayi_map *map, belayi_kind *kind)
 {
     return new_record(map, kind, NULL);
 }
 
-belayi_record *belayi_map_adopt(belayi_map *map, belayi_kind *kind, void *object)
+belayi_object *belayi_map_adopt(belayi_map *map, belayi_kind *kind, void *object)
 {
     return new_record(map, kind, object);
 }
 
 /* Frees what the record has beside its piece. */
-static void empty_record(belayi_record *record)
+static void empty_record(belayi_object *record)
 {
     if (record->mine)
-        belayi_image_free_owned(&record->kind->plan, record->object);
+        belayi_image_free_owned(&record->kind->shape, record->object);
     if (record->texts && !record->texts->listed)
         free(record->texts);
     else if (record->texts)
@@ -218,7 +218,7 @@ static void empty_record(belayi_record *record)
     record->texts = NULL;
 }
 
-static void free_record(belayi_record *record)
+static void free_record(belayi_object *record)
 {
     belayi_kind *kind = record->kind;
     empty_record(record);
@@ -255,7 +255,7 @@ static bool is_inside(belay_state state)
     return state == BELAY_PENDING || state == BELAY_PERSISTENT || state == BELAY_DELETED;
 }
 
-static void join(belayi_map *map, belayi_record *record)
+static void join(belayi_map *map, belayi_object *record)
 {
     record->older = map->newest;
     record->newer = NULL;
@@ -263,21 +263,21 @@ static void join(belayi_map *map, belayi_record *record)
     map->newest = record;
 }
 
-static void leave(belayi_map *map, belayi_record *record)
+static void leave(belayi_map *map, belayi_object *record)
 {
     *(record->newer ? &record->newer->older : &map->newest) = record->older;
     *(record->older ? &record->older->newer : &map->oldest) = record->newer;
     record->newer = record->older = NULL;
 }
 
-static void leave_key(belayi_map *map, belayi_record *record)
+static void leave_key(belayi_map *map, belayi_object *record)
 {
     if (record->by_key)
         take_out(&map->by_key, record, record->hash);
     record->by_key = false;
 }
 
-static void enter_key(belayi_map *map, belayi_record *record)
+static void enter_key(belayi_map *map, belayi_object *record)
 {
     make_room(&map->by_key, key_of);
     record->hash = hash_key(record->kind, record->image);
@@ -285,7 +285,7 @@ static void enter_key(belayi_map *map, belayi_record *record)
     record->by_key = true;
 }
 
-void belayi_map_set(belayi_map *map, belayi_record *record, belay_state state, bool to_delete)
+void belayi_map_set(belayi_map *map, belayi_object *record, belay_state state, bool to_delete)
 {
     map->pending -= record->state == BELAY_PENDING;
     map->dying -= record->to_delete;
@@ -305,35 +305,35 @@ void belayi_map_set(belayi_map *map, belayi_record *record, belay_state state, b
 /* ---- Images -------------------------------------------------------------------------------------------------------
  */
 
-bool belayi_map_take(belayi_record *record, belayi_texts **out_replaced)
+bool belayi_map_take(belayi_object *record, belayi_texts **out_replaced)
 {
-    const belayi_plan *plan = &record->kind->plan;
+    const belayi_shape *shape = &record->kind->shape;
     belayi_texts *texts;
     *out_replaced = NULL;
-    if (!belayi_image_take(plan, record->object, record->image, record->texts, &texts))
+    if (!belayi_image_take(shape, record->object, record->image, record->texts, &texts))
         return false;
     if (texts != record->texts)
         *out_replaced = record->texts;
     record->texts = texts;
     if (record->mine)
-        belayi_image_lend(plan, record->object, record->image);
+        belayi_image_lend(shape, record->object, record->image);
     else
-        memcpy(record->raw, record->object, plan->model->object_size);
+        memcpy(record->raw, record->object, shape->model->object_size);
     return true;
 }
 
-void belayi_map_restore(belayi_record *record)
+void belayi_map_restore(belayi_object *record)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    belayi_image_restore(plan, record->object, record->image);
+    const belayi_shape *shape = &record->kind->shape;
+    belayi_image_restore(shape, record->object, record->image);
     if (!record->mine)
-        belayi_image_lend(plan, record->object, record->raw);
+        belayi_image_lend(shape, record->object, record->raw);
 }
 
 /* ---- The end of a record -------------------------------------------------------------------------------------------
  */
 
-void belayi_map_remove(belayi_map *map, belayi_record *record)
+void belayi_map_remove(belayi_map *map, belayi_object *record)
 {
     belayi_map_set(map, record, BELAY_TRANSIENT, false);
     take_out(&map->by_address, record, hash_address(record->object));
@@ -357,7 +357,7 @@ void belayi_map_remove_all(belayi_map *map, belayi_kind *kind)
 void belayi_map_bury(belayi_map *map)
 {
     while (map->gone) {
-        belayi_record *record = map->gone;
+        belayi_object *record = map->gone;
         map->gone = record->next;
         free_record(record);
     }

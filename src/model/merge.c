@@ -5,7 +5,7 @@
 
 #include "field.h"
 
-static bool copy_text(belayi_world *w, const belayi_record *to, const belay_column_def *column, const void *source)
+static bool copy_text(belayi_world *w, const belayi_object *to, const belay_column_def *column, const void *source)
 {
     char *member = (char *)to->object + column->offset, *old, *copy;
     belay_span text = belayi_field_text(column, source);
@@ -24,7 +24,7 @@ static bool copy_text(belayi_world *w, const belayi_record *to, const belay_colu
     return true;
 }
 
-static bool copy_column(belayi_world *w, const belayi_record *to, const belay_column_def *column, const void *source)
+static bool copy_column(belayi_world *w, const belayi_object *to, const belay_column_def *column, const void *source)
 {
     if (belayi_field_equal(column, to->object, source))
         return true;
@@ -37,11 +37,11 @@ static bool copy_column(belayi_world *w, const belayi_record *to, const belay_co
 }
 
 /* The pointer, where it leads to an object of the session; then a key that is not set follows from it. */
-static bool copy_parent(belayi_world *w, const belayi_record *to, const belay_column_def *column, const void *source)
+static bool copy_parent(belayi_world *w, const belayi_object *to, const belay_column_def *column, const void *source)
 {
     void *pointer, *none = NULL;
     memcpy(&pointer, (const char *)source + column->pointer, sizeof pointer);
-    const belayi_record *parent = pointer ? belayi_map_find(&w->map, pointer) : NULL;
+    const belayi_object *parent = pointer ? belayi_map_find(&w->map, pointer) : NULL;
     bool inside = parent && (parent->state == BELAY_PENDING || parent->state == BELAY_PERSISTENT);
     if (inside)
         memcpy((char *)to->object + column->pointer, &pointer, sizeof pointer);
@@ -50,12 +50,12 @@ static bool copy_parent(belayi_world *w, const belayi_record *to, const belay_co
     return (inside && !belayi_field_has(column, source)) || copy_column(w, to, column, source);
 }
 
-static bool copy_all(belayi_world *w, const belayi_record *to, bool with_key, const void *source)
+static bool copy_all(belayi_world *w, const belayi_object *to, bool with_key, const void *source)
 {
-    const belayi_plan *plan = &to->kind->plan;
+    const belayi_shape *shape = &to->kind->shape;
     bool good = true;
-    for (unsigned i = 0; i < plan->count && good; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    for (unsigned i = 0; i < shape->count && good; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         if ((column->role == BELAY_ROLE_KEY && !with_key) || column->role == BELAY_ROLE_VERSION)
             continue;
         good =
@@ -65,19 +65,19 @@ static bool copy_all(belayi_world *w, const belayi_record *to, bool with_key, co
 }
 
 /* Whether the source was read from another version of the row. */
-static bool is_stale(const belayi_record *record, const void *source)
+static bool is_stale(const belayi_object *record, const void *source)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    if (plan->version < 0)
+    const belayi_shape *shape = &record->kind->shape;
+    if (shape->version < 0)
         return false;
-    const belay_column_def *version = &plan->model->columns[plan->version];
+    const belay_column_def *version = &shape->model->columns[shape->version];
     int64_t number = belayi_field_number(version, source);
     return number != 0 && number != belayi_field_number(version, record->object);
 }
 
 static void *merge_new(belayi_world *w, belay_place place, belayi_kind *kind, const void *source)
 {
-    belayi_record *record = belayi_map_new(&w->map, kind);
+    belayi_object *record = belayi_map_new(&w->map, kind);
     if (!record || !copy_all(w, record, true, source)) {
         if (record)
             belayi_map_remove(&w->map, record);
@@ -87,7 +87,7 @@ static void *merge_new(belayi_world *w, belay_place place, belayi_kind *kind, co
     return belayi_object_add(w, place, kind, record->object) == BELAY_OK ? record->object : NULL;
 }
 
-static void *merge_into(belayi_world *w, belay_place place, belayi_record *record, const void *source)
+static void *merge_into(belayi_world *w, belay_place place, belayi_object *record, const void *source)
 {
     if (is_stale(record, source)) {
         belayi_world_refuse(w, place, record, BELAY_STALE,
@@ -103,12 +103,12 @@ static void *merge_into(belayi_world *w, belay_place place, belayi_record *recor
 
 void *belayi_merge(belayi_world *w, belay_place place, belayi_kind *kind, const void *source)
 {
-    const belayi_plan *plan = &kind->plan;
+    const belayi_shape *shape = &kind->shape;
     belay_value key[BELAYI_KEYS_MAX];
-    for (unsigned i = 0; i < plan->keys; i++)
-        key[i] = belayi_field_value(&plan->model->columns[plan->key[i]], source);
-    bool unknown = plan->generated && belayi_field_number(&plan->model->columns[plan->key[0]], source) == 0;
-    belayi_record *record = unknown ? NULL : belayi_object_get(w, place, kind, plan->keys, key);
+    for (unsigned i = 0; i < shape->keys; i++)
+        key[i] = belayi_field_value(&shape->model->columns[shape->key[i]], source);
+    bool unknown = shape->generated && belayi_field_number(&shape->model->columns[shape->key[0]], source) == 0;
+    belayi_object *record = unknown ? NULL : belayi_object_get(w, place, kind, shape->keys, key);
     if (record)
         return merge_into(w, place, record, source);
     if (belayi_transaction_has_error(&w->session->transaction))

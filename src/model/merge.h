@@ -11,7 +11,7 @@
 void *belayi_merge(belayi_world *, belay_place, belayi_kind *, const void *source);
 
 /* belay_get and belay_add, behind their guard: object.c's. */
-belayi_record *belayi_object_get(belayi_world *, belay_place, belayi_kind *, size_t n, const belay_value *values);
+belayi_object *belayi_object_get(belayi_world *, belay_place, belayi_kind *, size_t n, const belay_value *values);
 belay_code belayi_object_add(belayi_world *, belay_place, belayi_kind *, void *object);
 
 #endif

@@ -34,9 +34,9 @@ static belayi_world *enter_world_in_scope(belay_session *s, belay_place place, c
 }
 
 /* The record of an object in the session. */
-static belayi_record *find_record(belayi_world *w, belay_place place, const void *object, const char *call)
+static belayi_object *find_record(belayi_world *w, belay_place place, const void *object, const char *call)
 {
-    belayi_record *record = object ? belayi_map_find(&w->map, object) : NULL;
+    belayi_object *record = object ? belayi_map_find(&w->map, object) : NULL;
     bool there = record && (record->state == BELAY_PENDING || record->state == BELAY_PERSISTENT ||
                             record->state == BELAY_DELETED);
     if (there)
@@ -46,9 +46,9 @@ static belayi_record *find_record(belayi_world *w, belay_place place, const void
     return NULL;
 }
 
-static belayi_record *find_persistent(belayi_world *w, belay_place place, const void *object, const char *call)
+static belayi_object *find_persistent(belayi_world *w, belay_place place, const void *object, const char *call)
 {
-    belayi_record *record = find_record(w, place, object, call);
+    belayi_object *record = find_record(w, place, object, call);
     char format[96];
     if (!record || record->state == BELAY_PERSISTENT)
         return record;
@@ -67,14 +67,14 @@ void *belay_new_at(belay_session *s, belay_place place, const belay_model *model
         return NULL;
     belayi_world *w = belayi_world_of(s, place);
     belayi_kind *kind = w ? belayi_world_kind(w, place, model) : NULL;
-    belayi_record *record = kind ? belayi_map_new(&w->map, kind) : NULL;
+    belayi_object *record = kind ? belayi_map_new(&w->map, kind) : NULL;
     if (kind && !record)
         belayi_world_no_memory(w, place);
     belayi_session_leave(s);
     return record ? record->object : NULL;
 }
 
-static belay_code add_transient(belayi_world *w, belay_place place, belayi_record *record)
+static belay_code add_transient(belayi_world *w, belay_place place, belayi_object *record)
 {
     if (!belayi_world_take(w, record) || !belayi_world_log(w, record))
         return belayi_world_no_memory(w, place);
@@ -84,7 +84,7 @@ static belay_code add_transient(belayi_world *w, belay_place place, belayi_recor
 }
 
 /* One that the session knows. */
-static belay_code add_known(belayi_world *w, belay_place place, belayi_record *record)
+static belay_code add_known(belayi_world *w, belay_place place, belayi_object *record)
 {
     if (record->state == BELAY_TRANSIENT)
         return add_transient(w, place, record);
@@ -101,10 +101,10 @@ static belay_code add_known(belayi_world *w, belay_place place, belayi_record *r
 
 belay_code belayi_object_add(belayi_world *w, belay_place place, belayi_kind *kind, void *object)
 {
-    belayi_record *record = belayi_map_find(&w->map, object);
+    belayi_object *record = belayi_map_find(&w->map, object);
     if (record && record->kind != kind)
         return belayi_session_misuse(w->session, place, "belay_add: the object is a %s in this session, and no %s",
-                                     record->kind->plan.model->type, kind->plan.model->type);
+                                     record->kind->shape.model->type, kind->shape.model->type);
     if (record)
         return add_known(w, place, record);
     record = belayi_map_adopt(&w->map, kind, object);
@@ -167,8 +167,8 @@ static key_fate set_number_key(const belay_column_def *column, const belay_value
 static key_fate set_key(belayi_world *w, belayi_kind *kind, const belay_value *values)
 {
     key_fate fate = KEY_GOOD;
-    for (unsigned i = 0; i < kind->plan.keys && fate == KEY_GOOD; i++) {
-        const belay_column_def *column = &kind->plan.model->columns[kind->plan.key[i]];
+    for (unsigned i = 0; i < kind->shape.keys && fate == KEY_GOOD; i++) {
+        const belay_column_def *column = &kind->shape.model->columns[kind->shape.key[i]];
         belay_value value = values[i];
         if (value.type == BELAY_TYPE_NULL)
             return KEY_OF_NOBODY;
@@ -181,7 +181,7 @@ static key_fate set_key(belayi_world *w, belayi_kind *kind, const belay_value *v
 }
 
 /* The row was asked for and is not there: what the session had of it stands for nothing. */
-static belay_code lose_row(belayi_world *w, belay_place place, belayi_record *record)
+static belay_code lose_row(belayi_world *w, belay_place place, belayi_object *record)
 {
     if (w->session->transaction.depth > 0 && !belayi_world_log(w, record))
         return belayi_world_no_memory(w, place);
@@ -190,34 +190,34 @@ static belay_code lose_row(belayi_world *w, belay_place place, belayi_record *re
 }
 
 /* Reads the row of the key that is in kind->key. */
-static belayi_record *get_row(belayi_world *w, belay_place place, belayi_kind *kind, const belay_value *values)
+static belayi_object *get_row(belayi_world *w, belay_place place, belayi_kind *kind, const belay_value *values)
 {
-    belayi_record *record;
+    belayi_object *record;
     if ((w->map.pending > 0 || w->map.dying > 0) && belayi_world_flush(w, place) != BELAY_OK)
         return NULL;
     if (belayi_load_key(w, place, kind, values, BELAYI_VERB_SELECT, false, &record) != BELAY_OK || record)
         return record;
-    belayi_record *lost = belayi_map_find_key(&w->map, kind, kind->key);
+    belayi_object *lost = belayi_map_find_key(&w->map, kind, kind->key);
     if (lost)
         lose_row(w, place, lost);
     return NULL;
 }
 
-belayi_record *belayi_object_get(belayi_world *w, belay_place place, belayi_kind *kind, size_t n,
+belayi_object *belayi_object_get(belayi_world *w, belay_place place, belayi_kind *kind, size_t n,
                                  const belay_value *values)
 {
-    if (n != kind->plan.keys) {
+    if (n != kind->shape.keys) {
         belayi_session_misuse(w->session, place, "belay_get: the key of %s has %u part%s, and %zu were given",
-                              kind->plan.model->type, kind->plan.keys, kind->plan.keys == 1 ? "" : "s", n);
+                              kind->shape.model->type, kind->shape.keys, kind->shape.keys == 1 ? "" : "s", n);
         return NULL;
     }
     key_fate fate = set_key(w, kind, values);
     if (fate == KEY_WRONG)
         belayi_session_misuse(w->session, place, "belay_get: a part of the key of %s has another type",
-                              kind->plan.model->type);
+                              kind->shape.model->type);
     if (fate != KEY_GOOD)
         return NULL;
-    belayi_record *record = belayi_map_find_key(&w->map, kind, kind->key);
+    belayi_object *record = belayi_map_find_key(&w->map, kind, kind->key);
     if (!record || record->expired)
         record = get_row(w, place, kind, values);
     return record && !record->to_delete ? record : NULL;
@@ -229,7 +229,7 @@ void *belay_get_at(belay_session *s, belay_place place, const belay_model *model
         return NULL;
     belayi_world *w = enter_world(s, place);
     belayi_kind *kind = w ? belayi_world_kind(w, place, model) : NULL;
-    belayi_record *record = kind ? belayi_object_get(w, place, kind, n, key) : NULL;
+    belayi_object *record = kind ? belayi_object_get(w, place, kind, n, key) : NULL;
     void *object = record ? record->object : NULL;
     belayi_session_leave(s);
     return object;
@@ -255,9 +255,9 @@ belay_code belay_refresh_at(belay_session *s, belay_place place, void *object)
 {
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
-    belayi_record *found;
+    belayi_object *found;
     belayi_world *w = enter_world(s, place);
-    belayi_record *record = w ? find_persistent(w, place, object, "belay_refresh") : NULL;
+    belayi_object *record = w ? find_persistent(w, place, object, "belay_refresh") : NULL;
     if (record && belayi_load_again(w, place, record, BELAYI_VERB_SELECT, &found) == BELAY_OK && !found)
         belayi_world_refuse(w, place, record, BELAY_NOT_FOUND, "belay_refresh: the row of %s is not there any more");
     belay_code code = belayi_session_code(s);
@@ -272,9 +272,9 @@ static belayi_verb verb_of(belay_lock_wait wait)
                                        : BELAYI_VERB_LOCK;
 }
 
-static bool lock_record(belayi_world *w, belay_place place, belayi_record *record, belay_lock_wait wait)
+static bool lock_record(belayi_world *w, belay_place place, belayi_object *record, belay_lock_wait wait)
 {
-    belayi_record *found = NULL;
+    belayi_object *found = NULL;
     if (belayi_world_flush(w, place) != BELAY_OK)
         return false;
     if (record->state != BELAY_PERSISTENT) { /* it was to be deleted */
@@ -292,7 +292,7 @@ bool belay_lock_at(belay_session *s, belay_place place, void *object, belay_lock
     if (!belayi_session_enter(s))
         return false;
     belayi_world *w = enter_world_in_scope(s, place, "belay_lock");
-    belayi_record *record = w ? find_persistent(w, place, object, "belay_lock") : NULL;
+    belayi_object *record = w ? find_persistent(w, place, object, "belay_lock") : NULL;
     bool locked = record && lock_record(w, place, record, wait);
     belayi_session_leave(s);
     return locked;
@@ -301,7 +301,7 @@ bool belay_lock_at(belay_session *s, belay_place place, void *object, belay_lock
 /* ---- Writing -------------------------------------------------------------------------------------------------------
  */
 
-static void delete_record(belayi_world *w, belay_place place, belayi_record *record)
+static void delete_record(belayi_world *w, belay_place place, belayi_object *record)
 {
     if (record->state == BELAY_PENDING)
         belayi_world_refuse(w, place, record, BELAY_MISUSE,
@@ -319,7 +319,7 @@ belay_code belay_delete_at(belay_session *s, belay_place place, void *object)
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belayi_world *w = enter_world_in_scope(s, place, "belay_delete");
-    belayi_record *record = w ? find_record(w, place, object, "belay_delete") : NULL;
+    belayi_object *record = w ? find_record(w, place, object, "belay_delete") : NULL;
     if (record)
         delete_record(w, place, record);
     belay_code code = belayi_session_code(s);
@@ -357,7 +357,7 @@ void *belay_merge_at(belay_session *s, belay_place place, const belay_model *mod
 /* ---- Letting go ----------------------------------------------------------------------------------------------------
  */
 
-static void expire_record(belayi_world *w, belay_place place, belayi_record *record)
+static void expire_record(belayi_world *w, belay_place place, belayi_object *record)
 {
     bool logged = w->session->transaction.depth == 0 || belayi_world_log(w, record);
     if (!logged) {
@@ -373,7 +373,7 @@ belay_code belay_expire_at(belay_session *s, belay_place place, void *object)
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belayi_world *w = enter_world(s, place);
-    belayi_record *record = w ? find_persistent(w, place, object, "belay_expire") : NULL;
+    belayi_object *record = w ? find_persistent(w, place, object, "belay_expire") : NULL;
     if (record)
         expire_record(w, place, record);
     belay_code code = belayi_session_code(s);
@@ -386,7 +386,7 @@ belay_code belay_expire_all_at(belay_session *s, belay_place place)
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belayi_world *w = enter_world(s, place);
-    for (belayi_record *record = w ? w->map.oldest : NULL; record; record = record->newer)
+    for (belayi_object *record = w ? w->map.oldest : NULL; record; record = record->newer)
         if (record->state == BELAY_PERSISTENT)
             expire_record(w, place, record);
     belay_code code = belayi_session_code(s);
@@ -400,7 +400,7 @@ belay_code belay_expunge_at(belay_session *s, belay_place place, void *object)
         return BELAY_MISUSE;
     belay_code code = BELAY_OK;
     belayi_world *w = belayi_world_there(s);
-    belayi_record *record = w && object ? belayi_map_find(&w->map, object) : NULL;
+    belayi_object *record = w && object ? belayi_map_find(&w->map, object) : NULL;
     if (record)
         belayi_world_expunge(w, record);
     else
@@ -426,7 +426,7 @@ belay_code belay_expunge_all_at(belay_session *s, belay_place place)
 
 static belay_state state_of(const belayi_world *w, const void *object)
 {
-    const belayi_record *record = belayi_map_find(&w->map, object);
+    const belayi_object *record = belayi_map_find(&w->map, object);
     if (record)
         return record->state;
     for (size_t i = 0; i < w->left_count; i++)

@@ -25,7 +25,7 @@ static void set_pointer_of(const belay_column_def *column, void *object, const v
 
 static const belay_column_def *key_of(const belayi_kind *kind)
 {
-    return &kind->plan.model->columns[kind->plan.key[0]];
+    return &kind->shape.model->columns[kind->shape.key[0]];
 }
 
 /* Sets the key of a struct that is only looked with. False when it has no room for it: then there is none of that key.
@@ -49,7 +49,7 @@ static bool set_probe(const belay_column_def *key, void *probe, const belay_colu
     return true;
 }
 
-belayi_record *belayi_order_parent(belayi_world *w, const belayi_kind *kind, const belay_column_def *column,
+belayi_object *belayi_order_parent(belayi_world *w, const belayi_kind *kind, const belay_column_def *column,
                                    const void *object)
 {
     void *pointer = pointer_of(column, object);
@@ -58,13 +58,13 @@ belayi_record *belayi_order_parent(belayi_world *w, const belayi_kind *kind, con
     if (!belayi_field_has(column, object))
         return NULL;
     const belayi_kind *parent =
-        column->parent == kind->plan.model ? kind : belayi_world_kind(w, (belay_place){0}, column->parent);
+        column->parent == kind->shape.model ? kind : belayi_world_kind(w, (belay_place){0}, column->parent);
     if (!parent || !set_probe(key_of(parent), parent->probe, column, object))
         return NULL;
     return belayi_map_find_key(&w->map, parent, parent->probe);
 }
 
-static belay_code refuse_parent(belayi_world *w, belay_place place, const belayi_record *record,
+static belay_code refuse_parent(belayi_world *w, belay_place place, const belayi_object *record,
                                 const belay_column_def *column, const char *why)
 {
     char format[192];
@@ -73,7 +73,7 @@ static belay_code refuse_parent(belayi_world *w, belay_place place, const belayi
 }
 
 /* A text of the child's own with the bytes of the parent's key. */
-static bool copy_text(belayi_world *w, belayi_record *child, const belay_column_def *column, belay_span text)
+static bool copy_text(belayi_world *w, belayi_object *child, const belay_column_def *column, belay_span text)
 {
     char *member = (char *)child->object + column->offset, *old, *copy;
     if (column->kind == BELAY_KIND_TEXT_ARRAY) {
@@ -95,7 +95,7 @@ static bool copy_text(belayi_world *w, belayi_record *child, const belay_column_
 }
 
 /* Whether the child's key is the parent's. */
-static bool has_key_of(const belayi_record *child, const belay_column_def *column, const belayi_record *parent)
+static bool has_key_of(const belayi_object *child, const belay_column_def *column, const belayi_object *parent)
 {
     const belay_column_def *key = key_of(parent->kind);
     if (key->kind < BELAY_KIND_TEXT)
@@ -104,8 +104,8 @@ static bool has_key_of(const belayi_record *child, const belay_column_def *colum
     return a.data && b.data && a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
-static belay_code set_key(belayi_world *w, belay_place place, belayi_record *child, const belay_column_def *column,
-                          const belayi_record *parent)
+static belay_code set_key(belayi_world *w, belay_place place, belayi_object *child, const belay_column_def *column,
+                          const belayi_object *parent)
 {
     const belay_column_def *key = key_of(parent->kind);
     if (has_key_of(child, column, parent))
@@ -124,7 +124,7 @@ static belay_code set_key(belayi_world *w, belay_place place, belayi_record *chi
     return BELAY_OK;
 }
 
-static void clear_key(belayi_record *child, const belay_column_def *column)
+static void clear_key(belayi_object *child, const belay_column_def *column)
 {
     char *member = (char *)child->object + column->offset, *old;
     if (column->kind == BELAY_KIND_TEXT_OWNED) {
@@ -135,22 +135,22 @@ static void clear_key(belayi_record *child, const belay_column_def *column)
 }
 
 /* The child points to a parent, and that is new. `key_set`: the program has set the key, too. */
-static belay_code follow_pointer(belayi_world *w, belay_place place, belayi_record *child,
+static belay_code follow_pointer(belayi_world *w, belay_place place, belayi_object *child,
                                  const belay_column_def *column, const void *pointer, bool key_set)
 {
-    const belayi_record *parent = belayi_map_find(&w->map, pointer);
+    const belayi_object *parent = belayi_map_find(&w->map, pointer);
     if (!parent || (parent->state != BELAY_PERSISTENT && parent->state != BELAY_PENDING))
         return refuse_parent(w, place, child, column, "is to refer to an object that is not in the session");
     if (parent->to_delete)
         return refuse_parent(w, place, child, column, "is to refer to an object that is being deleted");
-    if (parent->kind->plan.model != column->parent)
+    if (parent->kind->shape.model != column->parent)
         return refuse_parent(w, place, child, column, "is to refer to an object of another type");
     if (key_set && !has_key_of(child, column, parent))
         return refuse_parent(w, place, child, column, "has another key than the object that is pointed to");
     return set_key(w, place, child, column, parent);
 }
 
-static belay_code settle_parent(belayi_world *w, belay_place place, belayi_record *child,
+static belay_code settle_parent(belayi_world *w, belay_place place, belayi_object *child,
                                 const belay_column_def *column)
 {
     const void *pointer = pointer_of(column, child->object);
@@ -164,19 +164,19 @@ static belay_code settle_parent(belayi_world *w, belay_place place, belayi_recor
         clear_key(child, column);
     if (!moved && key_set && !is_new) {
         set_pointer_of(column, child->object, NULL);
-        const belayi_record *parent = belayi_order_parent(w, child->kind, column, child->object);
+        const belayi_object *parent = belayi_order_parent(w, child->kind, column, child->object);
         set_pointer_of(column, child->object, parent ? parent->object : NULL);
     }
     return BELAY_OK;
 }
 
-belay_code belayi_order_settle_parents(belayi_world *w, belay_place place, belayi_record *child)
+belay_code belayi_order_settle_parents(belayi_world *w, belay_place place, belayi_object *child)
 {
-    const belayi_plan *plan = &child->kind->plan;
+    const belayi_shape *shape = &child->kind->shape;
     belay_code code = BELAY_OK;
-    for (unsigned i = 0; plan->parents && i < plan->count && code == BELAY_OK; i++)
-        if (plan->parents & BELAYI_COLUMN_BIT(i))
-            code = settle_parent(w, place, child, &plan->model->columns[i]);
+    for (unsigned i = 0; shape->parents && i < shape->count && code == BELAY_OK; i++)
+        if (shape->parents & BELAYI_COLUMN_BIT(i))
+            code = settle_parent(w, place, child, &shape->model->columns[i]);
     return code;
 }
 
@@ -184,28 +184,28 @@ belay_code belayi_order_settle_parents(belayi_world *w, belay_place place, belay
  */
 
 /* Whether a record is among those that are ordered. */
-typedef bool (*is_member)(const belayi_record *);
+typedef bool (*is_member)(const belayi_object *);
 
-static bool is_pending(const belayi_record *record)
+static bool is_pending(const belayi_object *record)
 {
     return record->state == BELAY_PENDING;
 }
 
-static bool is_dying(const belayi_record *record)
+static bool is_dying(const belayi_object *record)
 {
     return record->to_delete;
 }
 
 /* A parent among them whose level is not known yet; else NULL, and *out_level is the record's. */
-static belayi_record *next_parent(belayi_world *w, const belayi_record *record, is_member member, unsigned *out_level)
+static belayi_object *next_parent(belayi_world *w, const belayi_object *record, is_member member, unsigned *out_level)
 {
-    const belayi_plan *plan = &record->kind->plan;
+    const belayi_shape *shape = &record->kind->shape;
     *out_level = record->kind->level;
-    for (unsigned i = 0; plan->parents && i < plan->count; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    for (unsigned i = 0; shape->parents && i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         if (column->role != BELAY_ROLE_PARENT)
             continue;
-        belayi_record *parent = belayi_order_parent(w, record->kind, column, record->object);
+        belayi_object *parent = belayi_order_parent(w, record->kind, column, record->object);
         if (!parent || !member(parent))
             continue;
         if (parent->level >= UNSET)
@@ -217,13 +217,13 @@ static belayi_record *next_parent(belayi_world *w, const belayi_record *record, 
 }
 
 /* Finds the levels of a record and of all its parents; those that wait for theirs are a list by `next`. */
-static belay_code find_level(belayi_world *w, belay_place place, belayi_record *record, is_member member)
+static belay_code find_level(belayi_world *w, belay_place place, belayi_object *record, is_member member)
 {
     record->next = NULL;
     record->level = VISITING;
     while (record) {
         unsigned level;
-        belayi_record *parent = next_parent(w, record, member, &level);
+        belayi_object *parent = next_parent(w, record, member, &level);
         if (parent && parent->level == VISITING)
             return belayi_world_refuse(w, place, record, BELAY_MISUSE,
                                        "%s is a parent of itself, or objects are parents of each other in a circle");
@@ -239,7 +239,7 @@ static belay_code find_level(belayi_world *w, belay_place place, belayi_record *
     return BELAY_OK;
 }
 
-static int compare_order(const belayi_record *a, const belayi_record *b)
+static int compare_order(const belayi_object *a, const belayi_object *b)
 {
     if (a->kind != b->kind)
         return a->kind->index < b->kind->index ? -1 : 1;
@@ -248,20 +248,20 @@ static int compare_order(const belayi_record *a, const belayi_record *b)
 
 static int compare_inserts(const void *a, const void *b)
 {
-    const belayi_record *x = *(belayi_record *const *)a, *y = *(belayi_record *const *)b;
+    const belayi_object *x = *(belayi_object *const *)a, *y = *(belayi_object *const *)b;
     return x->level != y->level ? (x->level < y->level ? -1 : 1) : compare_order(x, y);
 }
 
 static int compare_deletes(const void *a, const void *b)
 {
-    const belayi_record *x = *(belayi_record *const *)a, *y = *(belayi_record *const *)b;
+    const belayi_object *x = *(belayi_object *const *)a, *y = *(belayi_object *const *)b;
     return x->level != y->level ? (x->level > y->level ? -1 : 1) : compare_order(x, y);
 }
 
 static bool collect(belayi_world *w, is_member member, size_t count, belayi_list *out)
 {
-    *out = (belayi_list){.records = malloc(count * sizeof(belayi_record *))};
-    for (belayi_record *record = w->map.oldest; out->records && record; record = record->newer)
+    *out = (belayi_list){.records = malloc(count * sizeof(belayi_object *))};
+    for (belayi_object *record = w->map.oldest; out->records && record; record = record->newer)
         if (member(record)) {
             record->level = UNSET;
             out->records[out->count++] = record;
@@ -275,12 +275,12 @@ static belay_code order(belayi_world *w, belay_place place, is_member member, si
     if (!collect(w, member, count, out))
         return belayi_world_no_memory(w, place);
     for (size_t i = 0; i < out->count; i++) {
-        belayi_record *record = out->records[i];
+        belayi_object *record = out->records[i];
         belay_code code = record->level == UNSET ? find_level(w, place, record, member) : BELAY_OK;
         if (code != BELAY_OK)
             return code;
     }
-    qsort(out->records, out->count, sizeof(belayi_record *), compare);
+    qsort(out->records, out->count, sizeof(belayi_object *), compare);
     return BELAY_OK;
 }
 
@@ -297,11 +297,11 @@ belay_code belayi_order_deletes(belayi_world *w, belay_place place, belayi_list 
 /* ---- Updates ------------------------------------------------------------------------------------------------------
  */
 
-static int compare_key(const belayi_record *a, const belayi_record *b)
+static int compare_key(const belayi_object *a, const belayi_object *b)
 {
-    const belayi_plan *plan = &a->kind->plan;
-    for (unsigned i = 0; i < plan->keys; i++) {
-        const belay_column_def *column = &plan->model->columns[plan->key[i]];
+    const belayi_shape *shape = &a->kind->shape;
+    for (unsigned i = 0; i < shape->keys; i++) {
+        const belay_column_def *column = &shape->model->columns[shape->key[i]];
         belay_span x = belayi_field_text(column, a->image), y = belayi_field_text(column, b->image);
         if (x.data && y.data) {
             int order_of_text = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
@@ -318,18 +318,18 @@ static int compare_key(const belayi_record *a, const belayi_record *b)
 
 static int compare_updates(const void *a, const void *b)
 {
-    const belayi_record *x = ((const belayi_update *)a)->record, *y = ((const belayi_update *)b)->record;
-    int tables = x->kind == y->kind ? 0 : strcmp(x->kind->plan.model->table, y->kind->plan.model->table);
+    const belayi_object *x = ((const belayi_update *)a)->record, *y = ((const belayi_update *)b)->record;
+    int tables = x->kind == y->kind ? 0 : strcmp(x->kind->shape.model->table, y->kind->shape.model->table);
     return tables != 0 ? tables : x->kind == y->kind ? compare_key(x, y) : 0;
 }
 
-static belay_code check_change(belayi_world *w, belay_place place, const belayi_record *record, belayi_columns columns)
+static belay_code check_change(belayi_world *w, belay_place place, const belayi_object *record, belayi_columns columns)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    if (columns & plan->key_set)
+    const belayi_shape *shape = &record->kind->shape;
+    if (columns & shape->key_set)
         return belayi_world_refuse(w, place, record, BELAY_MISUSE,
                                    "the key of %s was changed, which stands for its row");
-    if (plan->version >= 0 && columns & BELAYI_COLUMN_BIT(plan->version))
+    if (shape->version >= 0 && columns & BELAYI_COLUMN_BIT(shape->version))
         return belayi_world_refuse(w, place, record, BELAY_MISUSE, "the version of %s was changed by the program");
     return BELAY_OK;
 }
@@ -349,15 +349,15 @@ static bool add_update(belayi_updates *updates, size_t *room, belayi_update upda
 }
 
 /* An object that may have changed. One that has only been given another pointer to the same parent has no columns. */
-static belay_code note_update(belayi_world *w, belay_place place, belayi_record *record, belayi_updates *updates,
+static belay_code note_update(belayi_world *w, belay_place place, belayi_object *record, belayi_updates *updates,
                               size_t *room)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    bool moved = belayi_image_moved(plan, record->object, record->image);
-    if (!moved && !belayi_image_changed(plan, record->object, record->image))
+    const belayi_shape *shape = &record->kind->shape;
+    bool moved = belayi_image_moved(shape, record->object, record->image);
+    if (!moved && !belayi_image_changed(shape, record->object, record->image))
         return BELAY_OK;
     belay_code code = belayi_order_settle_parents(w, place, record);
-    belayi_columns columns = belayi_image_changed(plan, record->object, record->image);
+    belayi_columns columns = belayi_image_changed(shape, record->object, record->image);
     if (code == BELAY_OK)
         code = check_change(w, place, record, columns);
     if (code != BELAY_OK || (!moved && !columns))
@@ -370,7 +370,7 @@ belay_code belayi_order_updates(belayi_world *w, belay_place place, belayi_updat
     size_t room = 0;
     belay_code code = BELAY_OK;
     *out_updates = (belayi_updates){0};
-    for (belayi_record *record = w->map.oldest; code == BELAY_OK && record; record = record->newer)
+    for (belayi_object *record = w->map.oldest; code == BELAY_OK && record; record = record->newer)
         if (record->state == BELAY_PERSISTENT && !record->to_delete)
             code = note_update(w, place, record, out_updates, &room);
     if (out_updates->count > 1)

@@ -13,7 +13,7 @@
 #include "world.h"
 
 typedef struct belayi_list {
-    belayi_record **records;
+    belayi_object **records;
     size_t count;
 } belayi_list;
 
@@ -24,7 +24,7 @@ belay_code belayi_order_deletes(belayi_world *, belay_place, belayi_list *out_li
 
 /* An object that has changed, and in which columns. */
 typedef struct belayi_update {
-    belayi_record *record;
+    belayi_object *record;
     belayi_columns columns;
 } belayi_update;
 
@@ -41,9 +41,9 @@ typedef struct belayi_updates {
 belay_code belayi_order_updates(belayi_world *, belay_place, belayi_updates *out_updates);
 
 /* Sets the keys of the parents from the pointers to them, or the pointers from the keys. */
-belay_code belayi_order_settle_parents(belayi_world *, belay_place, belayi_record *);
+belay_code belayi_order_settle_parents(belayi_world *, belay_place, belayi_object *);
 
 /* The record of the parent that the column of this struct refers to, by its pointer or its key; NULL: none is there. */
-belayi_record *belayi_order_parent(belayi_world *, const belayi_kind *, const belay_column_def *, const void *object);
+belayi_object *belayi_order_parent(belayi_world *, const belayi_kind *, const belay_column_def *, const void *object);
 
 #endif

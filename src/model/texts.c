@@ -53,46 +53,46 @@ void belayi_draft_name(belayi_draft *draft, const char *name, bool dotted, char 
 
 /* ---- Parts of statements ----------------------------------------------------------------------------------------- */
 
-static void add_table(belayi_draft *draft, const belayi_plan *plan, char quote)
+static void add_table(belayi_draft *draft, const belayi_shape *shape, char quote)
 {
-    belayi_draft_name(draft, plan->model->table, true, quote);
+    belayi_draft_name(draft, shape->model->table, true, quote);
 }
 
 /* The names of a set of columns, each with `behind` after it, and `between` two of them. */
-static void add_columns(belayi_draft *draft, const belayi_plan *plan, belayi_columns columns, char quote,
+static void add_columns(belayi_draft *draft, const belayi_shape *shape, belayi_columns columns, char quote,
                         const char *behind, const char *between)
 {
     const char *before = "";
-    for (unsigned i = 0; i < plan->count; i++)
+    for (unsigned i = 0; i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i)) {
             belayi_draft_add(draft, before);
-            belayi_draft_name(draft, belayi_plan_name(&plan->model->columns[i]), false, quote);
+            belayi_draft_name(draft, belayi_shape_name(&shape->model->columns[i]), false, quote);
             belayi_draft_add(draft, behind);
             before = between;
         }
 }
 
-static void add_where(belayi_draft *draft, const belayi_plan *plan, bool with_version, char quote)
+static void add_where(belayi_draft *draft, const belayi_shape *shape, bool with_version, char quote)
 {
     belayi_draft_add(draft, " WHERE ");
-    for (unsigned i = 0; i < plan->keys; i++) {
+    for (unsigned i = 0; i < shape->keys; i++) {
         belayi_draft_add(draft, i > 0 ? " AND " : "");
-        belayi_draft_name(draft, belayi_plan_name(&plan->model->columns[plan->key[i]]), false, quote);
+        belayi_draft_name(draft, belayi_shape_name(&shape->model->columns[shape->key[i]]), false, quote);
         belayi_draft_add(draft, " = ?");
     }
-    if (!with_version || plan->version < 0)
+    if (!with_version || shape->version < 0)
         return;
     belayi_draft_add(draft, " AND ");
-    belayi_draft_name(draft, belayi_plan_name(&plan->model->columns[plan->version]), false, quote);
+    belayi_draft_name(draft, belayi_shape_name(&shape->model->columns[shape->version]), false, quote);
     belayi_draft_add(draft, " = ?");
 }
 
-static void add_select(belayi_draft *draft, const belayi_plan *plan, char quote)
+static void add_select(belayi_draft *draft, const belayi_shape *shape, char quote)
 {
     belayi_draft_add(draft, "SELECT ");
-    add_columns(draft, plan, plan->all, quote, "", ", ");
+    add_columns(draft, shape, shape->all, quote, "", ", ");
     belayi_draft_add(draft, " FROM ");
-    add_table(draft, plan, quote);
+    add_table(draft, shape, quote);
 }
 
 static void add_row(belayi_draft *draft, belayi_columns columns)
@@ -105,15 +105,15 @@ static void add_row(belayi_draft *draft, belayi_columns columns)
     belayi_draft_add(draft, ")");
 }
 
-static void add_insert(belayi_draft *draft, const belayi_plan *plan, const belayi_text *wanted, char quote)
+static void add_insert(belayi_draft *draft, const belayi_shape *shape, const belayi_sql_text *wanted, char quote)
 {
     belayi_draft_add(draft, "INSERT INTO ");
-    add_table(draft, plan, quote);
+    add_table(draft, shape, quote);
     if (!wanted->columns) { /* a row of defaults: MariaDB has another word for it, and another quote */
         belayi_draft_add(draft, quote == '`' ? " () VALUES ()" : " DEFAULT VALUES");
     } else {
         belayi_draft_add(draft, " (");
-        add_columns(draft, plan, wanted->columns, quote, "", ", ");
+        add_columns(draft, shape, wanted->columns, quote, "", ", ");
         belayi_draft_add(draft, ") VALUES ");
     }
     for (unsigned i = 0; wanted->columns && i < wanted->rows; i++) {
@@ -123,26 +123,26 @@ static void add_insert(belayi_draft *draft, const belayi_plan *plan, const belay
     if (!wanted->returning)
         return;
     belayi_draft_add(draft, " RETURNING ");
-    add_columns(draft, plan, wanted->returning, quote, "", ", ");
+    add_columns(draft, shape, wanted->returning, quote, "", ", ");
 }
 
-static void add_statement(belayi_draft *draft, const belayi_plan *plan, const belayi_text *wanted, char quote)
+static void add_statement(belayi_draft *draft, const belayi_shape *shape, const belayi_sql_text *wanted, char quote)
 {
     switch (wanted->verb) {
     case BELAYI_VERB_INSERT:
-        add_insert(draft, plan, wanted, quote);
+        add_insert(draft, shape, wanted, quote);
         return;
     case BELAYI_VERB_UPDATE:
         belayi_draft_add(draft, "UPDATE ");
-        add_table(draft, plan, quote);
+        add_table(draft, shape, quote);
         belayi_draft_add(draft, " SET ");
-        add_columns(draft, plan, wanted->columns, quote, " = ?", ", ");
-        add_where(draft, plan, true, quote);
+        add_columns(draft, shape, wanted->columns, quote, " = ?", ", ");
+        add_where(draft, shape, true, quote);
         return;
     case BELAYI_VERB_DELETE:
         belayi_draft_add(draft, "DELETE FROM ");
-        add_table(draft, plan, quote);
-        add_where(draft, plan, true, quote);
+        add_table(draft, shape, quote);
+        add_where(draft, shape, true, quote);
         return;
     case BELAYI_VERB_SELECT:
     case BELAYI_VERB_LOCK:
@@ -150,8 +150,8 @@ static void add_statement(belayi_draft *draft, const belayi_plan *plan, const be
     case BELAYI_VERB_LOCK_SKIP:
         break;
     }
-    add_select(draft, plan, quote);
-    add_where(draft, plan, false, quote);
+    add_select(draft, shape, quote);
+    add_where(draft, shape, false, quote);
     if (wanted->verb != BELAYI_VERB_SELECT)
         belayi_draft_add(draft, " FOR UPDATE");
     if (wanted->verb == BELAYI_VERB_LOCK_NOWAIT)
@@ -163,18 +163,18 @@ static void add_statement(belayi_draft *draft, const belayi_plan *plan, const be
 /* ---- Texts that are kept ------------------------------------------------------------------------------------------
  */
 
-static bool is_wanted(const belayi_text *text, const belayi_text *wanted)
+static bool is_wanted(const belayi_sql_text *text, const belayi_sql_text *wanted)
 {
     return text->verb == wanted->verb && text->rows == wanted->rows && text->columns == wanted->columns &&
            text->returning == wanted->returning;
 }
 
 /* Finds it and puts it first. */
-static belayi_text *find_text(belayi_statements *statements, const belayi_text *wanted)
+static belayi_sql_text *find_text(belayi_statements *statements, const belayi_sql_text *wanted)
 {
-    for (belayi_text **place = &statements->first; *place; place = &(*place)->next)
+    for (belayi_sql_text **place = &statements->first; *place; place = &(*place)->next)
         if (is_wanted(*place, wanted)) {
-            belayi_text *found = *place;
+            belayi_sql_text *found = *place;
             *place = found->next;
             found->next = statements->first;
             statements->first = found;
@@ -183,14 +183,14 @@ static belayi_text *find_text(belayi_statements *statements, const belayi_text *
     return NULL;
 }
 
-const char *belayi_texts_get(belayi_statements *statements, const belayi_plan *plan, char quote,
-                             const belayi_text *wanted)
+const char *belayi_texts_get(belayi_statements *statements, const belayi_shape *shape, char quote,
+                             const belayi_sql_text *wanted)
 {
-    belayi_text *text = find_text(statements, wanted);
+    belayi_sql_text *text = find_text(statements, wanted);
     if (text)
         return text->text;
     belayi_draft draft = {0};
-    add_statement(&draft, plan, wanted, quote);
+    add_statement(&draft, shape, wanted, quote);
     if (!draft.failed && (text = malloc(sizeof *text + draft.size + 1))) {
         *text = *wanted;
         memcpy(text->text, draft.text, draft.size + 1);
@@ -201,10 +201,10 @@ const char *belayi_texts_get(belayi_statements *statements, const belayi_plan *p
     return text ? text->text : NULL;
 }
 
-char *belayi_texts_find(const belayi_plan *plan, char quote, const char *rest)
+char *belayi_texts_find(const belayi_shape *shape, char quote, const char *rest)
 {
     belayi_draft draft = {0};
-    add_select(&draft, plan, quote);
+    add_select(&draft, shape, quote);
     belayi_draft_add(&draft, " ");
     belayi_draft_add(&draft, rest);
     if (!draft.failed)
@@ -216,7 +216,7 @@ char *belayi_texts_find(const belayi_plan *plan, char quote, const char *rest)
 void belayi_texts_done(belayi_statements *statements)
 {
     while (statements->first) {
-        belayi_text *next = statements->first->next;
+        belayi_sql_text *next = statements->first->next;
         free(statements->first);
         statements->first = next;
     }

@@ -1,7 +1,7 @@
 /*
  * texts.h - the SQL texts of a model.
  *
- * Made when they are first needed, and kept as long as the plan: the connection's
+ * Made when they are first needed, and kept as long as the shape: the connection's
  * cache finds a statement fastest by the address of its text. Placeholders are ?,
  * as the lexer takes them for every engine.
  * Tests: tests/model_objects/test_sent.c.
@@ -13,7 +13,7 @@
 
 #include <belay/model.h>
 
-#include "plan.h"
+#include "shape.h"
 
 typedef enum belayi_verb {
     BELAYI_VERB_SELECT, /* SELECT all columns FROM table WHERE key */
@@ -25,23 +25,23 @@ typedef enum belayi_verb {
     BELAYI_VERB_DELETE  /* WHERE the same */
 } belayi_verb;
 
-typedef struct belayi_text {
-    struct belayi_text *next;
+typedef struct belayi_sql_text {
+    struct belayi_sql_text *next;
     belayi_verb verb;
     unsigned rows;
     belayi_columns columns, returning;
     char text[];
-} belayi_text;
+} belayi_sql_text;
 
 typedef struct belayi_statements {
-    belayi_text *first; /* the one used last comes first */
+    belayi_sql_text *first; /* the one used last comes first */
 } belayi_statements;
 
 /* The text. `quote` is the engine's for names. NULL without memory. */
-const char *belayi_texts_get(belayi_statements *, const belayi_plan *, char quote, const belayi_text *wanted);
+const char *belayi_texts_get(belayi_statements *, const belayi_shape *, char quote, const belayi_sql_text *wanted);
 
 /* SELECT all columns FROM table, and a rest. The caller frees it. NULL without memory. */
-char *belayi_texts_find(const belayi_plan *, char quote, const char *rest);
+char *belayi_texts_find(const belayi_shape *, char quote, const char *rest);
 
 void belayi_texts_done(belayi_statements *);
 

@@ -8,7 +8,7 @@ static bool make_room(belayi_undo *undo)
     if (undo->count < undo->room)
         return true;
     size_t room = undo->room ? 2 * undo->room : 64;
-    belayi_entry *grown = realloc(undo->entries, room * sizeof *grown);
+    belayi_undo_entry *grown = realloc(undo->entries, room * sizeof *grown);
     if (!grown)
         return false;
     undo->entries = grown;
@@ -16,9 +16,9 @@ static bool make_room(belayi_undo *undo)
     return true;
 }
 
-static void push(belayi_undo *undo, belayi_record *record, void *image)
+static void push(belayi_undo *undo, belayi_object *record, void *image)
 {
-    undo->entries[undo->count++] = (belayi_entry){
+    undo->entries[undo->count++] = (belayi_undo_entry){
         .record = record,
         .logged = record->logged,
         .image = image,
@@ -30,12 +30,12 @@ static void push(belayi_undo *undo, belayi_record *record, void *image)
     record->logged = undo->count;
 }
 
-static size_t size_of(const belayi_record *record)
+static size_t size_of(const belayi_object *record)
 {
-    return record->kind->plan.model->object_size;
+    return record->kind->shape.model->object_size;
 }
 
-bool belayi_undo_log(belayi_undo *undo, belayi_record *record, size_t boundary)
+bool belayi_undo_log(belayi_undo *undo, belayi_object *record, size_t boundary)
 {
     if (record->logged > boundary && undo->entries[record->logged - 1].image)
         return true;
@@ -50,7 +50,7 @@ bool belayi_undo_log(belayi_undo *undo, belayi_record *record, size_t boundary)
     return true;
 }
 
-bool belayi_undo_log_read(belayi_undo *undo, belayi_record *record)
+bool belayi_undo_log_read(belayi_undo *undo, belayi_object *record)
 {
     if (!make_room(undo))
         return false;
@@ -74,11 +74,11 @@ void belayi_undo_keep(belayi_undo *undo, belayi_texts *texts)
  */
 
 /* Pointers to parents that have been taken out of the session since are not put back. */
-static void drop_gone_parents(const belayi_map *map, const belayi_record *record)
+static void drop_gone_parents(const belayi_map *map, const belayi_object *record)
 {
-    const belayi_plan *plan = &record->kind->plan;
-    for (unsigned i = 0; i < plan->count; i++) {
-        const belay_column_def *column = &plan->model->columns[i];
+    const belayi_shape *shape = &record->kind->shape;
+    for (unsigned i = 0; i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
         void *parent = NULL, *none = NULL;
         if (column->role != BELAY_ROLE_PARENT)
             continue;
@@ -88,7 +88,7 @@ static void drop_gone_parents(const belayi_map *map, const belayi_record *record
     }
 }
 
-static void put_back(belayi_undo *undo, const belayi_map *map, belayi_record *record, const belayi_entry *entry)
+static void put_back(belayi_undo *undo, const belayi_map *map, belayi_object *record, const belayi_undo_entry *entry)
 {
     size_t size = size_of(record);
     if (record->texts != entry->texts) {
@@ -100,13 +100,13 @@ static void put_back(belayi_undo *undo, const belayi_map *map, belayi_record *re
     memcpy(record->image, entry->image, size);
     if (!record->mine)
         memcpy(record->raw, (const char *)entry->image + size, size);
-    if (map->gone && record->kind->plan.parents)
+    if (map->gone && record->kind->shape.parents)
         drop_gone_parents(map, record);
 }
 
-static void undo_entry(belayi_undo *undo, belayi_map *map, const belayi_entry *entry)
+static void undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry)
 {
-    belayi_record *record = entry->record;
+    belayi_object *record = entry->record;
     if (!record->gone && !entry->image) {
         record->expired = true;
     } else if (!record->gone) {
@@ -125,9 +125,9 @@ void belayi_undo_go_back(belayi_undo *undo, belayi_map *map, size_t position)
     while (undo->count > position)
         undo_entry(undo, map, &undo->entries[--undo->count]);
     /* What the program has changed since and nobody has written. */
-    for (belayi_record *record = map->oldest; record; record = record->newer)
-        if (belayi_image_changed(&record->kind->plan, record->object, record->image) ||
-            belayi_image_moved(&record->kind->plan, record->object, record->image))
+    for (belayi_object *record = map->oldest; record; record = record->newer)
+        if (belayi_image_changed(&record->kind->shape, record->object, record->image) ||
+            belayi_image_moved(&record->kind->shape, record->object, record->image))
             belayi_map_restore(record);
 }
 

@@ -14,26 +14,26 @@
 #include "arena.h"
 #include "map.h"
 
-typedef struct belayi_entry {
-    belayi_record *record;
+typedef struct belayi_undo_entry {
+    belayi_object *record;
     size_t logged; /* the record's entry before this one */
     void *image;   /* as it was, and behind it the raw struct of the program's own; NULL: it was read here */
     belayi_texts *texts;
     belay_state state;
     bool expired, to_delete;
-} belayi_entry;
+} belayi_undo_entry;
 
 typedef struct belayi_undo {
-    belayi_entry *entries;
+    belayi_undo_entry *entries;
     size_t count, room;
     belayi_arena images;    /* of the entries; freed when the log is emptied */
     belayi_texts *replaced; /* texts that were some image's; freed then, too */
 } belayi_undo;
 
 /* Keeps how the record is now, unless an entry behind `boundary` does so already. False without memory. */
-bool belayi_undo_log(belayi_undo *, belayi_record *, size_t boundary);
+bool belayi_undo_log(belayi_undo *, belayi_object *, size_t boundary);
 /* It was just read, and was not in the session before: it stays when that is undone, and is expired. */
-bool belayi_undo_log_read(belayi_undo *, belayi_record *);
+bool belayi_undo_log_read(belayi_undo *, belayi_object *);
 
 /* Texts that are no image's any more: they are kept until the log is emptied. NULL is fine. */
 void belayi_undo_keep(belayi_undo *, belayi_texts *);

@@ -19,12 +19,12 @@ belay_code belayi_world_no_memory(belayi_world *w, belay_place place)
     return belayi_session_raise(w->session, place, &error);
 }
 
-belay_code belayi_world_refuse(belayi_world *w, belay_place place, const belayi_record *record, belay_code code,
+belay_code belayi_world_refuse(belayi_world *w, belay_place place, const belayi_object *record, belay_code code,
                                const char *format)
 {
     belay_error error;
     char name[128];
-    const belay_model *model = record->kind->plan.model;
+    const belay_model *model = record->kind->shape.model;
     const void *keys =
         record->state == BELAY_PENDING || record->state == BELAY_TRANSIENT ? record->object : record->image;
     belayi_field_name_object(model, keys, name, sizeof name);
@@ -39,12 +39,12 @@ belay_code belayi_world_refuse(belayi_world *w, belay_place place, const belayi_
 static belayi_kind *find_kind(const belayi_world *w, const belay_model *model)
 {
     for (unsigned i = 0; i < w->kind_count; i++)
-        if (w->kinds[i]->plan.model == model)
+        if (w->kinds[i]->shape.model == model)
             return w->kinds[i];
     return NULL;
 }
 
-static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_plan *plan)
+static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_shape *shape)
 {
     if (w->kind_count == w->kind_room) {
         unsigned room = w->kind_room ? 2 * w->kind_room : 8;
@@ -59,15 +59,15 @@ static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_pl
         belayi_world_no_memory(w, place);
         return NULL;
     }
-    kind->plan = *plan;
-    kind->row = calloc(3, plan->model->object_size);
+    kind->shape = *shape;
+    kind->row = calloc(3, shape->model->object_size);
     if (!kind->row) {
         free(kind);
         belayi_world_no_memory(w, place);
         return NULL;
     }
-    kind->probe = (char *)kind->row + plan->model->object_size;
-    kind->key = (char *)kind->probe + plan->model->object_size;
+    kind->probe = (char *)kind->row + shape->model->object_size;
+    kind->key = (char *)kind->probe + shape->model->object_size;
     kind->index = w->kind_count;
     w->kinds[w->kind_count++] = kind;
     return kind;
@@ -76,9 +76,9 @@ static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_pl
 /* Makes the kinds of its parents; how far the farthest is decides on the level. In a circle of models it ends here. */
 static bool add_parents(belayi_world *w, belay_place place, belayi_kind *kind)
 {
-    for (unsigned i = 0; i < kind->plan.count; i++) {
-        const belay_column_def *column = &kind->plan.model->columns[i];
-        if (column->role != BELAY_ROLE_PARENT || column->parent == kind->plan.model)
+    for (unsigned i = 0; i < kind->shape.count; i++) {
+        const belay_column_def *column = &kind->shape.model->columns[i];
+        if (column->role != BELAY_ROLE_PARENT || column->parent == kind->shape.model)
             continue;
         const belayi_kind *parent = belayi_world_kind(w, place, column->parent);
         if (!parent)
@@ -92,18 +92,18 @@ static bool add_parents(belayi_world *w, belay_place place, belayi_kind *kind)
 belayi_kind *belayi_world_kind(belayi_world *w, belay_place place, const belay_model *model)
 {
     belay_error error;
-    belayi_plan plan;
+    belayi_shape shape;
     belayi_kind *kind = find_kind(w, model);
     if (kind)
         return kind;
-    if (belayi_plan_make(model, &plan, &error) != BELAY_OK) {
+    if (belayi_shape_make(model, &shape, &error) != BELAY_OK) {
         belayi_session_raise(w->session, place, &error);
         return NULL;
     }
-    kind = add_kind(w, place, &plan);
+    kind = add_kind(w, place, &shape);
     if (!kind || add_parents(w, place, kind))
         return kind;
-    kind->plan.model = NULL; /* never found; the next use is refused again */
+    kind->shape.model = NULL; /* never found; the next use is refused again */
     return NULL;
 }
 
@@ -126,30 +126,31 @@ static void note_position(belayi_world *w)
     w->session->transaction.followed = w->undo.count;
 }
 
-/* How long the log was when the innermost scope, or the newest mark, began. */
+/* How long the log was when the innermost scope began, or the newest mark, or the newest item of a batch. */
 static size_t boundary_of(const belayi_world *w)
 {
     const belayi_transaction *t = &w->session->transaction;
     size_t scope = t->depth > 0 ? t->frames[t->depth - 1].followed : 0;
     size_t mark = t->mark_count > 0 ? t->marks[t->mark_count - 1].followed : 0;
-    return mark > scope ? mark : scope;
+    size_t within = mark > scope ? mark : scope;
+    return t->part.followed > within ? t->part.followed : within;
 }
 
-bool belayi_world_log(belayi_world *w, belayi_record *record)
+bool belayi_world_log(belayi_world *w, belayi_object *record)
 {
     bool logged = belayi_undo_log(&w->undo, record, boundary_of(w));
     note_position(w);
     return logged;
 }
 
-bool belayi_world_log_read(belayi_world *w, belayi_record *record)
+bool belayi_world_log_read(belayi_world *w, belayi_object *record)
 {
     bool logged = belayi_undo_log_read(&w->undo, record);
     note_position(w);
     return logged;
 }
 
-bool belayi_world_take(belayi_world *w, belayi_record *record)
+bool belayi_world_take(belayi_world *w, belayi_object *record)
 {
     belayi_texts *replaced;
     bool taken = belayi_map_take(record, &replaced);
@@ -158,9 +159,9 @@ bool belayi_world_take(belayi_world *w, belayi_record *record)
 }
 
 /* The database has another row of that key now: what the session knew is gone. */
-static bool displace(belayi_world *w, const belayi_record *by)
+static bool displace(belayi_world *w, const belayi_object *by)
 {
-    belayi_record *other = belayi_map_find_key(&w->map, by->kind, by->image);
+    belayi_object *other = belayi_map_find_key(&w->map, by->kind, by->image);
     if (!other || other == by)
         return true;
     bool logged = belayi_world_log(w, other);
@@ -169,7 +170,7 @@ static bool displace(belayi_world *w, const belayi_record *by)
     return logged;
 }
 
-bool belayi_world_be_persistent(belayi_world *w, belayi_record *record)
+bool belayi_world_be_persistent(belayi_world *w, belayi_object *record)
 {
     if (!belayi_map_reserve(&w->map) || !displace(w, record))
         return false;
@@ -182,10 +183,10 @@ bool belayi_world_be_persistent(belayi_world *w, belayi_record *record)
 static void forget_parent(belayi_world *w, const void *parent)
 {
     void *none = NULL;
-    for (belayi_record *child = w->map.oldest; child; child = child->newer) {
-        const belayi_plan *plan = &child->kind->plan;
-        for (unsigned i = 0; plan->parents && i < plan->count; i++) {
-            const belay_column_def *column = &plan->model->columns[i];
+    for (belayi_object *child = w->map.oldest; child; child = child->newer) {
+        const belayi_shape *shape = &child->kind->shape;
+        for (unsigned i = 0; shape->parents && i < shape->count; i++) {
+            const belay_column_def *column = &shape->model->columns[i];
             if (column->role != BELAY_ROLE_PARENT)
                 continue;
             char *structs[] = {child->object, child->image, child->raw};
@@ -210,14 +211,14 @@ static void note_left(belayi_world *w, const void *object)
 }
 
 /* Takes the record out, without a look at its children. */
-static void let_go(belayi_world *w, belayi_record *record)
+static void let_go(belayi_world *w, belayi_object *record)
 {
     if (!record->mine && (record->state == BELAY_PERSISTENT || record->state == BELAY_DELETED))
         note_left(w, record->object);
     belayi_map_remove(&w->map, record);
 }
 
-void belayi_world_expunge(belayi_world *w, belayi_record *record)
+void belayi_world_expunge(belayi_world *w, belayi_object *record)
 {
     const void *object = record->object;
     let_go(w, record);
@@ -238,7 +239,7 @@ void belayi_world_expunge_all(belayi_world *w)
  */
 
 /* What was changed while it was expired would be lost, or overwrite what nobody has looked at. */
-static belay_code refuse_expired(belayi_world *w, belay_place place, const belayi_record *record)
+static belay_code refuse_expired(belayi_world *w, belay_place place, const belayi_object *record)
 {
     return belayi_world_refuse(
         w, place, record, BELAY_MISUSE,
@@ -276,13 +277,13 @@ static belay_code write_deletes(belayi_world *w, belay_place place)
 }
 
 /* Whether an object differs from its image. Most flushes find none. */
-static bool has_changes(const belayi_world *w, const belayi_record **out_expired)
+static bool has_changes(const belayi_world *w, const belayi_object **out_expired)
 {
     bool changes = false;
-    for (const belayi_record *record = w->map.oldest; record; record = record->newer) {
-        const belayi_plan *plan = &record->kind->plan;
-        if (record->state != BELAY_PERSISTENT || (!belayi_image_changed(plan, record->object, record->image) &&
-                                                  !belayi_image_moved(plan, record->object, record->image)))
+    for (const belayi_object *record = w->map.oldest; record; record = record->newer) {
+        const belayi_shape *shape = &record->kind->shape;
+        if (record->state != BELAY_PERSISTENT || (!belayi_image_changed(shape, record->object, record->image) &&
+                                                  !belayi_image_moved(shape, record->object, record->image)))
             continue;
         changes = true;
         if (record->expired && !*out_expired)
@@ -293,7 +294,7 @@ static bool has_changes(const belayi_world *w, const belayi_record **out_expired
 
 belay_code belayi_world_flush(belayi_world *w, belay_place place)
 {
-    const belayi_record *expired = NULL;
+    const belayi_object *expired = NULL;
     if (w->busy > 0)
         return BELAY_OK;
     bool changes = has_changes(w, &expired);
@@ -329,10 +330,10 @@ static void go_back(void *arg, size_t position)
 static void forget_parents_that_left(belayi_world *w)
 {
     void *parent, *none = NULL;
-    for (belayi_record *child = w->map.oldest; child; child = child->newer) {
-        const belayi_plan *plan = &child->kind->plan;
-        for (unsigned i = 0; plan->parents && i < plan->count; i++) {
-            const belay_column_def *column = &plan->model->columns[i];
+    for (belayi_object *child = w->map.oldest; child; child = child->newer) {
+        const belayi_shape *shape = &child->kind->shape;
+        for (unsigned i = 0; shape->parents && i < shape->count; i++) {
+            const belay_column_def *column = &shape->model->columns[i];
             if (column->role != BELAY_ROLE_PARENT)
                 continue;
             memcpy(&parent, (char *)child->object + column->pointer, sizeof parent);
@@ -345,7 +346,7 @@ static void forget_parents_that_left(belayi_world *w)
 }
 
 /* A record after the outermost scope. */
-static void end_record(belayi_world *w, belayi_record *record)
+static void end_record(belayi_world *w, belayi_object *record)
 {
     if (!record->mine)
         let_go(w, record);
@@ -361,7 +362,7 @@ static void end_unit(void *arg, bool kept)
     if (!kept)
         belayi_undo_go_back(&w->undo, &w->map, 0);
     w->left_count = 0;
-    for (belayi_record *record = w->map.oldest, *newer; record; record = newer) {
+    for (belayi_object *record = w->map.oldest, *newer; record; record = newer) {
         newer = record->newer;
         end_record(w, record);
     }
@@ -406,7 +407,7 @@ belayi_world *belayi_world_of(belay_session *s, belay_place place)
         return NULL;
     }
     w->session = s;
-    w->quote = s->db && s->db->driver && s->db->driver->name_quote ? s->db->driver->name_quote : '"';
+    w->quote = s->db && s->db->driver ? s->db->driver->name_quote : '"';
     s->transaction.follower = &world_follows;
     s->transaction.follower_arg = w;
     return w;

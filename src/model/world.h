@@ -51,16 +51,16 @@ belayi_kind *belayi_world_kind(belayi_world *, belay_place, const belay_model *)
  * ------------------------------------------------------------------- */
 
 /* Keeps how the record is, so that the innermost scope, or mark, can be undone. Before anything of it changes. */
-bool belayi_world_log(belayi_world *, belayi_record *);
+bool belayi_world_log(belayi_world *, belayi_object *);
 /* It is read for the first time. */
-bool belayi_world_log_read(belayi_world *, belayi_record *);
+bool belayi_world_log_read(belayi_world *, belayi_object *);
 /* The image becomes what the object is. */
-bool belayi_world_take(belayi_world *, belayi_record *);
+bool belayi_world_take(belayi_world *, belayi_object *);
 /* By its image. Another one that had this key is detached: its row can't be there any more. */
-bool belayi_world_be_persistent(belayi_world *, belayi_record *);
+bool belayi_world_be_persistent(belayi_world *, belayi_object *);
 
 /* Takes a record out of the session for good: its object ends, or is the program's again. Nothing is logged. */
-void belayi_world_expunge(belayi_world *, belayi_record *);
+void belayi_world_expunge(belayi_world *, belayi_object *);
 /* All of them, with those that were never added. */
 void belayi_world_expunge_all(belayi_world *);
 
@@ -72,6 +72,6 @@ belay_code belayi_world_flush(belayi_world *, belay_place);
 
 belay_code belayi_world_no_memory(belayi_world *, belay_place);
 /* One that names an object: "account(7) ...". `format` has one %s for it. */
-belay_code belayi_world_refuse(belayi_world *, belay_place, const belayi_record *, belay_code, const char *format);
+belay_code belayi_world_refuse(belayi_world *, belay_place, const belayi_object *, belay_code, const char *format);
 
 #endif

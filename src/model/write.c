@@ -11,43 +11,43 @@
 enum { VALUES_MAX = BELAYI_COLUMNS_MAX + BELAYI_KEYS_MAX + 1, ROWS_MANY = 64, ROWS_FEW = 8 };
 
 /* The SQL text for a kind; NULL with the error pending. */
-static const char *text_for(belayi_world *w, belay_place place, belayi_kind *kind, belayi_text wanted)
+static const char *text_for(belayi_world *w, belay_place place, belayi_kind *kind, belayi_sql_text wanted)
 {
-    const char *text = belayi_texts_get(&kind->statements, &kind->plan, w->quote, &wanted);
+    const char *text = belayi_texts_get(&kind->statements, &kind->shape, w->quote, &wanted);
     if (!text)
         belayi_world_no_memory(w, place);
     return text;
 }
 
-static size_t add_values(const belayi_plan *plan, belayi_columns columns, const void *object, belay_value *values)
+static size_t add_values(const belayi_shape *shape, belayi_columns columns, const void *object, belay_value *values)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < plan->count; i++)
+    for (unsigned i = 0; i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i))
-            values[n++] = belayi_field_value(&plan->model->columns[i], object);
+            values[n++] = belayi_field_value(&shape->model->columns[i], object);
     return n;
 }
 
 /* The key, and the version that was read: what UPDATE and DELETE look for. */
-static size_t add_where(const belayi_plan *plan, const void *image, belay_value *values)
+static size_t add_where(const belayi_shape *shape, const void *image, belay_value *values)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < plan->keys; i++)
-        values[n++] = belayi_field_value(&plan->model->columns[plan->key[i]], image);
-    if (plan->version >= 0)
-        values[n++] = belayi_field_value(&plan->model->columns[plan->version], image);
+    for (unsigned i = 0; i < shape->keys; i++)
+        values[n++] = belayi_field_value(&shape->model->columns[shape->key[i]], image);
+    if (shape->version >= 0)
+        values[n++] = belayi_field_value(&shape->model->columns[shape->version], image);
     return n;
 }
 
-static const belay_column_def *version_of(const belayi_plan *plan)
+static const belay_column_def *version_of(const belayi_shape *shape)
 {
-    return plan->version >= 0 ? &plan->model->columns[plan->version] : NULL;
+    return shape->version >= 0 ? &shape->model->columns[shape->version] : NULL;
 }
 
 /* ---- UPDATE and DELETE ---------------------------------------------------------------------------------------------
  */
 
-static belay_code run_on_row(belayi_world *w, belay_place place, belayi_record *record, belayi_text wanted,
+static belay_code run_on_row(belayi_world *w, belay_place place, belayi_object *record, belayi_sql_text wanted,
                              const belay_value *values, size_t n)
 {
     const char *sql = text_for(w, place, record->kind, wanted);
@@ -57,26 +57,26 @@ static belay_code run_on_row(belayi_world *w, belay_place place, belayi_record *
     if (code != BELAY_OK || w->session->effect.changes > 0)
         return code;
     return belayi_world_refuse(w, place, record, BELAY_STALE,
-                               record->kind->plan.version >= 0
+                               record->kind->shape.version >= 0
                                    ? "%s was changed or deleted by somebody else since it was read"
                                    : "%s is not there any more: somebody else has deleted it");
 }
 
-static belay_code send_update(belayi_world *w, belay_place place, belayi_record *record, belayi_columns columns)
+static belay_code send_update(belayi_world *w, belay_place place, belayi_object *record, belayi_columns columns)
 {
-    const belayi_plan *plan = &record->kind->plan;
+    const belayi_shape *shape = &record->kind->shape;
     belay_value values[VALUES_MAX];
-    const belay_column_def *version = version_of(plan);
+    const belay_column_def *version = version_of(shape);
     if (version) {
-        columns |= BELAYI_COLUMN_BIT(plan->version);
+        columns |= BELAYI_COLUMN_BIT(shape->version);
         belayi_field_set_number(version, record->object, belayi_field_number(version, record->image) + 1);
     }
-    size_t n = add_values(plan, columns, record->object, values);
-    n += add_where(plan, record->image, values + n);
-    return run_on_row(w, place, record, (belayi_text){.verb = BELAYI_VERB_UPDATE, .columns = columns}, values, n);
+    size_t n = add_values(shape, columns, record->object, values);
+    n += add_where(shape, record->image, values + n);
+    return run_on_row(w, place, record, (belayi_sql_text){.verb = BELAYI_VERB_UPDATE, .columns = columns}, values, n);
 }
 
-belay_code belayi_write_update(belayi_world *w, belay_place place, belayi_record *record, belayi_columns columns)
+belay_code belayi_write_update(belayi_world *w, belay_place place, belayi_object *record, belayi_columns columns)
 {
     if (!belayi_world_log(w, record))
         return belayi_world_no_memory(w, place);
@@ -86,13 +86,13 @@ belay_code belayi_write_update(belayi_world *w, belay_place place, belayi_record
     return code;
 }
 
-belay_code belayi_write_delete(belayi_world *w, belay_place place, belayi_record *record)
+belay_code belayi_write_delete(belayi_world *w, belay_place place, belayi_object *record)
 {
     belay_value values[VALUES_MAX];
     if (!belayi_world_log(w, record))
         return belayi_world_no_memory(w, place);
-    size_t n = add_where(&record->kind->plan, record->image, values);
-    belay_code code = run_on_row(w, place, record, (belayi_text){.verb = BELAYI_VERB_DELETE}, values, n);
+    size_t n = add_where(&record->kind->shape, record->image, values);
+    belay_code code = run_on_row(w, place, record, (belayi_sql_text){.verb = BELAYI_VERB_DELETE}, values, n);
     if (code == BELAY_OK)
         belayi_map_set(&w->map, record, BELAY_DELETED, false);
     return code;
@@ -104,28 +104,28 @@ belay_code belayi_write_delete(belayi_world *w, belay_place place, belayi_record
 /* Objects of one kind that are inserted by one statement. */
 typedef struct run_of {
     belayi_world *world;
-    belayi_record **records;
+    belayi_object **records;
     size_t count, returned;
     belayi_columns columns, returning;
 } run_of;
 
 /* Columns that the database is to make: a key that is 0, and what is NULL and has a default. */
-static belayi_columns made_by_database(const belayi_record *record)
+static belayi_columns made_by_database(const belayi_object *record)
 {
-    const belayi_plan *plan = &record->kind->plan;
+    const belayi_shape *shape = &record->kind->shape;
     belayi_columns made = 0;
-    if (plan->generated && belayi_field_number(&plan->model->columns[plan->key[0]], record->object) == 0)
-        made |= plan->key_set;
-    for (unsigned i = 0; plan->defaults && i < plan->count; i++)
-        if (plan->defaults & BELAYI_COLUMN_BIT(i) && !belayi_field_has(&plan->model->columns[i], record->object))
+    if (shape->generated && belayi_field_number(&shape->model->columns[shape->key[0]], record->object) == 0)
+        made |= shape->key_set;
+    for (unsigned i = 0; shape->defaults && i < shape->count; i++)
+        if (shape->defaults & BELAYI_COLUMN_BIT(i) && !belayi_field_has(&shape->model->columns[i], record->object))
             made |= BELAYI_COLUMN_BIT(i);
     return made;
 }
 
 /* Makes a record ready: the keys of its parents, which are all there, and its first version. */
-static belay_code prepare_insert(belayi_world *w, belay_place place, belayi_record *record)
+static belay_code prepare_insert(belayi_world *w, belay_place place, belayi_object *record)
 {
-    const belay_column_def *version = version_of(&record->kind->plan);
+    const belay_column_def *version = version_of(&record->kind->shape);
     if (version && belayi_field_number(version, record->object) == 0)
         belayi_field_set_number(version, record->object, 1);
     if (!belayi_world_log(w, record))
@@ -134,7 +134,7 @@ static belay_code prepare_insert(belayi_world *w, belay_place place, belayi_reco
 }
 
 /* The row is there: the record stands for it. */
-static bool finish_insert(belayi_world *w, belayi_record *record)
+static bool finish_insert(belayi_world *w, belayi_object *record)
 {
     return belayi_world_take(w, record) && belayi_world_be_persistent(w, record);
 }
@@ -150,7 +150,7 @@ static bool is_near(const belayi_world *w)
 static bool is_told_by_last_id(const run_of *run)
 {
     const belayi_kind *kind = run->records[0]->kind;
-    return kind->last_id_tells && run->returning == kind->plan.key_set;
+    return kind->last_id_tells && run->returning == kind->shape.key_set;
 }
 
 /* The first key of a kind that was returned: whether the connection says the same. */
@@ -158,16 +158,16 @@ static void compare_last_id(const run_of *run)
 {
     belayi_kind *kind = run->records[0]->kind;
     const belay_effect *effect = &run->world->session->effect;
-    if (is_near(run->world) && run->returning & kind->plan.key_set && effect->has_last_id)
-        kind->last_id_tells = effect->last_id == belayi_field_number(&kind->plan.model->columns[kind->plan.key[0]],
+    if (is_near(run->world) && run->returning & kind->shape.key_set && effect->has_last_id)
+        kind->last_id_tells = effect->last_id == belayi_field_number(&kind->shape.model->columns[kind->shape.key[0]],
                                                                      run->records[0]->object);
 }
 
 static bool take_last_id(run_of *run)
 {
     const belay_effect *effect = &run->world->session->effect;
-    const belayi_plan *plan = &run->records[0]->kind->plan;
-    const belay_column_def *key = &plan->model->columns[plan->key[0]];
+    const belayi_shape *shape = &run->records[0]->kind->shape;
+    const belay_column_def *key = &shape->model->columns[shape->key[0]];
     belayi_field_set_number(key, run->records[0]->object, effect->last_id);
     return effect->has_last_id && belayi_field_number(key, run->records[0]->object) == effect->last_id;
 }
@@ -177,7 +177,7 @@ static belay_code read_returned(void *arg, belay_value *cells, belay_error *erro
     run_of *run = arg;
     if (run->returned == run->count)
         return belayi_report(error, BELAY_SCHEMA, "the INSERT has returned more rows than it has inserted");
-    belayi_record *record = run->records[run->returned++];
+    belayi_object *record = run->records[run->returned++];
     belay_code code = belayi_load_columns(run->world, record, run->returning, cells, error);
     if (code == BELAY_OK && !finish_insert(run->world, record))
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for an object");
@@ -212,13 +212,13 @@ static belay_code send_insert(run_of *run, belay_place place, belay_value *value
     belayi_columns returning = by_last_id ? 0 : run->returning;
     const char *sql = text_for(
         run->world, place, kind,
-        (belayi_text){
+        (belayi_sql_text){
             .verb = BELAYI_VERB_INSERT, .rows = (unsigned)run->count, .columns = run->columns, .returning = returning});
     if (!sql)
         return run->world->session->transaction.pending.code;
     size_t n = 0;
     for (size_t i = 0; i < run->count; i++)
-        n += add_values(&kind->plan, run->columns, run->records[i]->object, values + n);
+        n += add_values(&kind->shape, run->columns, run->records[i]->object, values + n);
     belay_code code = belayi_model_run(run->world, place,
                                        &(belayi_run){.sql = sql,
                                                      .n = n,
@@ -259,10 +259,10 @@ static belay_code send_all(run_of run, belay_place place, belay_value *values)
 /* How many from here on are of one kind and level and have the same columns; they are made ready on the way. */
 static belay_code find_run(belayi_world *w, belay_place place, const belayi_list *list, size_t from, run_of *out)
 {
-    const belayi_record *first = list->records[from];
+    const belayi_object *first = list->records[from];
     *out = (run_of){.world = w, .records = list->records + from};
     for (size_t i = from; i < list->count; i++) {
-        belayi_record *record = list->records[i];
+        belayi_object *record = list->records[i];
         if (record->kind != first->kind || record->level != first->level)
             break;
         belay_code code = prepare_insert(w, place, record);
@@ -274,7 +274,7 @@ static belay_code find_run(belayi_world *w, belay_place place, const belayi_list
         out->returning = made;
         out->count++;
     }
-    out->columns = first->kind->plan.all & ~out->returning;
+    out->columns = first->kind->shape.all & ~out->returning;
     return BELAY_OK;
 }
 

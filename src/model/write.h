@@ -13,7 +13,7 @@
 
 belay_code belayi_write_inserts(belayi_world *, belay_place, const belayi_list *);
 /* `columns` are those that changed. */
-belay_code belayi_write_update(belayi_world *, belay_place, belayi_record *, belayi_columns columns);
-belay_code belayi_write_delete(belayi_world *, belay_place, belayi_record *);
+belay_code belayi_write_update(belayi_world *, belay_place, belayi_object *, belayi_columns columns);
+belay_code belayi_write_delete(belayi_world *, belay_place, belayi_object *);
 
 #endif

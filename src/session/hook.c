@@ -96,6 +96,26 @@ bool belayi_session_run_hook(void *session, belay_hook hook, void *arg, bool ins
     return worked;
 }
 
+typedef struct rejection {
+    belay_rejected on_reject;
+    size_t number;
+    void *arg;
+} rejection;
+
+static int tell_rejection(belay_session *s, void *arg)
+{
+    const rejection *r = arg;
+    r->on_reject(s, r->number, &s->caught, r->arg);
+    return 0;
+}
+
+void belayi_session_reject(belay_session *s, belay_rejected on_reject, size_t number, void *arg)
+{
+    rejection r = {on_reject, number, arg};
+    if (on_reject)
+        belayi_session_run_hook(s, tell_rejection, &r, true);
+}
+
 /* Runs one hook after its unit has ended, and leaves the session as the program left it. */
 static void run_late_hook(belay_session *s, const belayi_hook_entry *entry, bool barred)
 {

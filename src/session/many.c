@@ -24,25 +24,11 @@ typedef struct many {
 
 /* ---- Rejecting ------------------------------------------------------------------------------------------------ */
 
-typedef struct rejection {
-    const many *m;
-    size_t row;
-} rejection;
-
-static int tell_program(belay_session *s, void *arg)
-{
-    const rejection *r = arg;
-    r->m->on_reject(s, r->row, &s->caught, r->m->arg);
-    return 0;
-}
-
 /* The row's error is the caught one. */
 static void reject(many *m, size_t row)
 {
-    rejection r = {m, row};
     m->rejected++;
-    if (m->on_reject)
-        belayi_session_run_hook(m->session, tell_program, &r, true);
+    belayi_session_reject(m->session, m->on_reject, row, m->arg);
 }
 
 /* ---- Row by row ------------------------------------------------------------------------------------------------ */

@@ -247,18 +247,25 @@ void belayi_block_abandon(belayi_block *block)
 /* ---- Callbacks
  * --------------------------------------------------------------------------------------------------------------- */
 
-/* The callback has returned, and the guard is held again: its scope is ended. */
-static belay_code finish_unit(belay_session *s, uint64_t serial, int result, belay_place place)
+bool belayi_session_take_result(belay_session *s, uint64_t serial, int result, belay_place place)
 {
+    belay_error error;
     if (!is_open(s, serial))
-        return belayi_session_code(s);
+        return false;
+    belayi_session_end_inside(s, serial, BELAYI_END_COMMIT);
     if (result != 0) {
-        belay_error error;
-        belayi_session_end_inside(s, serial, BELAYI_END_COMMIT);
         belayi_report(&error, BELAY_APPLICATION, "the unit returned %d", result);
         belayi_session_raise(s, place, &error);
     }
-    belay_code code = belayi_session_end_to(s, serial, BELAYI_END_COMMIT);
+    return true;
+}
+
+/* The callback has returned, and the guard is held again: its scope is ended. */
+static belay_code finish_unit(belay_session *s, uint64_t serial, int result, belay_place place)
+{
+    if (!belayi_session_take_result(s, serial, result, place))
+        return belayi_session_code(s);
+    belay_code code = belayi_session_end_scope(s, BELAYI_END_COMMIT);
     return s->transaction.depth == 0 ? s->status.code : code;
 }
 

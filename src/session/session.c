@@ -278,7 +278,7 @@ BELAYI_COLD static void end_unit(belay_session *s)
 }
 
 /* A stream that is left open in a scope that ends is a mistake of the program's, and the scope is rolled back. */
-BELAYI_COLD static void end_stream_of_scope(belay_session *s)
+BELAYI_COLD void belayi_session_end_stream(belay_session *s)
 {
     const belayi_frame *top = belayi_transaction_top(&s->transaction);
     bool left = belayi_session_stop_stream(s, top->serial) && top->form != BELAYI_FORM_STATEMENT;
@@ -289,7 +289,7 @@ BELAYI_COLD static void end_stream_of_scope(belay_session *s)
 belay_code belayi_session_end_scope(belay_session *s, belayi_end reason)
 {
     if (s->stream)
-        end_stream_of_scope(s);
+        belayi_session_end_stream(s);
     belay_code code = belayi_scope_end(&s->transaction, reason);
     if (s->transaction.depth > 0)
         return code;

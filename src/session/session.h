@@ -11,6 +11,7 @@
 
 #include <belay/scope.h>
 #include <belay/session.h>
+#include <belay/statement.h>
 
 #include "db.h"
 #include "fork.h"
@@ -51,7 +52,8 @@ struct belay_session {
     belay_db *db;                        /* held; may be NULL */
     const belayi_session_kind *kind;     /* NULL: a usual session */
     void *kind_arg;
-    bool adopted; /* the connection is the program's own */
+    bool adopted;  /* the connection is the program's own */
+    bool unscoped; /* the session is the library's own: .require_scope is for the program's */
     belayi_transaction transaction;
     belayi_unit unit;
     belayi_suspended *suspended; /* the transaction around this one, if it isn't the outermost */
@@ -184,6 +186,16 @@ unsigned belayi_session_depth(const belay_session *);
 /* Runs what is to run after the unit; hook.c. `barred`: the hooks can't use the session. */
 void belayi_session_run_late_hooks(belay_session *, belayi_hooks hooks, bool committed, bool barred);
 bool belayi_session_run_hook(void *session, belay_hook, void *arg, bool inside);
+
+/* Tells the program that a row or item was rejected with the error that is the caught one. NULL: it need not know. */
+void belayi_session_reject(belay_session *, belay_rejected, size_t number, void *arg);
+
+/* The callback of that scope has returned: what is open inside is ended, and what it returned is told. False when the
+   scope is open no more. */
+bool belayi_session_take_result(belay_session *, uint64_t serial, int result, belay_place);
+
+/* The innermost scope ends, or a part of it, while a stream is open: that is misuse, if it was opened in it. */
+void belayi_session_end_stream(belay_session *);
 
 /* Ends the stream, if there is one that was opened in the innermost scope; true when there was. */
 bool belayi_session_stop_stream(belay_session *, uint64_t serial);

@@ -81,9 +81,6 @@ static belay_code check_call(belay_session *s, const belayi_call *call)
     return BELAY_OK;
 }
 
-/* ---- On the way
- * ----------------------------------------------------------------------------------------------------------- */
-
 /* ---- Telling the trace ------------------------------------------------------------------------------------ */
 
 void belayi_statement_tell(belay_session *s, const belayi_call *call, const belayi_running *running, belay_code code)
@@ -105,6 +102,9 @@ void belayi_statement_tell(belay_session *s, const belayi_call *call, const bela
         t->conn->round_trips += running->prepare_trips;
     belayi_wire_tell_call(t, &event);
 }
+
+/* ---- On the way
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Prepares the statement. What can't be prepared is told, as nothing else will be of it. */
 static belay_code prepare(belay_session *s, const belayi_call *call, belayi_running *running, belay_error *error)
@@ -225,6 +225,7 @@ static belay_code get_ready(belay_session *s, const belayi_call *call, belayi_ru
     if (running->cached->sql.lock == BELAYI_LOCK_NOWAIT)
         t->conn->limits.lock_wait_ns = 0;
     code = belayi_scope_begin(t);
+    running->changed = t->part.changed;
     if (code == BELAY_OK)
         code = set_savepoints(t, call, running);
     if (code == BELAY_OK && t->trace && leaves_something(running))
@@ -245,7 +246,7 @@ belay_code belayi_statement_open_unit(belay_session *s, const belayi_call *call)
 {
     belay_error error;
     belayi_scope_spec spec;
-    if (s->db && s->db->options.require_scope)
+    if (s->db && s->db->options.require_scope && !s->unscoped)
         return belayi_session_misuse(s, call->place,
                                      "a statement outside any scope, and the handle was opened with .require_scope");
     if (belayi_options_resolve(s, NULL, BELAYI_FORM_STATEMENT, &spec, &error) != BELAY_OK)
@@ -360,6 +361,8 @@ belay_code belayi_statement_run(belay_session *s, const belayi_call *call)
     belay_statement *statement = belayi_running_statement(&running);
     const belay_driver *driver = statement->conn->driver;
     bool failed = driver->execute(statement, call->n, call->values, &s->effect, &s->transaction.scratch) != BELAY_OK;
+    if (failed && undoes_itself(&running))
+        s->transaction.part.changed = running.changed;
     return belayi_statement_close(s, &running, call, failed ? &s->transaction.scratch : NULL);
 }
 

@@ -38,6 +38,7 @@ typedef struct belayi_running {
     int prepare_trips; /* round trips that preparing it took: for the trace */
     bool own_scope;    /* a scope was opened for it: a unit of its own, or belay_try's */
     bool queues;       /* it is to be queued instead of being executed */
+    bool changed;      /* belayi_part's, before it */
 } belayi_running;
 
 /* The driver's form of a statement that was opened. */

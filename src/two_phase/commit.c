@@ -3,7 +3,7 @@
  *
  * The README tells the protocol. The two guards are held, but while the program's
  * unit, or its hooks, run.
- * Tests: tests/two_phase, tests/unit/two_phase.
+ * Tests: tests/two_phase.
  */
 #include <belay/two_phase.h>
 
@@ -199,16 +199,17 @@ static void tell_again(belayi_side *one, bool commit)
     belay_error error;
     if (!one->asked || one->told)
         return;
-    one->told = belayi_prepared_end(one->s->db, one->name, commit, PATIENCE_MS, &error) == BELAY_OK;
+    belay_code code = belayi_prepared_end(one->s->db, one->name, commit, PATIENCE_MS, &error);
+    one->told = code == BELAY_OK || code == BELAY_NOT_FOUND; /* it had been told, or was never prepared */
     if (!one->told)
         warn(one, commit, &error);
 }
 
-/* Ends a scope without running its hooks yet. */
+/* Ends a scope, if it is ours and open still, without running its hooks yet. */
 static void close_side(belayi_side *one)
 {
     belay_session *s = one->s;
-    if (s->transaction.depth == 0)
+    if (one->serial == 0 || s->transaction.depth == 0)
         return;
     one->hooks = belayi_hooks_take(&s->transaction.hooks);
     belayi_session_end_scope(s, BELAYI_END_COMMIT);
@@ -275,7 +276,7 @@ static void commit_both(belayi_pair *p)
 
 static void conclude(belayi_pair *p)
 {
-    if (!belayi_pair_agree(p) || !review(p))
+    if (!review(p))
         finish(p, ABORT);
     else if (has_begun(&p->sides[0]) && has_begun(&p->sides[1]))
         commit_both(p);
@@ -283,21 +284,10 @@ static void conclude(belayi_pair *p)
         commit_alone(p);
 }
 
-/* One can't be left alone in its scope. */
-static void close_unopened(belayi_pair *p)
-{
-    for (int i = 0; i < BELAYI_SIDES; i++)
-        if (p->sides[i].serial > 0)
-            close_side(&p->sides[i]);
-    for (int i = 0; i < BELAYI_SIDES; i++)
-        if (p->sides[i].serial > 0)
-            run_hooks(&p->sides[i]);
-}
-
 static belay_code run(belayi_pair *p, belay_two_phase_unit unit, void *arg)
 {
     if (belayi_pair_open(p) != BELAY_OK)
-        close_unopened(p);
+        finish(p, UNDECIDED); /* one can't be left alone in its scope */
     else if (!run_unit(p, unit, arg))
         return BELAY_MISUSE;
     else

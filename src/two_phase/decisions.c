@@ -12,6 +12,7 @@
 #include "db.h"
 #include "random.h"
 #include "report.h"
+#include "session.h"
 
 static const char number_key[] = "log";
 static const char insert_text[] = "INSERT INTO belay_decisions (unit, decision) VALUES (?, ?)";
@@ -89,7 +90,9 @@ static void number_log(belay_session *s, char out[BELAYI_NUMBER_ROOM])
 static belay_session *open_log(belay_db *log, belay_error *error)
 {
     belay_session *s = belay_session_open(log);
-    if (!s)
+    if (s)
+        s->unscoped = true;
+    else
         belayi_report(error, BELAY_NO_MEMORY, "no memory to ask the log of decisions");
     return s;
 }
@@ -164,14 +167,15 @@ belay_code belayi_decisions_settle(belay_db *log, const char *unit, bool *out_co
     if (belay_catch(s, BELAY_UNIQUE) || belay_status(s) == BELAY_OK)
         read_decision(s, unit, decision, sizeof decision, &code);
     code = close_log(s, error);
-    if (code == BELAY_OK)
-        *out_commit = strcmp(decision, "commit") == 0;
+    if (code == BELAY_OK) /* a row that was there, and is not any more, was to commit: only such rows are forgotten */
+        *out_commit = strcmp(decision, "abort") != 0;
     return code;
 }
 
 void belayi_decisions_forget(belay_db *log, const char *unit)
 {
-    belay_session *s = belay_session_open(log);
+    belay_error ignored;
+    belay_session *s = open_log(log, &ignored);
     belay_value key = belay_text(unit, strlen(unit));
     belay_exec_values(s, "DELETE FROM belay_decisions WHERE unit = ?", 1, &key);
     belay_status(s); /* a row that stays does no harm */

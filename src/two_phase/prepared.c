@@ -72,9 +72,10 @@ static belay_code look_again(belay_conn *conn, const char *name, belay_error *er
 {
     search wanted = {.name = name};
     belay_code code = conn->driver->list_prepared(conn, compare, &wanted, error);
-    if (code == BELAY_OK && wanted.found)
-        code = belayi_report(error, BELAY_BUSY, "%s is still held by the connection that prepared it", name);
-    return code;
+    if (code != BELAY_OK)
+        return code;
+    return wanted.found ? belayi_report(error, BELAY_BUSY, "%s is still held by the connection that prepared it", name)
+                        : belayi_report(error, BELAY_NOT_FOUND, "%s is not prepared any more", name);
 }
 
 static belay_code end_once(belay_db *db, const char *name, bool commit, int64_t until_ns, belay_error *error)

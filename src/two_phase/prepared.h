@@ -20,8 +20,8 @@ bool belayi_prepared_read_name(const char *name, char out_log[BELAYI_NUMBER_ROOM
 /* Whether a transaction can be prepared in this database: BELAY_OK, BELAY_UNSUPPORTED, or why it could not be asked. */
 belay_code belayi_prepared_can(belay_db *, belay_error *error);
 
-/* Commits or rolls it back, on a connection of the pool; again where trying again may help. BELAY_OK
-   also when there is none of that name any more. */
+/* Commits or rolls it back, on a connection of the pool; again where trying again may help. BELAY_NOT_FOUND when there
+   is none of that name any more. */
 belay_code belayi_prepared_end(belay_db *, const char *name, bool commit, int patience_ms, belay_error *error);
 
 /* Tells all names that belayi_prepared_name could have made. */

@@ -42,21 +42,27 @@ static belay_code find_logs(recovery *r)
     return BELAY_OK;
 }
 
+static bool has_room(recovery *r)
+{
+    if (r->count < r->room)
+        return true;
+    size_t room = r->room ? 2 * r->room : 16;
+    char **grown = realloc(r->names, room * sizeof *grown);
+    if (!grown)
+        return false;
+    r->names = grown;
+    r->room = room;
+    return true;
+}
+
 static void note_name(void *arg, const char *name)
 {
     recovery *r = arg;
-    if (r->count == r->room) {
-        size_t room = r->room ? 2 * r->room : 16;
-        char **grown = realloc(r->names, room * sizeof *grown);
-        if (!grown) {
-            r->code = BELAY_NO_MEMORY;
-            return;
-        }
-        r->names = grown;
-        r->room = room;
-    }
-    r->names[r->count] = strdup(name);
-    r->count += r->names[r->count] != NULL;
+    char *copy = has_room(r) ? strdup(name) : NULL;
+    if (copy)
+        r->names[r->count++] = copy;
+    else
+        r->code = BELAY_NO_MEMORY;
 }
 
 static void forget_names(recovery *r)
@@ -66,8 +72,8 @@ static void forget_names(recovery *r)
     r->count = 0;
 }
 
-/* ---- Ending it
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Ending it ----------------------------------------------------------------------------------------------------
+ */
 
 static belay_db *find_log(const recovery *r, const char *number)
 {
@@ -98,6 +104,8 @@ static void recover_one(recovery *r, const char *name)
     bool commit = false;
     belay_error error;
     belay_code code = end_one(r, name, &commit, &error);
+    if (code == BELAY_NOT_FOUND)
+        return; /* its program has ended it meanwhile, and knows how */
     belay_recovery told = {.size = sizeof told, .database = r->at, .name = name};
     told.outcome = code != BELAY_OK ? BELAY_WORK_UNKNOWN : commit ? BELAY_WORK_COMMITTED : BELAY_WORK_ROLLED_BACK;
     told.error = code == BELAY_OK ? NULL : &error;

@@ -13,14 +13,13 @@
 
 #include <cmocka.h>
 
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
-#include <sys/time.h>
 
 #include "clock.h"
 #include "database.h"
 #include "scenarios.h"
+#include "storm.h"
 
 /* ---- Sleeps, as the library takes them ----------------------------------------------------------- */
 
@@ -41,30 +40,6 @@ void __wrap_belayi_clock_sleep_until(int64_t moment_ns)
 
 /* ---- The storm ----------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t signals;
-
-static void count_signal(int number)
-{
-    (void)number;
-    signals++;
-}
-
-static void start_storm(void)
-{
-    struct sigaction action = {.sa_handler = count_signal};
-    const struct itimerval often = {{0, 300}, {0, 300}};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGALRM, &action, NULL);
-    signals = 0;
-    setitimer(ITIMER_REAL, &often, NULL);
-}
-
-static void stop_storm(void)
-{
-    const struct itimerval never = {{0, 0}, {0, 0}};
-    setitimer(ITIMER_REAL, &never, NULL);
-}
-
 static int open_notes(void **state)
 {
     static database d;
@@ -72,13 +47,13 @@ static int open_notes(void **state)
     database_open(&d, BELAY_DB_OPTIONS(.pool_size = 1, .pool_timeout_ms = 60));
     database_run(d.s, tables);
     *state = &d;
-    start_storm();
+    storm_start();
     return 0;
 }
 
 static int close_notes(void **state)
 {
-    stop_storm();
+    storm_stop();
     return database_close(*state) == BELAY_OK ? 0 : -1;
 }
 
@@ -94,7 +69,7 @@ static void units_commit_under_a_storm_of_signals(void **state)
 {
     belay_session *s = ((database *)*state)->s;
     int wrong = 0;
-    for (int i = 0; i < 300 || signals < 100; i++) {
+    for (int i = 0; i < 300 || storm_signals < 100; i++) {
         BELAY_ATOMIC(s) {
             belay_exec(s, "INSERT INTO note (id, text) VALUES (?, 'outer')", 2 * i);
             BELAY_ATOMIC(s) {
@@ -105,7 +80,7 @@ static void units_commit_under_a_storm_of_signals(void **state)
         wrong += belay_int_of(s, "SELECT count(*) FROM note") != 2 * (i + 1);
     }
     assert_int_equal(wrong, 0);
-    assert_true(signals >= 100);
+    assert_true(storm_signals >= 100);
 }
 
 static void a_long_statement_runs_to_its_end_under_a_storm_of_signals(void **state)
@@ -119,7 +94,7 @@ static void a_long_statement_runs_to_its_end_under_a_storm_of_signals(void **sta
     }
     assert_status(s, BELAY_OK);
     assert_int_equal(sum, INT64_C(300000) * 300001 / 2);
-    assert_true(signals > 0);
+    assert_true(storm_signals > 0);
 }
 
 static void run_scenario(database *d, const scenario *which)
@@ -165,7 +140,7 @@ static void a_sleep_is_not_cut_short_by_a_signal(void **state)
         belayi_clock_sleep_until(end);
         assert_true(belayi_clock_now() >= end);
     }
-    assert_true(signals > 0);
+    assert_true(storm_signals > 0);
 }
 
 static void a_wait_for_a_lock_is_not_cut_short_by_a_signal(void **state)

@@ -18,11 +18,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "database.h"
+#include "storm.h"
 
 static int open_items(void **state)
 {
@@ -46,30 +46,9 @@ static belay_code put(belay_session *s, int id)
 
 /* ---- A storm of signals ---------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t signals;
-
-static void count_signal(int number)
-{
-    (void)number;
-    signals++;
-}
-
-/* Every 300 microseconds one that interrupts calls. */
-static void start_storm(void)
-{
-    struct sigaction action = {.sa_handler = count_signal};
-    const struct itimerval often = {{0, 300}, {0, 300}};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGALRM, &action, NULL);
-    signals = 0;
-    setitimer(ITIMER_REAL, &often, NULL);
-}
-
 static void stop_storm(void)
 {
-    const struct itimerval never = {{0, 0}, {0, 0}};
-    setitimer(ITIMER_REAL, &never, NULL);
-    signal(SIGALRM, SIG_DFL);
+    storm_stop();
     alarm(240);
 }
 
@@ -78,10 +57,10 @@ static void units_and_connects_pass_under_a_storm_of_signals(void **state)
     database *d = *state;
     enum { UNITS = 60 };
     int wrong = 0;
-    start_storm();
+    storm_start();
     belay_db *db = belay_open(d->url, BELAY_DB_OPTIONS(.pool_size = 1, .pool_max_age_ms = 1)); /* always a new one */
     belay_session *s = belay_session_open(db);
-    for (int i = 0; i < UNITS || (signals < 200 && i < 2000); i++) {
+    for (int i = 0; i < UNITS || (storm_signals < 200 && i < 2000); i++) {
         BELAY_ATOMIC(s) {
             put(s, i);
             BELAY_ATOMIC(s)
@@ -96,14 +75,14 @@ static void units_and_connects_pass_under_a_storm_of_signals(void **state)
     stop_storm();
     if (wrong > 0)
         fail_msg("%d went wrong: %s", wrong, error.message);
-    assert_true(signals >= 200);
+    assert_true(storm_signals >= 200);
 }
 
 static void a_limit_passes_under_a_storm_of_signals(void **state)
 {
     database *d = *state;
     const char *sleep = database_is_mariadb(d) ? "SELECT SLEEP(20)" : "SELECT count(pg_sleep(20))";
-    start_storm();
+    storm_start();
     BELAY_ATOMIC_WITH(d->s, .timeout_ms = 50) {
         put(d->s, 1);
         belay_int_of(d->s, sleep);

@@ -35,6 +35,35 @@ static void count_ends(belay_session *s, counts *c)
         assert_int_equal((c).rolled_back, rollbacks);                                                                  \
     } while (0)
 
+/* ---- Under a stream ---------------------------------------------------------------------------------------------- */
+
+/* How a unit ended that was struck while it read rows without end: nothing of it is there. */
+static belay_error strike_under_stream(world *w, blow how)
+{
+    striker k;
+    int64_t rows = 0;
+    counts c = {0, 0};
+    belay_begin(w->s, NULL);
+    put(w->s, 1);
+    count_ends(w->s, &c);
+    int64_t number = number_of(w, w->s);
+    belay_rows *stream = belay_stream(
+        w->s, by_server(w, "SELECT generate_series(1, 100000000000) AS n",
+                        "SELECT n.seq AS n FROM seq_1_to_100000000 n JOIN seq_1_to_100000000 m ON m.seq > 0"));
+    rows += belay_next(stream);
+    striker_start(&k, w, how, number, NULL); /* now that it runs */
+    while (belay_next(stream))
+        rows++;
+    belay_rows_close(stream);
+    belay_commit(w->s);
+    belay_error error = *belay_pending(w->s);
+    striker_join(&k);
+    assert_true(rows > 0);
+    assert_counts(c, 0, 1);
+    assert_stored(w, "");
+    return error;
+}
+
 /* ---- Cancelled --------------------------------------------------------------------------------------------------- */
 
 static void a_statement_cancelled_in_an_inner_scope_undoes_that_scope_only(void **state)
@@ -115,28 +144,7 @@ static void a_cancel_of_an_idle_connection_leaves_the_next_unit_alone(void **sta
 
 static void a_cancel_under_a_stream_ends_it_with_its_error(void **state)
 {
-    world *w = *state;
-    striker k;
-    int64_t rows = 0;
-    counts c = {0, 0};
-    belay_begin(w->s, NULL);
-    put(w->s, 1);
-    count_ends(w->s, &c);
-    int64_t number = number_of(w, w->s);
-    belay_rows *stream = belay_stream(
-        w->s, by_server(w, "SELECT generate_series(1, 100000000000) AS n",
-                        "SELECT n.seq AS n FROM seq_1_to_100000000 n JOIN seq_1_to_100000000 m ON m.seq > 0"));
-    rows += belay_next(stream);
-    striker_start(&k, w, CANCEL_QUERY, number, NULL); /* now that it runs */
-    while (belay_next(stream))
-        rows++;
-    belay_rows_close(stream);
-    belay_code code = belay_commit(w->s);
-    striker_join(&k);
-    assert_true(rows > 0);
-    assert_code(code, BELAY_CANCELLED);
-    assert_counts(c, 0, 1);
-    assert_stored(w, "");
+    assert_code(strike_under_stream(*state, CANCEL_QUERY).code, BELAY_CANCELLED);
 }
 
 /* ---- Killed -------------------------------------------------------------------------------------------------------
@@ -240,27 +248,9 @@ static void a_connection_killed_before_the_commit_leaves_nothing_and_no_doubt(vo
 
 static void a_connection_killed_under_a_stream_ends_it_with_its_error(void **state)
 {
-    world *w = *state;
-    striker k;
-    int64_t rows = 0;
-    belay_begin(w->s, NULL);
-    put(w->s, 1);
-    int64_t number = number_of(w, w->s);
-    belay_rows *stream = belay_stream(
-        w->s, by_server(w, "SELECT generate_series(1, 100000000000) AS n",
-                        "SELECT n.seq AS n FROM seq_1_to_100000000 n JOIN seq_1_to_100000000 m ON m.seq > 0"));
-    rows += belay_next(stream);
-    striker_start(&k, w, KILL_CONNECTION, number, NULL); /* now that it runs */
-    while (belay_next(stream))
-        rows++;
-    belay_rows_close(stream);
-    belay_code code = belay_commit(w->s);
-    belay_outcome outcome = belay_pending(w->s)->outcome;
-    striker_join(&k);
-    assert_true(rows > 0);
-    assert_code(code, BELAY_CONNECTION);
-    assert_int_equal(outcome, BELAY_WORK_ROLLED_BACK);
-    assert_stored(w, "");
+    belay_error error = strike_under_stream(*state, KILL_CONNECTION);
+    assert_code(error.code, BELAY_CONNECTION);
+    assert_int_equal(error.outcome, BELAY_WORK_ROLLED_BACK);
 }
 
 static void a_connection_killed_under_one_statement_outside_scopes_is_told(void **state)

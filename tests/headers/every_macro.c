@@ -8,6 +8,7 @@
 
 int blocks(belay_session *s, int n);
 int unit(belay_session *s, void *arg);
+int item(belay_session *s, size_t i, void *arg);
 void calls(belay_session *s);
 void values(belay_session *s);
 void counts(belay_session *s);
@@ -57,6 +58,12 @@ out:
 int unit(belay_session *s, void *arg)
 {
     return belay_exec(s, "SELECT ?", *(const int *)arg) != BELAY_OK;
+}
+
+int item(belay_session *s, size_t i, void *arg)
+{
+    (void)i;
+    return unit(s, arg);
 }
 
 void calls(belay_session *s)
@@ -109,6 +116,7 @@ void values(belay_session *s)
     belay_try(s, "...", truth ? 1 : 2, (1 + 2), text[0]);
     belay_exec_at(s, BELAY_HERE, "...", 4, list);
     belay_try_many(s, "...", 2, 2, list, NULL, NULL, NULL);
+    belay_batch(s, 2, item, NULL, NULL);
 }
 
 void counts(belay_session *s)

@@ -50,6 +50,12 @@ extern "C" int unit(belay_session *s, void *arg)
     return belay_exec(s, "SELECT ?", *static_cast<const int *>(arg)) != BELAY_OK;
 }
 
+extern "C" int item(belay_session *s, size_t i, void *arg);
+extern "C" int item(belay_session *s, size_t, void *arg)
+{
+    return unit(s, arg);
+}
+
 static void values(belay_session *s)
 {
     char text[] = "text";
@@ -67,6 +73,7 @@ static void values(belay_session *s)
     belay_try(s, "...", 1);
     belay_exec_at(s, BELAY_HERE, "...", 4, list);
     belay_try_many(s, "...", 2, 2, list, nullptr, nullptr, nullptr);
+    belay_batch(s, 2, item, nullptr, nullptr);
 }
 
 static void rows(belay_session *s)

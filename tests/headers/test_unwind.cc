@@ -168,6 +168,35 @@ static void run_thread(void *(*function)(void *), belay_session *s)
     pthread_join(thread, nullptr);
 }
 
+static int throw_in_item(belay_session *s, size_t i, void *)
+{
+    put(s, static_cast<int>(i) + 1);
+    if (i == 2)
+        throw std::runtime_error("from an item");
+    return 0;
+}
+
+static void an_exception_through_a_batch_abandons_it_and_cannot_be_caught_as_one_items(void **state)
+{
+    world *w = static_cast<world *>(*state);
+    bool caught = false;
+    std::string what;
+    BELAY_ATOMIC(w->s) {
+        put(w->s, 10);
+        try {
+            belay_batch(w->s, 5, throw_in_item, nullptr, nullptr);
+        } catch (const std::exception &e) {
+            what = e.what();
+            caught = belay_catch(w->s, BELAY_ABANDONED);
+        }
+    }
+    assert_string_equal(what.c_str(), "from an item");
+    assert_false(caught);
+    assert_status(w->s, BELAY_ABANDONED);
+    assert_stored(w, "");
+    assert_int_equal(belay_depth(w->s), 0);
+}
+
 static void pthread_exit_through_a_block_in_cpp_rolls_it_back(void **state)
 {
     world *w = static_cast<world *>(*state);
@@ -213,6 +242,7 @@ int main()
         in_world(an_exception_through_rows_closes_them),
         in_world(an_exception_through_a_callback_rolls_its_scope_back),
         in_world(an_exception_through_a_nested_callback_rolls_its_scope_back_only),
+        in_world(an_exception_through_a_batch_abandons_it_and_cannot_be_caught_as_one_items),
         in_world(pthread_exit_through_a_block_in_cpp_rolls_it_back),
         in_world(pthread_exit_through_a_callback_rolls_its_scope_back),
         in_world(overloads_stand_in_for_the_macros),

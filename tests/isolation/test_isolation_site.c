@@ -285,6 +285,30 @@ static void a_user_who_may_not_make_a_schema_gets_tables_with_names_of_their_own
     assert_int_equal(removed.removed, 1);
 }
 
+static void a_leftover_that_cant_be_removed_is_an_error(void **state)
+{
+    static const char *const make[] = {
+        "CREATE TABLE belay_isolation_012abcde_t1 (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE needs_it (id INTEGER, FOREIGN KEY (id) REFERENCES belay_isolation_012abcde_t1 (id))", NULL};
+    static const char *const drop[] = {"DROP TABLE needs_it", "DROP TABLE belay_isolation_012abcde_t1", NULL};
+    (void)state;
+    if (!getenv("BELAY_TEST_URL"))
+        skip();
+    database d;
+    found f = {.count = 0};
+    belay_error error;
+    database_open(&d, NULL);
+    database_run(d.s, make);
+    belay_code code = belay_isolation_leftovers(d.url, true, note, &f, &error);
+    database_run(d.s, drop);
+    database_close(&d);
+    assert_int_equal(f.count, 1);
+    assert_int_equal(f.removed, 0);
+    assert_int_not_equal(code, BELAY_OK);
+    assert_int_equal(error.code, code);
+    assert_non_null(strstr(error.message, database_is_mariadb(&d) ? "foreign key" : "other objects depend on it"));
+}
+
 static void looking_for_leftovers_tells_what_went_wrong(void **state)
 {
     (void)state;
@@ -303,6 +327,7 @@ int main(void)
         cmocka_unit_test(files_with_a_name_that_is_not_exactly_of_the_form_are_never_removed),
         cmocka_unit_test(schemas_and_tables_with_a_name_that_is_not_exactly_of_the_form_are_never_removed),
         cmocka_unit_test(a_user_who_may_not_make_a_schema_gets_tables_with_names_of_their_own),
+        cmocka_unit_test(a_leftover_that_cant_be_removed_is_an_error),
         cmocka_unit_test(looking_for_leftovers_tells_what_went_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <belay/testing.h>
+
+#include "decisions.h"
+
 const char *const rig_kinds[] = {"postgresql mariadb",
                                  "mariadb postgresql",
                                  "postgresql postgresql",
@@ -57,9 +61,10 @@ void rig_reopen(rig *r, const char *decision_log)
     belay_session_close(r->b);
     for (int i = 0; i < 2; i++) {
         belay_close(r->dbs[i]);
-        r->dbs[i] = belay_open(r->urls[i],
-                               BELAY_DB_OPTIONS(.decision_log = decision_log, .log = note_line, .log_arg = r,
-                                                .trace = r->trace, .trace_arg = r->trace_arg, .lock_timeout_ms = 2000));
+        r->dbs[i] =
+            belay_open(r->urls[i], BELAY_DB_OPTIONS(.decision_log = decision_log, .log = note_line, .log_arg = r,
+                                                    .trace = r->trace, .trace_arg = r->trace_arg,
+                                                    .require_scope = r->require_scope, .lock_timeout_ms = 2000));
         assert_code(belay_db_error(r->dbs[i])->code, BELAY_OK);
     }
     r->a = belay_session_open(r->dbs[0]);
@@ -115,6 +120,21 @@ void rig_assert_balances(rig *r, const char *wanted)
     }
     if (strcmp(both, wanted) != 0)
         fail_msg("on %s: the balances are %s, and should be %s", r->kind, both, wanted);
+}
+
+void rig_leave_undecided(rig *r)
+{
+    static int ten = 10;
+    belay_code code = BELAY_OK;
+    belay_db *log = belayi_decisions_log_of(r->dbs[0]);
+    assert_code(belay_commit_two_phase(r->a, r->b, rig_move, &ten), BELAY_OK);
+    for (unsigned n = 1; n < 20 && code != BELAY_IN_DOUBT; n++) {
+        belay_fail_nth(log, n, BELAY_IN_DOUBT, true);
+        code = belay_commit_two_phase(r->a, r->b, rig_move, &ten);
+    }
+    belay_fail_nth(log, 0, BELAY_OK, false);
+    assert_code(code, BELAY_IN_DOUBT);
+    assert_status(r->b, BELAY_IN_DOUBT);
 }
 
 static void count_found(void *arg, const belay_recovery *found)

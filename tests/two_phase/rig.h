@@ -26,8 +26,9 @@ typedef struct rig {
     belay_session *a, *b; /* under test */
     belay_db *looking[2];
     belay_session *sees[2]; /* look from outside */
-    belay_trace trace;      /* may be set before rig_open_sessions */
+    belay_trace trace;      /* may be set before rig_reopen */
     void *trace_arg;
+    bool require_scope; /* likewise */
 } rig;
 
 /* Every pair: a pair's name is its engines', in order. Ended by NULL. */
@@ -45,6 +46,10 @@ int rig_move(belay_session *a, belay_session *b, void *amount);
 
 /* "90;110": what the two accounts hold, as others see them. */
 void rig_assert_balances(rig *, const char *wanted);
+
+/* Moves ten, and then leaves such a unit prepared on both: its decision to commit was kept, but the log answered
+   nothing from then on. */
+void rig_leave_undecided(rig *);
 
 /* belay_recover over both databases and the log; gives how many transactions it found. */
 int rig_recover(rig *, belay_code *out_code);

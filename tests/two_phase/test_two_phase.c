@@ -418,6 +418,22 @@ static void a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works(void *
 /* ---- Refused at once ------------------------------------------------------------------------------------------------
  */
 
+static void commits_with_scopes_required(rig *r)
+{
+    r->require_scope = true;
+    rig_reopen(r, r->log_url);
+    commits_both(r);
+    belay_db *log = belay_open(r->log_url, NULL), *all[] = {r->dbs[0], r->dbs[1], log};
+    assert_code(belay_recover(all, 3, NULL, NULL), BELAY_OK);
+    belay_close(log);
+}
+
+static void what_the_library_decides_by_is_not_bound_to_require_scope(void **state)
+{
+    (void)state;
+    rig_on_each(commits_with_scopes_required);
+}
+
 static void it_is_misuse_inside_a_scope_and_with_one_session(void **state)
 {
     rig r;
@@ -477,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_unit_that_is_rolled_back_gives_its_connections_back_unharmed),
         cmocka_unit_test(serializable_units_stay_so_when_one_of_them_is_prepared),
         cmocka_unit_test(a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works),
+        cmocka_unit_test(what_the_library_decides_by_is_not_bound_to_require_scope),
         cmocka_unit_test(it_is_misuse_inside_a_scope_and_with_one_session),
         cmocka_unit_test(two_that_cant_prepare_or_no_log_are_refused_before_the_unit_runs),
     };

@@ -275,38 +275,6 @@ static void a_log_whose_disk_is_full_rolls_back_both(void **state)
     rig_close(&r);
 }
 
-/* ---- A log that is not there
- * --------------------------------------------------------------------------------------------- */
-
-static void what_belongs_to_another_log_is_left_alone_and_told(void **state)
-{
-    rig r;
-    belay_code code;
-    (void)state;
-    rig_open(&r, "postgresql mariadb");
-    belay_db *log = belayi_decisions_log_of(r.dbs[0]);
-    belay_session *closed = belay_session_open(log);
-    /* Neither the decision nor anything after it can be had. */
-    assert_code(belay_commit_two_phase(r.a, r.b, rig_move, &ten), BELAY_OK);
-    belay_fail_nth(log, 1, BELAY_CONNECTION, true);
-    for (unsigned n = 1; n < 20; n++) {
-        belay_fail_nth(log, n, BELAY_IN_DOUBT, true);
-        code = belay_commit_two_phase(r.a, r.b, rig_move, &ten);
-        if (code == BELAY_IN_DOUBT)
-            break;
-    }
-    assert_code(code, BELAY_IN_DOUBT);
-    assert_status(r.b, BELAY_IN_DOUBT);
-    belay_fail_nth(log, 0, BELAY_OK, false);
-    belay_db *without[] = {r.looking[0], r.looking[1]};
-    assert_code(belay_recover(without, 2, NULL, NULL), BELAY_IN_DOUBT);
-    assert_int_equal(rig_recover(&r, &code), 2);
-    assert_code(code, BELAY_OK);
-    assert_int_equal(rig_recover(&r, &code), 0);
-    belay_session_close(closed);
-    rig_close(&r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,7 +283,6 @@ int main(void)
         cmocka_unit_test(what_130_nested_scopes_did_is_prepared_and_survives_the_loss_of_its_connection),
         cmocka_unit_test(a_recovery_between_the_phases_rolls_both_back_and_never_one),
         cmocka_unit_test(a_log_whose_disk_is_full_rolls_back_both),
-        cmocka_unit_test(what_belongs_to_another_log_is_left_alone_and_told),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     printf("%d committed, %d rolled back, %d in doubt\n", committed, rolled_back, doubts);

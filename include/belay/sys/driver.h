@@ -42,8 +42,16 @@ enum {
     BELAY_CAN_ELIDE = 1 << 1,        /* a failed statement is undone by itself: see `self_contained` */
     BELAY_HAS_ONE_WRITER = 1 << 2,   /* one writing transaction at a time for the whole database */
     BELAY_LOCKS_WHOLE = 1 << 3,      /* a scope that may write holds the only lock there is: FOR UPDATE is implied */
-    BELAY_CAN_STAND_ALONE = 1 << 4   /* a statement that is run where no transaction is open is one by itself, with the
+    BELAY_CAN_STAND_ALONE = 1 << 4,  /* a statement that is run where no transaction is open is one by itself, with the
                                         same meaning, and that saves a trip */
+    BELAY_HAS_ON_CONFLICT = 1 << 5   /* INSERT ... ON CONFLICT (key) DO NOTHING */
+};
+
+/* How the declared types of an engine are read. */
+enum {
+    BELAY_TYPES_STANDARD, /* as the SQL standard writes them; an enum's labels as enum('a','b') */
+    BELAY_TYPES_LOOSE,    /* a name that binds the engine to little: a column takes what looks like a number for one */
+    BELAY_TYPES_DISPLAY   /* with display widths, unsigned and zerofill, and `character set x` behind a text's */
 };
 
 /* Limits on what a call may wait for; set by the caller before each call. */
@@ -153,14 +161,19 @@ struct belay_driver {
     /* The type of a key of up to 255 bytes, of which each counts, and what follows the columns of a new table so that
        it knows transactions. */
     const char *key_type, *table_end;
-    char name_quote; /* around names in SQL; 0: the standard's " */
 
     /* A query for a table's columns, in their order: its parameters are the schema's name or NULL, and the table's; its
        cells the schema's name or NULL, the table's name, the column's, its declared type, and as 0 or 1: not null, has
        a default (also one that the engine makes), can't be written; and which part of the primary key it is, or 0. No
        row: there is no such table. `type_flavour` tells src/catalog/type.h how to read the types. */
     const char *describe_columns;
-    unsigned type_flavour;
+    /* The same for its constraints and unique indexes: the name as errors have it, and its columns, joined by ", ", or NULL
+       and the text of its condition. Where conditions are in no catalog: one row with NULL, NULL and the text of the
+       table's definition. */
+    const char *describe_constraints;
+    unsigned type_flavour;      /* BELAY_TYPES_... */
+    char name_quote;            /* what stands around a name, whatever a session is set to */
+    const char *timestamp_type; /* of a column for a date and a time of day without zone, to the microsecond */
 
     /* -- a database ------------------------------------------------------------------------------ */
 

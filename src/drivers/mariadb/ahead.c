@@ -64,6 +64,10 @@ static int read_query_result(MYSQL *db)
 static int read_statement_result(MYSQL *db)
 {
     belayi_mariadb_ahead *ahead = &conn_of(db)->ahead;
+    if (ahead->only_sends) { /* belayi_mariadb_read_answer reads it */
+        db->field_count = 0;
+        return 0;
+    }
     return read_answers(ahead, db) ? ahead->own->db_read_stmt_result(db) : 1;
 }
 
@@ -101,6 +105,7 @@ static bool push_marks(belayi_mariadb_conn *conn)
         snprintf(text, sizeof text, "SAVEPOINT belay_%u", owed->first + i);
         sent = push(conn, text);
     }
+    sent = sent && (!owed->each || push(conn, "SAVEPOINT belay_each"));
     return sent && (!owed->guard || push(conn, "SAVEPOINT belay_call"));
 }
 

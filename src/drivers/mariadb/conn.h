@@ -40,6 +40,8 @@ belay_code belayi_mariadb_shared_init(void *shared, const char *url, int *out_ma
 belay_code belayi_mariadb_shared_adopt(void *shared, void *native, belay_error *error);
 void belayi_mariadb_shared_done(void *shared);
 
+struct belayi_mariadb_bulk;
+
 /* ---- A connection ------------------------------------------------------------------------------ */
 
 enum { BELAYI_MARIADB_LEVEL_UNKNOWN = 99, BELAYI_MARIADB_NAME_ROOM = 32, BELAYI_MARIADB_SETTING_ROOM = 128 };
@@ -51,6 +53,7 @@ typedef struct belayi_mariadb_owed {
     unsigned release;      /* from this savepoint on; 0: none */
     unsigned first, count; /* savepoints that are to be set */
     bool guard;            /* a savepoint around a statement that may end the transaction: see call.c */
+    bool each;             /* a savepoint before rows of execute_each: see each.c */
 } belayi_mariadb_owed;
 
 typedef struct belayi_mariadb_ahead {
@@ -58,8 +61,19 @@ typedef struct belayi_mariadb_ahead {
     const struct st_mariadb_methods *own; /* the library's, but for those that read answers */
     unsigned waiting;                     /* commands that were sent, and whose answers were not read yet */
     unsigned number;                      /* of the first error among them; 0: none failed */
+    bool only_sends;                      /* a statement's answer is read later */
     char sqlstate[6], text[320];
 } belayi_mariadb_ahead;
+
+/* What is known of the table that a statement writes to: see table.c. It holds as long as no other statement is run,
+   and the transaction, which has the table's metadata lock, is open. */
+typedef struct belayi_mariadb_vetted {
+    const belay_statement *statement; /* NULL: nothing is known */
+    bool plain;                       /* its rows can be run in other ways than one by one */
+    bool has_generated_key;           /* an AUTO_INCREMENT column, named */
+    char generated_key[64 * 4 + 1];
+    long triggers; /* that were run in the session, before a row was kept; -1: one was, and it ran none */
+} belayi_mariadb_vetted;
 
 typedef struct belayi_mariadb_conn {
     belay_conn base;
@@ -79,6 +93,7 @@ typedef struct belayi_mariadb_conn {
 
     belayi_mariadb_owed owed;
     belayi_mariadb_ahead ahead;
+    belayi_mariadb_vetted vetted;
 
     /* Of the command that is being waited for. */
     int64_t cancel_at;  /* 0: it is not cancelled */
@@ -149,6 +164,10 @@ int belayi_mariadb_query(belayi_mariadb_conn *conn, const char *text, size_t siz
 /* Only sends: the answer is read by whatever reads one next. */
 int belayi_mariadb_send(belayi_mariadb_conn *conn, const char *text, size_t size);
 MYSQL_RES *belayi_mariadb_store(belayi_mariadb_conn *conn);
+/* Reads the answer to what was only sent. */
+int belayi_mariadb_read_answer(belayi_mariadb_conn *conn);
+int belayi_mariadb_next_result(belayi_mariadb_conn *conn);
+int belayi_mariadb_stmt_send(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
 int belayi_mariadb_stmt_prepare(belayi_mariadb_conn *conn, MYSQL_STMT *stmt, const char *text, size_t size);
 int belayi_mariadb_stmt_execute(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
 int belayi_mariadb_stmt_fetch(belayi_mariadb_conn *conn, MYSQL_STMT *stmt);
@@ -170,6 +189,18 @@ belay_code belayi_mariadb_run(belayi_mariadb_conn *conn, const char *text, belay
 
 /* Runs a query; the caller frees *out_rows. */
 belay_code belayi_mariadb_ask(belayi_mariadb_conn *conn, const char *text, MYSQL_RES **out_rows, belay_error *error);
+
+/* An answer to one of several commands. */
+typedef struct belayi_mariadb_reply {
+    MYSQL_RES *rows; /* NULL: it gave none */
+    unsigned warnings;
+} belayi_mariadb_reply;
+
+/* Runs what is owed and then the commands, and waits once. The first error is that of all, but all are run. The caller
+   frees the rows: belayi_mariadb_free_replies. */
+belay_code belayi_mariadb_ask_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts,
+                                  belayi_mariadb_reply *replies, belay_error *error);
+void belayi_mariadb_free_replies(size_t n, belayi_mariadb_reply *replies);
 
 /* Whether the server's last answer says that a transaction is open. */
 static inline bool belayi_mariadb_flag(const belayi_mariadb_conn *conn)
@@ -208,6 +239,9 @@ belay_code belayi_mariadb_rollback(belay_conn *conn, belay_error *error);
 belay_code belayi_mariadb_savepoint(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_mariadb_release(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_mariadb_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
+
+/* Goes back by a text of that, and fails when not all was undone by it. */
+belay_code belayi_mariadb_go_back(belayi_mariadb_conn *conn, const char *text, belay_error *error);
 
 /* Before the handle is lent: sends what is owed, and sets a savepoint by which it is known at the commit whether the
    program has ended the transaction meanwhile. */
@@ -267,6 +301,8 @@ typedef struct belayi_mariadb_statement {
     bool done;           /* the run that `start` began has come to its end */
     int64_t rows;        /* that it gave */
 
+    struct belayi_mariadb_bulk *bulk; /* bulk.c: the same for many rows at once; NULL: not yet */
+
     int room; /* for so many columns */
     belayi_mariadb_column *columns;
     MYSQL_BIND *cells;
@@ -284,6 +320,13 @@ belay_step belayi_mariadb_step(belay_statement *statement, belay_value *cells, b
 void belayi_mariadb_finish(belay_statement *statement);
 const char *belayi_mariadb_column_name(belay_statement *statement, int column);
 
+belay_code belayi_mariadb_execute_each(belay_statement *statement, const belay_each *each, belay_effect *effect,
+                                       belay_error *error);
+void belayi_mariadb_free_bulk(struct belayi_mariadb_bulk *);
+
+/* A statement is done that the server has cancelled without failing: that is a timeout. */
+belay_code belayi_mariadb_check_cancel(const belayi_mariadb_conn *conn, belay_error *error);
+
 /* Refuses what the server would not take, and close the connection for. */
 belay_code belayi_mariadb_check_packet(const belayi_mariadb_conn *conn, size_t size, belay_error *error);
 
@@ -297,6 +340,8 @@ belay_code belayi_mariadb_check_guard(belayi_mariadb_statement *s, belay_error *
 void belayi_mariadb_judge_guard(belayi_mariadb_statement *s, belay_error *error);
 
 /* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
+belay_code belayi_mariadb_check_value(const belay_value *value, size_t number, belay_error *error);
+enum enum_field_types belayi_mariadb_type_of(belay_type type); /* as it is sent */
 belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const belay_value *values, belay_error *error);
 bool belayi_mariadb_make_columns(belayi_mariadb_statement *s);
 bool belayi_mariadb_read_row(belayi_mariadb_statement *s, belay_value *cells);

@@ -220,6 +220,7 @@ void *belayi_mariadb_native(belay_conn *base)
     if (!conn->adopted && !conn->lent && conn->began && belayi_mariadb_lend(conn, &ignored) != BELAY_OK)
         return NULL;
     conn->lent = true;
+    conn->vetted.statement = NULL;
     belayi_mariadb_forget_settings(conn);
     return conn->db;
 }

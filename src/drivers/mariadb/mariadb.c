@@ -21,8 +21,52 @@ enum {
     CONNECT_SECONDS = 10
 };
 
+/* JSON is a name for a longtext with a constraint. information_schema compares names without regard to case, where the
+   server does not. Each part of the query names its table by constants: else the server opens all the views that there
+   are, and has crashed over that of sys (10.11.19). */
+#define OF_TABLE(alias, schema) alias "." schema " = COALESCE(?1, DATABASE()) AND " alias ".TABLE_NAME = ?2"
+static const char describe_columns[] =
+    "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, CONCAT(IF(c.DATA_TYPE = 'longtext' AND EXISTS ("
+    "SELECT 1 FROM information_schema.CHECK_CONSTRAINTS AS k WHERE " OF_TABLE(
+        "k",
+        "CONSTRAINT_SCHEMA") " AND k.CHECK_CLAUSE = CONCAT('json_valid(`', REPLACE(c.COLUMN_NAME, '`', '``'), '`)')), "
+                             "'json', c.COLUMN_TYPE), "
+                             "COALESCE(CONCAT(' character set ', c.CHARACTER_SET_NAME), '')), c.IS_NULLABLE = 'NO', "
+                             "COALESCE(c.COLUMN_DEFAULT, 'NULL') <> 'NULL' OR c.EXTRA LIKE '%auto_increment%', "
+                             "c.GENERATION_EXPRESSION IS NOT NULL OR EXISTS (SELECT 1 FROM information_schema.VIEWS AS "
+                             "v "
+                             "WHERE " OF_TABLE(
+                                 "v",
+                                 "TABLE_SCHEMA") " AND v.IS_UPDATABLE = 'NO'), "
+                                                 "COALESCE((SELECT k.ORDINAL_POSITION FROM "
+                                                 "information_schema.KEY_COLUMN_USAGE AS k "
+                                                 "WHERE " OF_TABLE(
+                                                     "k",
+                                                     "TABLE_SCHEMA") " AND k.CONSTRAINT_NAME = 'PRIMARY' AND "
+                                                                     "k.COLUMN_NAME = c.COLUMN_NAME), 0) "
+                                                                     "FROM information_schema.COLUMNS AS c "
+                                                                     "WHERE " OF_TABLE(
+                                                                         "c",
+                                                                         "TABLE_SCHEMA") " AND "
+                                                                                         "(@@lower_case_table_names <> "
+                                                                                         "0 OR BINARY c.TABLE_NAME = "
+                                                                                         "?2) ORDER BY "
+                                                                                         "c.ORDINAL_POSITION";
+
 /* No BELAY_CAN_ELIDE: which engine a table has, and whether its statements are atomic, can change at any time. A
    snapshot that the server can't give is refused when a transaction begins: that is known when one has connected. */
+/* A CHECK of a column is named by table and column. */
+static const char describe_constraints[] =
+    "SELECT INDEX_NAME, GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX SEPARATOR ', '), NULL "
+    "FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND NON_UNIQUE = 0 GROUP BY INDEX_NAME "
+    "UNION ALL SELECT CONSTRAINT_NAME, GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR ', '), NULL "
+    "FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND REFERENCED_TABLE_NAME IS NOT NULL GROUP BY CONSTRAINT_NAME "
+    "UNION ALL SELECT IF(`LEVEL` = 'Column', CONCAT(TABLE_NAME, '.', CONSTRAINT_NAME), CONSTRAINT_NAME), NULL, "
+    "CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS "
+    "WHERE CONSTRAINT_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2";
+
 const belay_driver belayi_driver_mariadb = {
     .abi = BELAY_DRIVER_ABI,
     .name = "mariadb",
@@ -33,7 +77,11 @@ const belay_driver belayi_driver_mariadb = {
     .insert_new_end = "",
     .key_type = "VARBINARY(255)", /* a text's collation may take two keys for one */
     .table_end = " ENGINE = InnoDB",
-    .name_quote = '`',
+    .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
+    .type_flavour = BELAY_TYPES_DISPLAY,
+    .name_quote = '`', /* also under ANSI_QUOTES */
+    .timestamp_type = "DATETIME(6)",
     .shared_size = sizeof(belayi_mariadb_shared),
     .conn_size = sizeof(belayi_mariadb_conn),
     .shared_init = belayi_mariadb_shared_init,
@@ -61,6 +109,7 @@ const belay_driver belayi_driver_mariadb = {
     .step = belayi_mariadb_step,
     .finish = belayi_mariadb_finish,
     .column_name = belayi_mariadb_column_name,
+    .execute_each = belayi_mariadb_execute_each,
     .can_prepare = belayi_mariadb_can_prepare,
     .prepare_transaction = belayi_mariadb_prepare_transaction,
     .finish_prepared = belayi_mariadb_finish_prepared,

@@ -114,6 +114,10 @@ void belayi_mariadb_finalize(belay_statement *statement)
     belayi_mariadb_statement *s = (belayi_mariadb_statement *)statement;
     if (!s)
         return;
+    belayi_mariadb_conn *conn = (belayi_mariadb_conn *)statement->conn;
+    if (conn->vetted.statement == statement)
+        conn->vetted.statement = NULL;
+    belayi_mariadb_free_bulk(s->bulk);
     if (s->native)
         mysql_stmt_close(s->native);
     belayi_mariadb_free_columns(s);
@@ -137,6 +141,8 @@ bool belayi_mariadb_self_contained(belay_statement *statement)
 static belay_code enter(belayi_mariadb_statement *s, belay_error *error)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)s->base.conn;
+    if (conn->vetted.statement != &s->base)
+        conn->vetted.statement = NULL;
     belay_code code = belayi_mariadb_check_open(conn, error);
     return code == BELAY_OK ? belayi_mariadb_ready(conn, BELAYI_MARIADB_STATEMENT, error) : code;
 }
@@ -272,7 +278,7 @@ static belay_code look_after(belayi_mariadb_statement *s, belay_error *error)
 
 /* SLEEP and BENCHMARK come to an end when they are cancelled, and with them a statement that did not fail: what it gave
    can't be trusted. Outside a transaction it is done, and there is nothing to be rolled back. */
-static belay_code check_cancel(const belayi_mariadb_conn *conn, belay_error *error)
+belay_code belayi_mariadb_check_cancel(const belayi_mariadb_conn *conn, belay_error *error)
 {
     if (!conn->late_cancel || !conn->began)
         return BELAY_OK;
@@ -288,7 +294,7 @@ static belay_code conclude(belayi_mariadb_statement *s, int64_t rows, belay_effe
         read_effect(s, rows, effect);
     leave_result(s);
     if (code == BELAY_OK)
-        code = check_cancel(conn, error);
+        code = belayi_mariadb_check_cancel(conn, error);
     belayi_mariadb_settle(conn);
     if (code == BELAY_OK)
         code = belayi_mariadb_check_guard(s, error);

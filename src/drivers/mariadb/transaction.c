@@ -21,6 +21,7 @@ void belayi_mariadb_note_end(belayi_mariadb_conn *conn)
 {
     conn->began = conn->lent = conn->doubt = conn->ended = conn->prepared = false;
     conn->xa = NULL;
+    conn->vetted.statement = NULL;
     conn->ended_by = 0;
     conn->own_level = BELAY_ISOLATION_DEFAULT;
     belayi_mariadb_owe_nothing(conn);
@@ -200,6 +201,12 @@ static belay_code check_complete(belayi_mariadb_conn *conn, belay_error *error)
     return BELAY_UNSUPPORTED;
 }
 
+belay_code belayi_mariadb_go_back(belayi_mariadb_conn *conn, const char *text, belay_error *error)
+{
+    belay_code code = belayi_mariadb_run(conn, text, error);
+    return code == BELAY_OK ? check_complete(conn, error) : code;
+}
+
 belay_code belayi_mariadb_rollback(belay_conn *base, belay_error *error)
 {
     belayi_mariadb_conn *conn = (belayi_mariadb_conn *)base;
@@ -302,8 +309,9 @@ belay_code belayi_mariadb_rollback_to(belay_conn *base, unsigned number, belay_e
         return BELAY_OK;
     }
     belayi_mariadb_owe_nothing(conn); /* savepoints above it, and the release of some, go with it */
-    code = run_mark(conn, "ROLLBACK TO SAVEPOINT", number, error);
-    if (code == BELAY_OK)
-        code = check_complete(conn, error);
+    conn->vetted.statement = NULL;    /* and metadata locks */
+    char text[64];
+    snprintf(text, sizeof text, "ROLLBACK TO SAVEPOINT belay_%u", number);
+    code = belayi_mariadb_go_back(conn, text, error);
     return code == BELAY_OK ? renew_lent(conn, error) : code;
 }

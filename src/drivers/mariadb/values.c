@@ -19,7 +19,7 @@
 /* ---- Parameters ---------------------------------------------------------------------------------------------------
  */
 
-static belay_code check_value(const belay_value *value, size_t number, belay_error *error)
+belay_code belayi_mariadb_check_value(const belay_value *value, size_t number, belay_error *error)
 {
     if (value->type != BELAY_TYPE_DOUBLE)
         return belayi_values_check(value, number, error);
@@ -36,35 +36,42 @@ static void bind_data(MYSQL_BIND *bound, enum enum_field_types type, const void 
     bound->buffer_length = (unsigned long)size;
 }
 
-static void bind_value(MYSQL_BIND *bound, char moment[32], const belay_value *value)
+enum enum_field_types belayi_mariadb_type_of(belay_type type)
 {
-    memset(bound, 0, sizeof *bound);
-    switch (value->type) {
+    switch (type) {
     case BELAY_TYPE_BOOL:
     case BELAY_TYPE_INT:
     case BELAY_TYPE_UINT: /* checked to be no more than an integer can be */
-        bind_data(bound, MYSQL_TYPE_LONGLONG, &value->as.integer, sizeof value->as.integer);
-        return;
+        return MYSQL_TYPE_LONGLONG;
     case BELAY_TYPE_DOUBLE:
-        bind_data(bound, MYSQL_TYPE_DOUBLE, &value->as.real, sizeof value->as.real);
-        return;
+        return MYSQL_TYPE_DOUBLE;
     case BELAY_TYPE_TEXT:
-        bind_data(bound, MYSQL_TYPE_STRING, value->as.data, value->size);
-        return;
-    case BELAY_TYPE_BLOB:
-        bind_data(bound, MYSQL_TYPE_BLOB, value->as.data, value->size);
-        return;
-    case BELAY_TYPE_DECIMAL:
-        bind_data(bound, MYSQL_TYPE_NEWDECIMAL, value->as.data, value->size);
-        return;
     case BELAY_TYPE_TIMESTAMP:
-        belayi_values_timestamp(value->as.integer, moment);
-        bind_data(bound, MYSQL_TYPE_STRING, moment, strlen(moment));
-        return;
+        return MYSQL_TYPE_STRING;
+    case BELAY_TYPE_BLOB:
+        return MYSQL_TYPE_BLOB;
+    case BELAY_TYPE_DECIMAL:
+        return MYSQL_TYPE_NEWDECIMAL;
     case BELAY_TYPE_NULL:
         break;
     }
-    bound->buffer_type = MYSQL_TYPE_NULL;
+    return MYSQL_TYPE_NULL;
+}
+
+static void bind_value(MYSQL_BIND *bound, char moment[32], const belay_value *value)
+{
+    enum enum_field_types type = belayi_mariadb_type_of(value->type);
+    memset(bound, 0, sizeof *bound);
+    if (value->type == BELAY_TYPE_NULL) {
+        bound->buffer_type = type;
+    } else if (type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_DOUBLE) {
+        bind_data(bound, type, &value->as, sizeof value->as);
+    } else if (value->type == BELAY_TYPE_TIMESTAMP) {
+        belayi_values_timestamp(value->as.integer, moment);
+        bind_data(bound, type, moment, strlen(moment));
+    } else {
+        bind_data(bound, type, value->as.data, value->size);
+    }
 }
 
 belay_code belayi_mariadb_check_packet(const belayi_mariadb_conn *conn, size_t size, belay_error *error)
@@ -94,7 +101,7 @@ belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const bela
         return belayi_report(error, BELAY_MISUSE, "the statement has %u parameters, and %zu values were given",
                              s->parameters, n);
     for (size_t i = 0; i < n; i++) {
-        belay_code code = check_value(&values[i], i + 1, error);
+        belay_code code = belayi_mariadb_check_value(&values[i], i + 1, error);
         if (code != BELAY_OK)
             return code;
     }

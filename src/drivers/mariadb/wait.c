@@ -229,6 +229,22 @@ int belayi_mariadb_send(belayi_mariadb_conn *conn, const char *text, size_t size
     return result;
 }
 
+int belayi_mariadb_read_answer(belayi_mariadb_conn *conn)
+{
+    my_bool result;
+    int asked = mysql_read_query_result_start(&result, conn->db);
+    WAIT_OUT(conn, asked, mysql_read_query_result, result, conn->db);
+    return result;
+}
+
+int belayi_mariadb_next_result(belayi_mariadb_conn *conn)
+{
+    int result;
+    int asked = mysql_next_result_start(&result, conn->db);
+    WAIT_OUT(conn, asked, mysql_next_result, result, conn->db);
+    return result;
+}
+
 MYSQL_RES *belayi_mariadb_store(belayi_mariadb_conn *conn)
 {
     MYSQL_RES *result;
@@ -258,6 +274,17 @@ int belayi_mariadb_stmt_execute(belayi_mariadb_conn *conn, MYSQL_STMT *stmt)
         return mysql_stmt_execute(stmt);
     int asked = mysql_stmt_execute_start(&result, stmt);
     WAIT_OUT(conn, asked, mysql_stmt_execute, result, stmt);
+    return result;
+}
+
+/* Never on the program's own connection, whose methods are the library's. */
+int belayi_mariadb_stmt_send(belayi_mariadb_conn *conn, MYSQL_STMT *stmt)
+{
+    int result;
+    conn->ahead.only_sends = true;
+    int asked = mysql_stmt_execute_start(&result, stmt);
+    WAIT_OUT(conn, asked, mysql_stmt_execute, result, stmt);
+    conn->ahead.only_sends = false;
     return result;
 }
 

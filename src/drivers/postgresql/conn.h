@@ -105,6 +105,7 @@ typedef struct belayi_pg_conn {
     /* Many rows: see each.c. */
     int64_t trip_ns;        /* the shortest trip that was measured; 0: none */
     belayi_pg_name each[3]; /* its commands, prepared */
+    unsigned undone;        /* how often a transaction has begun, or work was undone */
 
     /* Lock waits, in milliseconds as lock_timeout has them. */
     int lock_session; /* of the session; BELAYI_PG_UNKNOWN */
@@ -120,6 +121,9 @@ typedef struct belayi_pg_conn {
     size_t garbage_count, garbage_room;
 
     belayi_pg_identity identity;
+
+    /* Whether the server prepares transactions, once it was asked. */
+    bool prepares_known, prepares;
 
     belay_error late; /* of a statement that was left half-way: the next call tells it */
 
@@ -189,6 +193,13 @@ belay_code belayi_pg_land(belayi_pg_conn *conn, belay_error *error);
 /* The same where answers were left unread: they are dropped. */
 belay_code belayi_pg_land_early(belayi_pg_conn *conn, belay_error *error);
 
+/* Sends texts, with a semicolon between two, without pipeline mode: for COPY. The caller reads all results and leaves.
+ */
+belay_code belayi_pg_send_plain(belayi_pg_conn *conn, const char *text, belay_error *error);
+
+/* Ends the use of the connection, when all results were read, or it is lost. */
+void belayi_pg_leave(belayi_pg_conn *conn);
+
 /* Flies one command and nothing else. `tag` gets the server's word on what it did, also when the landing fails. */
 belay_code belayi_pg_command(belayi_pg_conn *conn, const char *text, char tag[32], belay_error *error);
 
@@ -200,6 +211,10 @@ belay_code belayi_pg_command_behind(belayi_pg_conn *conn, const char *text, char
 
 /* Flies one query with what is owed, and gives the result that has its rows, which the caller clears. */
 belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **out_result, belay_error *error);
+
+/* The same, with parameters as text. */
+belay_code belayi_pg_query_with(belayi_pg_conn *conn, const char *text, int n, const char *const *parameters,
+                                PGresult **out_result, belay_error *error);
 
 /* Sends what is owed, now. */
 belay_code belayi_pg_settle(belayi_pg_conn *conn, belay_error *error);
@@ -237,6 +252,10 @@ void belayi_pg_forget_name(belayi_pg_conn *conn, belayi_pg_name *name);
    for; false when the connection is lost. */
 bool belayi_pg_wait(belayi_pg_conn *conn);
 
+/* Waits until all is sent that was queued, or the server has something to say (*out_heard). When the deadline passes
+   the statement is cancelled, and it returns; false when the connection is lost. */
+bool belayi_pg_wait_sent(belayi_pg_conn *conn, bool *out_heard);
+
 /* Waits for the socket; false when `deadline_ns` has passed. */
 bool belayi_pg_wait_socket(PGconn *pg, bool to_read, bool to_write, int64_t deadline_ns);
 
@@ -269,8 +288,8 @@ belay_code belayi_pg_rollback_to(belay_conn *conn, unsigned number, belay_error 
    needed to learn the next one's. */
 belay_code belayi_pg_identity_prepare(belayi_pg_conn *conn, belay_error *error);
 
-/* Asks along for the number of the transaction, behind a statement that writes, when it isn't known. What libpq said
-   of queueing that. `may_deallocate`: the statement may make the server forget what was prepared. */
+/* Asks along for the number of the transaction, behind what may have written, when it isn't known. What libpq said of
+   queueing that. `may_deallocate`: that may have made the server forget what was prepared. */
 int belayi_pg_identity_ask(belayi_pg_conn *conn, bool may_deallocate);
 
 /* A result was read that nobody else takes: whether it is an answer to these. */
@@ -298,6 +317,13 @@ belay_code belayi_pg_list_prepared(belay_conn *conn, void (*tell)(void *arg, con
 
 typedef struct belayi_pg_parameters belayi_pg_parameters;
 
+/* Keys of rows that were stored: see keys.h. */
+typedef struct belayi_pg_keys {
+    uint64_t *slots; /* 0: empty */
+    size_t room, count;
+    unsigned since; /* `undone` of the connection, when they were stored */
+} belayi_pg_keys;
+
 typedef struct belayi_pg_statement {
     belay_statement base;
     char *text;
@@ -310,6 +336,8 @@ typedef struct belayi_pg_statement {
     bool waiting;        /* the row in `first` was not read yet */
     bool ended;          /* all was read, and `effect` is known */
     belay_effect effect; /* has_last_id: it is of no INSERT */
+    belayi_pg_keys keys; /* rows of a table: of those before */
+    uint64_t asked;      /* the server is asked of these rules beforehand: see asks.c */
 } belayi_pg_statement;
 
 belay_code belayi_pg_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
@@ -363,6 +391,13 @@ struct belayi_pg_parameters {
 belay_code belayi_pg_write_parameters(belayi_pg_conn *conn, size_t n, const belay_value *values,
                                       belayi_pg_parameters *out, belay_error *error);
 
+enum { BELAYI_PG_NUMBER_ROOM = 40 };
+
+/* Whether the value is bytes that are written as they are; a BLOB only as a parameter. */
+bool belayi_pg_is_bytes(const belay_value *value);
+/* Writes any other value, but NULL, with a NUL behind it. */
+void belayi_pg_write_number(const belay_value *value, char out[BELAYI_PG_NUMBER_ROOM]);
+
 /* The type that the value asks for, as a literal of it would have; 0: as the server sees fit. */
 Oid belayi_pg_value_type(const belay_value *value);
 /* Whether a parameter of that type takes the value. */
@@ -378,6 +413,10 @@ belay_code belayi_pg_fail(belayi_pg_conn *conn, const PGresult *result, belay_er
 
 /* The same where there is no result: the connection is lost, or memory is out. */
 belay_code belayi_pg_fail_link(belayi_pg_conn *conn, belay_error *error);
+
+/* Whether it is an error that a row can be to blame for: no limit, no lock, no conflict with others, no want of room.
+ */
+bool belayi_pg_is_of_row(const belay_error *error);
 
 /* From a failure to connect, whose text has the SQLSTATE in it. */
 belay_code belayi_pg_fail_connect(PGconn *pg, belay_error *error);

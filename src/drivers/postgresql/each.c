@@ -18,7 +18,9 @@
  * Tests: tests/api/test_many.c.
  */
 #include "each.h"
+
 #include "clock.h"
+#include "store.h"
 
 enum {
     SHORTEST = 8,     /* segment */
@@ -127,6 +129,8 @@ static belay_code run_alone(belayi_pg_each_run *r, size_t row, belay_error *erro
         *error = why;
         return error->code;
     }
+    if (!failed)
+        *r->each->changes += r->effect->changes;
     code = clear_savepoint(r, error);
     if (code == BELAY_OK && failed && (code = belayi_pg_each_reject(r, row, &why)) != BELAY_OK)
         *error = why;
@@ -172,14 +176,18 @@ static belay_code measure_trip(belayi_pg_each_run *r, belay_error *error)
     return code;
 }
 
-belay_code belayi_pg_execute_each(belay_statement *statement, const belay_each *each, belay_effect *effect,
-                                  belay_error *error)
+belay_code belayi_pg_each_rows(belay_statement *statement, const belay_each *each, bool suspects, belay_effect *effect,
+                               belay_error *error)
 {
+    enum { AT_FIRST = 64 };
     belayi_pg_each_run r = {.s = (belayi_pg_statement *)statement,
                             .conn = (belayi_pg_conn *)statement->conn,
                             .each = each,
                             .effect = effect,
-                            .length = SHORTEST};
+                            .length = SHORTEST,
+                            .seen = suspects ? AT_FIRST : 0,
+                            .bad = suspects ? AT_FIRST : 0,
+                            .any_bad = suspects};
     belay_code code = belayi_pg_settle(r.conn, error);
     if (code == BELAY_OK)
         code = belayi_pg_each_prepare(r.conn, error);
@@ -190,4 +198,12 @@ belay_code belayi_pg_execute_each(belay_statement *statement, const belay_each *
         count_rows(&r, done);
     }
     return code == BELAY_OK ? clear_savepoint(&r, error) : code;
+}
+
+belay_code belayi_pg_execute_each(belay_statement *statement, const belay_each *each, belay_effect *effect,
+                                  belay_error *error)
+{
+    bool stored = each->target && each->rows >= BELAYI_PG_STORE_LEAST && each->columns > 0;
+    return stored ? belayi_pg_store(statement, each, effect, error)
+                  : belayi_pg_each_rows(statement, each, false, effect, error);
 }

@@ -42,6 +42,10 @@ static inline size_t belayi_pg_each_bytes(const belayi_pg_each_run *r, size_t ro
     return bytes;
 }
 
+/* Runs the statement for all rows. `suspects`: most of them will fail. */
+belay_code belayi_pg_each_rows(belay_statement *statement, const belay_each *each, bool suspects, belay_effect *effect,
+                               belay_error *error);
+
 /* Prepares the savepoint's commands, where the server does not have them. */
 belay_code belayi_pg_each_prepare(belayi_pg_conn *conn, belay_error *error);
 

@@ -56,6 +56,12 @@ static belay_code add_row(belayi_pg_each_run *r, size_t row, belay_error *error)
                             : code;
 }
 
+/* The transaction's, behind the rows: the landing takes the answer. */
+static int ask_number(const belayi_pg_each_run *r)
+{
+    return belayi_pg_identity_ask(r->conn, r->s->is_other);
+}
+
 /* ---- Reading ------------------------------------------------------------------------------------------------- */
 
 /* Reads one command to its end. *failed and *error are those of the first that fails; what is skipped behind it does
@@ -103,7 +109,8 @@ static belay_code land(belayi_pg_each_run *r, belay_code code, belay_error *erro
 bool belayi_pg_each_blames_no_row(const belayi_pg_each_run *r, const belay_error *error)
 {
     return r->conn->lost || r->conn->cancelled || strcmp(error->sqlstate, "25P02") == 0 ||
-           strcmp(error->sqlstate, "3B001") == 0 || belayi_pg_is_stale(error);
+           strcmp(error->sqlstate, "3B001") == 0 || belayi_pg_is_stale(error) ||
+           (r->each->target && !belayi_pg_is_of_row(error));
 }
 
 belay_code belayi_pg_each_reject(belayi_pg_each_run *r, size_t row, belay_error *error)
@@ -127,7 +134,7 @@ static belay_code send_segment(belayi_pg_each_run *r, size_t from, size_t count,
         code = add_row(r, from + i, error);
     if (code == BELAY_OK)
         code = add(r, BELAYI_PG_EACH_KEEP, error);
-    return code == BELAY_OK ? belayi_pg_launch(r->conn, 1, error) : code;
+    return code == BELAY_OK ? belayi_pg_launch(r->conn, ask_number(r), error) : code;
 }
 
 /* *out_failed is which of the rows failed, with *why; else it is `count`. */
@@ -139,13 +146,17 @@ static belay_code read_segment(belayi_pg_each_run *r, int ahead, size_t count, s
     *out_failed = count;
     if (code == BELAY_OK && !read_commands(r, ahead, &failed, why))
         failed = true;
+    int64_t changes = 0;
     for (size_t i = 0; i < count && code == BELAY_OK && !failed; i++) {
         r->effect->changes = 0;
         if (!read_command(r, &failed, why) || failed)
             *out_failed = i;
+        changes += r->effect->changes;
     }
     if (code == BELAY_OK && !failed && !read_commands(r, 1, &failed, why)) /* the release */
         failed = true;
+    if (code == BELAY_OK && !failed)
+        *r->each->changes += changes;
     if (code == BELAY_OK && (r->conn->lost || (failed && *out_failed == count))) {
         *error = *why;
         code = error->code;
@@ -204,7 +215,10 @@ static belay_code read_healing(belayi_pg_each_run *r, size_t row, bool first, be
     r->effect->changes = 0;
     if (!read_commands(r, first ? 5 : 4, &failed, error) || !read_sync(r, error))
         return error->code;
-    return failed ? belayi_pg_each_reject(r, row, error) : BELAY_OK;
+    if (failed)
+        return belayi_pg_each_reject(r, row, error);
+    *r->each->changes += r->effect->changes;
+    return BELAY_OK;
 }
 
 /* Sends and reads in turns, so that many are under way, and never more than that. */
@@ -240,6 +254,8 @@ belay_code belayi_pg_heal_rows(belayi_pg_each_run *r, size_t from, size_t count,
         code = add(r, BELAYI_PG_EACH_BACK, error);
     if (code == BELAY_OK)
         code = add(r, BELAYI_PG_EACH_KEEP, error);
+    if (code == BELAY_OK)
+        code = belayi_pg_note_queued(r->conn, ask_number(r), error);
     if (code == BELAY_OK)
         code = belayi_pg_add_sync(r->conn, error);
     if (code == BELAY_OK && (!read_commands(r, 2, &failed, error) || failed))

@@ -152,6 +152,18 @@ static belay_code classify(const belayi_pg_conn *conn, const PGresult *result, c
     return code;
 }
 
+bool belayi_pg_is_of_row(const belay_error *error)
+{
+    static const belay_code codes[] = {BELAY_DATA,      BELAY_UNIQUE,      BELAY_NOT_NULL,   BELAY_CHECK,
+                                       BELAY_EXCLUSION, BELAY_FOREIGN_KEY, BELAY_INTEGRITY,  BELAY_RAISED,
+                                       BELAY_MISUSE,    BELAY_SCHEMA,      BELAY_PERMISSION, BELAY_SYNTAX,
+                                       BELAY_READ_ONLY, BELAY_UNSUPPORTED};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (error->code == codes[i])
+            return true;
+    return false;
+}
+
 /* ---- Names --------------------------------------------------------------------------------------------- */
 
 /* "Key (a, b)=(1, 2) already exists.": the columns are between the first parentheses, in every language. */

@@ -26,7 +26,8 @@ static belay_code crash(belayi_pg_conn *conn, belay_error *error)
     return code;
 }
 
-static belay_code enter(belayi_pg_conn *conn, bool unbounded, belay_error *error)
+/* Without pipeline mode, which knows no COPY. */
+static belay_code enter_plain(belayi_pg_conn *conn, bool unbounded, belay_error *error)
 {
     if (conn->lost || !conn->pg || PQstatus(conn->pg) == CONNECTION_BAD)
         return belayi_pg_fail_link(conn, error);
@@ -47,10 +48,28 @@ static belay_code enter(belayi_pg_conn *conn, bool unbounded, belay_error *error
     conn->ahead = conn->harmless = conn->syncs = 0;
     conn->was_blocking = !PQisnonblocking(conn->pg);
     conn->in_transaction = !belayi_pg_is_idle(conn);
-    if (PQsetnonblocking(conn->pg, 1) != 0 || !PQenterPipelineMode(conn->pg))
+    if (PQsetnonblocking(conn->pg, 1) != 0)
         return crash(conn, error);
     conn->flying = true;
     return BELAY_OK;
+}
+
+static belay_code enter(belayi_pg_conn *conn, bool unbounded, belay_error *error)
+{
+    belay_code code = enter_plain(conn, unbounded, error);
+    if (code == BELAY_OK && !PQenterPipelineMode(conn->pg))
+        return crash(conn, error);
+    return code;
+}
+
+belay_code belayi_pg_send_plain(belayi_pg_conn *conn, const char *text, belay_error *error)
+{
+    belay_code code = enter_plain(conn, false, error);
+    if (code != BELAY_OK)
+        return code;
+    conn->left_ns = belayi_clock_now();
+    conn->base.round_trips++;
+    return PQsendQuery(conn->pg, text) ? BELAY_OK : crash(conn, error);
 }
 
 belay_code belayi_pg_note_queued(belayi_pg_conn *conn, int queued, belay_error *error)
@@ -243,11 +262,17 @@ belay_code belayi_pg_command_back(belayi_pg_conn *conn, const char *text, belay_
 
 belay_code belayi_pg_query(belayi_pg_conn *conn, const char *text, PGresult **out_result, belay_error *error)
 {
+    return belayi_pg_query_with(conn, text, 0, NULL, out_result, error);
+}
+
+belay_code belayi_pg_query_with(belayi_pg_conn *conn, const char *text, int n, const char *const *parameters,
+                                PGresult **out_result, belay_error *error)
+{
     PGresult *more = NULL;
     *out_result = NULL;
     belay_code code = belayi_pg_take_off(conn, error);
     if (code == BELAY_OK)
-        code = belayi_pg_launch(conn, belayi_pg_queue_text(conn, text), error);
+        code = belayi_pg_launch(conn, PQsendQueryParams(conn->pg, text, n, NULL, parameters, NULL, NULL, 0), error);
     if (code == BELAY_OK)
         code = belayi_pg_read_ahead(conn, error);
     if (code == BELAY_OK)

@@ -120,7 +120,7 @@ static void note_landing(belayi_pg_conn *conn)
     conn->idle_set = false;
 }
 
-static void leave(belayi_pg_conn *conn)
+void belayi_pg_leave(belayi_pg_conn *conn)
 {
     conn->flying = false;
     if (!conn->lost && !PQexitPipelineMode(conn->pg))
@@ -169,7 +169,7 @@ static belay_code land(belayi_pg_conn *conn, bool early, belay_error *error)
     belay_code code = BELAY_OK;
     while (conn->syncs > 0 && !conn->lost && land_further(conn, early, &nothings, &code, error))
         conn->lost = nothings > TOO_MANY_NOTHINGS; /* libpq waits for nothing more, and a Sync is missing */
-    leave(conn);
+    belayi_pg_leave(conn);
     return code;
 }
 

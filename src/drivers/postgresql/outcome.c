@@ -3,8 +3,10 @@
  *
  * The server keeps that record under the transaction's number (pg_xact_status).
  * The number must be known before COMMIT leaves. It is given with the first write:
- * so a question for it rides behind a statement that writes, in the same flight,
- * until it is known. No trip is made for any of this before there is a doubt.
+ * so a question for it rides behind a statement that writes, behind many rows, and
+ * behind a queue that is drained, in the same flight, until it is known. (Not behind
+ * a queue that COMMIT ends: who loses COMMIT's answer loses that one too.) No trip
+ * is made for any of this before there is a doubt.
  *
  * A number means something on one server only, and there only on one timeline:
  * after a failover it can belong to another transaction. And even there it can be

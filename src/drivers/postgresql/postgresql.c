@@ -13,10 +13,51 @@ enum {
                  1 << BELAY_SNAPSHOT | 1 << BELAY_SERIALIZABLE
 };
 
+/* The name is looked for along the search_path. A domain is what it is made of in the end, with all its NOT NULLs. */
+static const char describe_columns[] =
+    "SELECT n.nspname, c.relname, a.attname, "
+    "CASE t.typtype WHEN 'e' THEN (SELECT 'enum(' || pg_catalog.string_agg('''' || "
+    "pg_catalog.replace(e.enumlabel, '''', '''''') || '''', ',' ORDER BY e.enumsortorder) || ')' "
+    "FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) ELSE pg_catalog.format_type(t.oid, base.modifier) END, "
+    "CAST(a.attnotnull OR base.not_null AS int), "
+    "CAST((a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' OR base.has_default AS int), "
+    "CAST(a.attgenerated <> '' OR a.attidentity = 'a' OR pg_catalog.pg_relation_is_updatable(c.oid, true) & 8 = 0 "
+    "OR (c.relkind = 'v' AND pg_catalog.pg_relation_is_updatable(c.oid, false) & 8 <> 0 "
+    "AND NOT pg_catalog.pg_column_is_updatable(c.oid, a.attnum, false)) AS int), "
+    "coalesce((SELECT k.part FROM pg_catalog.pg_index i, "
+    "pg_catalog.unnest(CAST(i.indkey AS pg_catalog.int2[])) WITH ORDINALITY AS k (attnum, part) "
+    "WHERE i.indrelid = c.oid AND i.indisprimary AND k.attnum = a.attnum), 0) "
+    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    "CROSS JOIN LATERAL (WITH RECURSIVE chain (oid, modifier, base, base_modifier, not_null, has_default, depth) AS ("
+    "SELECT d.oid, a.atttypmod, d.typbasetype, d.typtypmod, d.typnotnull, d.typdefault IS NOT NULL, 1 "
+    "FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid UNION ALL "
+    "SELECT d.oid, chain.base_modifier, d.typbasetype, d.typtypmod, chain.not_null OR d.typnotnull, "
+    "chain.has_default OR d.typdefault IS NOT NULL, chain.depth + 1 "
+    "FROM chain JOIN pg_catalog.pg_type d ON d.oid = chain.base) "
+    "SELECT * FROM chain ORDER BY depth DESC LIMIT 1) AS base "
+    "JOIN pg_catalog.pg_type t ON t.oid = base.oid "
+    "WHERE c.oid = pg_catalog.to_regclass(coalesce(pg_catalog.quote_ident(CAST(?1 AS text)) || '.', '') || "
+    "pg_catalog.quote_ident(CAST(?2 AS text))) AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY a.attnum";
+
+/* A unique index need not be a constraint. Of the columns of a CHECK, those of the table's order. */
+static const char describe_constraints[] =
+    "WITH t AS (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = $1 AND c.relname = $2) "
+    "SELECT k.conname, (SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY CASE k.contype WHEN 'c' THEN a.attnum "
+    "ELSE key.part END) FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS key (attnum, part) "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.attnum), NULL "
+    "FROM pg_catalog.pg_constraint k JOIN t ON t.oid = k.conrelid "
+    "UNION ALL SELECT c.relname, (SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY key.part) "
+    "FROM pg_catalog.unnest(CAST(i.indkey AS pg_catalog.int2[])) WITH ORDINALITY AS key (attnum, part) "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum), NULL "
+    "FROM pg_catalog.pg_index i JOIN t ON t.oid = i.indrelid JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
+    "WHERE i.indisunique AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid)";
+
 const belay_driver belayi_driver_postgresql = {
     .abi = BELAY_DRIVER_ABI,
     .name = "postgresql",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE,
+    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_STAND_ALONE | BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .cheap_savepoints = 64, /* PGPROC_MAX_CACHED_SUBXIDS */
     .epoch_seconds = "CAST(floor(extract(epoch FROM clock_timestamp())) AS bigint)",
@@ -24,6 +65,11 @@ const belay_driver belayi_driver_postgresql = {
     .insert_new_end = " ON CONFLICT (%s) DO NOTHING",
     .key_type = "VARCHAR(255)",
     .table_end = "",
+    .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
+    .type_flavour = BELAY_TYPES_STANDARD,
+    .name_quote = '"',
+    .timestamp_type = "TIMESTAMP",
     .shared_size = sizeof(belayi_pg_shared),
     .conn_size = sizeof(belayi_pg_conn),
     .shared_init = belayi_pg_shared_init,

@@ -16,16 +16,27 @@
 
 enum { TEXT_ROOM = 128 };
 
-belay_code belayi_pg_can_prepare(belay_conn *base, belay_error *error)
+/* Asked once a connection: only a restart of the server changes it. */
+static belay_code ask_room(belayi_pg_conn *conn, belay_error *error)
 {
     PGresult *rows;
-    belay_code code = belayi_pg_query((belayi_pg_conn *)base, "SHOW max_prepared_transactions", &rows, error);
+    if (conn->prepares_known)
+        return BELAY_OK;
+    belay_code code = belayi_pg_query(conn, "SHOW max_prepared_transactions", &rows, error);
     if (code != BELAY_OK)
         return code;
-    bool can = PQntuples(rows) == 1 && atoi(PQgetvalue(rows, 0, 0)) > 0;
+    conn->prepares = PQntuples(rows) == 1 && atoi(PQgetvalue(rows, 0, 0)) > 0;
+    conn->prepares_known = true;
     PQclear(rows);
-    if (can)
-        return BELAY_OK;
+    return BELAY_OK;
+}
+
+belay_code belayi_pg_can_prepare(belay_conn *base, belay_error *error)
+{
+    belayi_pg_conn *conn = (belayi_pg_conn *)base;
+    belay_code code = ask_room(conn, error);
+    if (code != BELAY_OK || conn->prepares)
+        return code;
     belayi_report(error, BELAY_UNSUPPORTED, "the server prepares no transactions: max_prepared_transactions is 0");
     BELAYI_REPORT_FIELD(error->hint,
                         "set max_prepared_transactions to at least max_connections and restart the server");

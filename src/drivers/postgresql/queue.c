@@ -88,7 +88,8 @@ belay_code belayi_pg_drain(belay_conn *base, belay_error *error)
     belayi_pg_conn *conn = (belayi_pg_conn *)base;
     belayi_pg_owed behind = conn->owed;
     unsigned last = base->queued;
-    belay_code code = conn->flying ? belayi_pg_launch(conn, 1, error) : belayi_pg_fail_link(conn, error);
+    belay_code code = conn->flying ? belayi_pg_launch(conn, belayi_pg_identity_ask(conn, true), error)
+                                   : belayi_pg_fail_link(conn, error);
     conn->owed = behind;
     base->failed = base->queued = 0;
     base->queue_is_full = false;

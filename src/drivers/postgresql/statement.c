@@ -11,11 +11,11 @@
  * nothing else is lost with it, and it is flown a second time.
  * Tests: tests/unit/drivers/test_postgresql_statements.c.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conn.h"
+#include "keys.h"
 #include "report.h"
 #include "utf8.h"
 
@@ -66,6 +66,7 @@ void belayi_pg_finalize(belay_statement *statement)
         return;
     if (s->base.conn)
         belayi_pg_forget_name((belayi_pg_conn *)s->base.conn, &s->name);
+    belayi_pg_keys_done(&s->keys);
     free(s->text);
     free(s->types);
     free(s);
@@ -122,9 +123,8 @@ static belay_code get_first(belayi_pg_statement *s, bool rows, belay_error *erro
 {
     belayi_pg_conn *conn = (belayi_pg_conn *)s->base.conn;
     belay_code code = belayi_pg_read_ahead(conn, error);
-    if (code != BELAY_OK) {
-        belayi_pg_forget_name(conn,
-                              &s->name); /* perhaps it was not prepared; forgetting what isn't there does no harm */
+    if (code != BELAY_OK) { /* perhaps it was not prepared; forgetting what isn't there does no harm */
+        belayi_pg_forget_name(conn, &s->name);
         return code;
     }
     if (rows)
@@ -135,7 +135,6 @@ static belay_code get_first(belayi_pg_statement *s, bool rows, belay_error *erro
 /* Undoes what a flight had begun, so that it can be flown again. False where it was not the first of anything. */
 static bool undo_flight(belayi_pg_conn *conn, const belayi_pg_owed *took, bool was_inside)
 {
-    char text[64] = "ROLLBACK";
     belay_error ignored;
     if (conn->lost)
         return false;
@@ -143,13 +142,12 @@ static bool undo_flight(belayi_pg_conn *conn, const belayi_pg_owed *took, bool w
         return true; /* it stood alone */
     if (!took->begin && took->count == 0)
         return false;
-    if (!took->begin)
-        snprintf(text, sizeof text, "ROLLBACK TO belay_%u", took->first);
-    if (belayi_pg_command_back(conn, text, &ignored) != BELAY_OK)
+    belay_code code = took->begin ? belayi_pg_rollback(&conn->base, &ignored)
+                                  : belayi_pg_rollback_to(&conn->base, took->first, &ignored);
+    if (code != BELAY_OK)
         return false;
     conn->owed = *took;
     conn->owed.release = took->begin ? 0 : took->first;
-    belayi_pg_doubt_limits(conn);
     return true;
 }
 

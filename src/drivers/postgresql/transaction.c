@@ -42,6 +42,7 @@ belay_code belayi_pg_begin(belay_conn *base, const belay_begin_options *options,
     if (conn->lent)
         conn->identity.question.number = 0; /* the program may have deallocated it, or anything */
     conn->lent = false;
+    conn->undone++;
     conn->identity.read_only = options->read_only;
     conn->owed.begin = begin_texts[options->isolation][2 * options->read_only + options->deferrable];
     belay_code code = settle_if_shared(conn, error);
@@ -153,8 +154,7 @@ belay_code belayi_pg_release(belay_conn *base, unsigned number, belay_error *err
         owed->count = number - owed->first;
         return BELAY_OK;
     }
-    if (conn->late.code !=
-        BELAY_OK) { /* of a statement that was left half-way since: this scope's, and not the next's */
+    if (conn->late.code != BELAY_OK) { /* a statement was left half-way since: it is this scope's, not the next's */
         *error = conn->late;
         return error->code;
     }
@@ -172,6 +172,7 @@ belay_code belayi_pg_rollback_to(belay_conn *base, unsigned number, belay_error 
         owed->count = number - owed->first + 1; /* nothing was done since it was to be set */
         return BELAY_OK;
     }
+    conn->undone++;
     belayi_pg_owe_nothing(conn); /* savepoints above it, and the release of some, go with it */
     snprintf(text, sizeof text, "ROLLBACK TO belay_%u", number);
     belay_code code = belayi_pg_command_back(conn, text, error);

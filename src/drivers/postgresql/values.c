@@ -28,8 +28,7 @@ enum {
     OID_OID = 26,
     OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
-    OID_NUMERIC = 1700,
-    NUMBER_ROOM = 40
+    OID_NUMERIC = 1700
 };
 
 /* ---- Types ----------------------------------------------------------------------------------------------- */
@@ -67,9 +66,9 @@ bool belayi_pg_type_takes(Oid type, const belay_value *value)
 /* ---- Parameters ------------------------------------------------------------------------------------------ */
 
 /* By hand: printf took a tenth of the client's time of a short statement. */
-static void write_integer(int64_t number, char out[NUMBER_ROOM])
+static void write_integer(int64_t number, char out[BELAYI_PG_NUMBER_ROOM])
 {
-    char digits[NUMBER_ROOM];
+    char digits[BELAYI_PG_NUMBER_ROOM];
     size_t at = sizeof digits;
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     digits[--at] = '\0';
@@ -83,48 +82,54 @@ static void write_integer(int64_t number, char out[NUMBER_ROOM])
 }
 
 /* Numbers are written with a point, whatever the program's locale has. */
-static void write_real(double real, char out[NUMBER_ROOM])
+static void write_real(double real, char out[BELAYI_PG_NUMBER_ROOM])
 {
     if (isnan(real) || isinf(real)) {
-        snprintf(out, NUMBER_ROOM, "%s", isnan(real) ? "NaN" : real < 0 ? "-Infinity" : "Infinity");
+        snprintf(out, BELAYI_PG_NUMBER_ROOM, "%s", isnan(real) ? "NaN" : real < 0 ? "-Infinity" : "Infinity");
         return;
     }
-    snprintf(out, NUMBER_ROOM, "%.17g", real);
+    snprintf(out, BELAYI_PG_NUMBER_ROOM, "%.17g", real);
     char *point = out + strspn(out, "+-0123456789");
     if (*point && *point != 'e')
         *point = '.';
 }
 
-static void write_timestamp(int64_t microseconds, char out[NUMBER_ROOM])
+static void write_timestamp(int64_t microseconds, char out[BELAYI_PG_NUMBER_ROOM])
 {
     char text[BELAYI_TIMESTAMP_SIZE];
     belayi_values_timestamp(microseconds, text);
     /* The server knows no year 0: it is 1 before Christ. */
     bool before = strncmp(text, "0000", 4) == 0;
-    snprintf(out, NUMBER_ROOM, "%s%s+00%s", before ? "0001" : "", text + (before ? 4 : 0), before ? " BC" : "");
+    snprintf(out, BELAYI_PG_NUMBER_ROOM, "%s%s+00%s", before ? "0001" : "", text + (before ? 4 : 0),
+             before ? " BC" : "");
 }
 
-static bool is_bytes(const belay_value *value)
+bool belayi_pg_is_bytes(const belay_value *value)
 {
     return value->type == BELAY_TYPE_TEXT || value->type == BELAY_TYPE_DECIMAL || value->type == BELAY_TYPE_BLOB;
 }
 
-/* Writes the value's text, with a NUL behind it; returns where it ends. */
-static char *write_value(const belay_value *value, char *out)
+void belayi_pg_write_number(const belay_value *value, char out[BELAYI_PG_NUMBER_ROOM])
 {
-    if (is_bytes(value)) {
-        if (value->size > 0)
-            memcpy(out, value->as.data, value->size);
-        out[value->size] = '\0';
-        return out + value->size + 1;
-    }
     if (value->type == BELAY_TYPE_DOUBLE)
         write_real(value->as.real, out);
     else if (value->type == BELAY_TYPE_TIMESTAMP)
         write_timestamp(value->as.integer, out);
     else
         write_integer(value->as.integer, out);
-    return out + NUMBER_ROOM;
+}
+
+/* Writes the value's text, with a NUL behind it; returns where it ends. */
+static char *write_value(const belay_value *value, char *out)
+{
+    if (belayi_pg_is_bytes(value)) {
+        if (value->size > 0)
+            memcpy(out, value->as.data, value->size);
+        out[value->size] = '\0';
+        return out + value->size + 1;
+    }
+    belayi_pg_write_number(value, out);
+    return out + BELAYI_PG_NUMBER_ROOM;
 }
 
 char *belayi_pg_scratch(belayi_pg_conn *conn, size_t size)
@@ -146,7 +151,7 @@ static belay_code check_sizes(size_t n, const belay_value *values, belay_error *
     enum { BYTES_MOST = (1 << 30) - (1 << 20) };
     size_t left = BYTES_MOST;
     for (size_t i = 0; i < n; i++) {
-        bool there = is_bytes(&values[i]) && values[i].as.data; /* else it is misuse, of any size */
+        bool there = belayi_pg_is_bytes(&values[i]) && values[i].as.data; /* else it is misuse, of any size */
         size_t size = there ? values[i].size : 0;
         if (size > left)
             return belayi_report(error, BELAY_DATA,
@@ -162,7 +167,7 @@ static belay_code measure(size_t n, const belay_value *values, size_t *out_size,
     belay_code code = check_sizes(n, values, error);
     for (size_t i = 0; i < n && code == BELAY_OK; i++) {
         code = belayi_values_check(&values[i], i + 1, error);
-        size += is_bytes(&values[i]) ? values[i].size + 1 : NUMBER_ROOM;
+        size += belayi_pg_is_bytes(&values[i]) ? values[i].size + 1 : BELAYI_PG_NUMBER_ROOM;
     }
     *out_size = size;
     return code;
@@ -187,7 +192,7 @@ belay_code belayi_pg_write_parameters(belayi_pg_conn *conn, size_t n, const bela
     char *next = (char *)(out->formats + n);
     for (size_t i = 0; i < n; i++) {
         out->texts[i] = values[i].type == BELAY_TYPE_NULL ? NULL : next;
-        out->lengths[i] = is_bytes(&values[i]) ? (int)values[i].size : 0;
+        out->lengths[i] = belayi_pg_is_bytes(&values[i]) ? (int)values[i].size : 0;
         out->formats[i] = values[i].type == BELAY_TYPE_BLOB;
         if (out->texts[i])
             next = write_value(&values[i], next);

@@ -94,3 +94,24 @@ bool belayi_pg_wait(belayi_pg_conn *conn)
     }
     return true;
 }
+
+bool belayi_pg_wait_sent(belayi_pg_conn *conn, bool *out_heard)
+{
+    *out_heard = false;
+    while (PQstatus(conn->pg) != CONNECTION_BAD && !*out_heard && !conn->cancelled) {
+        int unsent = PQflush(conn->pg);
+        if (unsent < 0)
+            return true; /* the next result says what happened */
+        if (unsent == 0 && !belayi_clock_passed(next_moment(conn))) {
+            *out_heard = belayi_pg_heard(conn->pg);
+            return true;
+        }
+        bool ready = unsent != 0 && belayi_pg_wait_socket(conn->pg, true, true, next_moment(conn));
+        if (!ready && !pass_deadline(conn)) {
+            conn->lost = true;
+            return false;
+        }
+        *out_heard = belayi_pg_heard(conn->pg);
+    }
+    return PQstatus(conn->pg) != CONNECTION_BAD;
+}

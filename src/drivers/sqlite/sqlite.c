@@ -21,16 +21,45 @@ enum {
                  1 << BELAY_SNAPSHOT | 1 << BELAY_SERIALIZABLE
 };
 
+/* Where a schema is not named, what SQLite itself finds: the temporary tables, then main, then in the order of ATTACH.
+   ANY converts nothing in a STRICT table, and elsewhere is a number's type. An alias of the rowid is a key that has no
+   index of its own. A view takes rows by a trigger only; those of attached databases are not looked at here. */
+static const char describe_columns[] =
+    "SELECT t.schema, t.name, c.name, CASE WHEN t.strict AND upper(c.type) = 'ANY' THEN '' ELSE c.type END, "
+    "c.\"notnull\", c.dflt_value IS NOT NULL OR (c.pk = 1 AND upper(c.type) = 'INTEGER' AND NOT t.wr "
+    "AND t.type = 'table' "
+    "AND NOT EXISTS (SELECT 1 FROM pragma_index_list(t.name, t.schema) AS i WHERE i.origin = 'pk') "
+    "AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(t.name, t.schema) AS o WHERE o.pk > 1)), "
+    "c.hidden > 0 OR (t.type = 'view' AND t.schema IN ('main', 'temp') "
+    "AND NOT EXISTS (SELECT 1 FROM (SELECT type, tbl_name, sql FROM main.sqlite_master "
+    "UNION ALL SELECT type, tbl_name, sql FROM temp.sqlite_temp_master) AS g WHERE g.type = 'trigger' "
+    "AND g.tbl_name = t.name COLLATE NOCASE AND g.sql LIKE '%INSTEAD%OF%INSERT%')), c.pk "
+    "FROM (SELECT l.schema, l.name, l.type, l.wr, l.strict FROM pragma_table_list(?2) AS l "
+    "JOIN pragma_database_list AS d ON d.name = l.schema WHERE ?1 IS NULL OR l.schema = ?1 COLLATE NOCASE "
+    "ORDER BY l.schema <> 'temp', d.seq LIMIT 1) AS t, pragma_table_xinfo(t.name, t.schema) AS c ORDER BY c.cid";
+
+/* What errors name besides CHECK has its columns in the error. */
+static const char describe_constraints[] =
+    "SELECT NULL, NULL, sql FROM (SELECT 'main' AS schema, tbl_name, type, sql FROM main.sqlite_master "
+    "UNION ALL SELECT 'temp', tbl_name, type, sql FROM temp.sqlite_temp_master) "
+    "WHERE type = 'table' AND schema = coalesce(?1, 'main') COLLATE NOCASE AND tbl_name = ?2 COLLATE NOCASE";
+
 const belay_driver belayi_driver_sqlite = {
     .abi = BELAY_DRIVER_ABI,
     .name = "sqlite",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE,
+    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE |
+                    BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .epoch_seconds = "CAST(strftime('%s', 'now') AS INTEGER)",
     .insert_new = "INSERT INTO",
     .insert_new_end = " ON CONFLICT (%s) DO NOTHING",
     .key_type = "VARCHAR(255)",
     .table_end = "",
+    .describe_columns = describe_columns,
+    .describe_constraints = describe_constraints,
+    .type_flavour = BELAY_TYPES_LOOSE,
+    .name_quote = '"',
+    .timestamp_type = "TIMESTAMP",
     .shared_size = sizeof(belayi_sqlite_shared),
     .conn_size = sizeof(belayi_sqlite_conn),
     .shared_init = belayi_sqlite_shared_init,

@@ -16,6 +16,7 @@ void rig_init_server(rig *r, const belay_driver *driver, const char *variable)
     r->shared = calloc(1, driver->shared_size);
     if (driver->shared_init(r->shared, url, &most, &r->error) != BELAY_OK)
         fail_msg("%s: %s", variable, r->error.message);
+    assert_int_equal(most, 0);
 }
 
 void rig_done_server(rig *r)
@@ -35,6 +36,7 @@ belay_code rig_try_connect(rig *r, belay_conn **out)
     memset(conn, 0xA5, r->driver->conn_size);
     conn->driver = r->driver;
     conn->shared = r->shared;
+    conn->limits = (belay_limits){0};
     rig_limit(conn, 5000, -1);
     belay_code code = conn->driver->open(conn, &r->error);
     r->connections[r->count++] = conn;

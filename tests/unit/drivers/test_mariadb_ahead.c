@@ -4,30 +4,11 @@
  */
 #include "mariadb_rig.h"
 
-static rig r;
-static belay_conn *conn, *other;
-
-static int set_up(void **state)
+static int set_up_empty(void **state)
 {
-    (void)state;
-    rig_init(&r);
-    conn = rig_connect(&r);
-    other = rig_connect(&r);
-    rig_must(&r, other, "DROP TABLE IF EXISTS t");
-    rig_must(&r, other, "CREATE TABLE t (id INT PRIMARY KEY) ENGINE = InnoDB");
+    set_up(state);
+    rig_must(&r, other, "CREATE OR REPLACE TABLE t (id INT PRIMARY KEY) ENGINE = InnoDB");
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_done(&r);
-    return 0;
-}
-
-static belayi_mariadb_conn *inner(void)
-{
-    return (belayi_mariadb_conn *)conn;
 }
 
 static int64_t stored(void)
@@ -53,7 +34,7 @@ static belay_code insert(belay_statement *statement, int id)
 static void begin_savepoints_and_releases_ride_with_the_next_statement(void **state)
 {
     (void)state;
-    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES (?)");
+    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES (?)", 1);
     assert_int_equal(trips_of(insert(statement, 1)), 1); /* alone: and it is committed */
     assert_int_equal(trips_of(begin(BELAY_ISOLATION_DEFAULT)), 0);
     assert_int_equal(D->status(conn), BELAY_TRANSACTION_OPEN);
@@ -126,8 +107,8 @@ static void a_statement_behind_a_begin_that_failed_is_not_committed(void **state
 static void a_command_that_fails_ahead_of_a_statement_is_the_error_and_nothing_is_kept(void **state)
 {
     (void)state;
-    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES (?)");
-    belay_statement *query = rig_prepare(&r, conn, "SELECT id FROM t");
+    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES (?)", 1);
+    belay_statement *query = rig_prepare(&r, conn, "SELECT id FROM t", 0);
     belay_value cells[1];
     snprintf(inner()->level_variable, sizeof inner()->level_variable, "no_such_level");
     for (int rows = 0; rows < 2; rows++) {
@@ -155,7 +136,7 @@ static void a_command_that_fails_ahead_of_a_statement_is_the_error_and_nothing_i
 static void a_failed_statement_leaves_what_rode_with_it_in_force(void **state)
 {
     (void)state;
-    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES (?)");
+    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES (?)", 1);
     rig_must_begin(&r, conn);
     assert_code(insert(statement, 1), BELAY_OK);
     assert_code(D->savepoint(conn, 1, &r.error), BELAY_OK);
@@ -174,8 +155,7 @@ static void a_failed_statement_leaves_what_rode_with_it_in_force(void **state)
 static void make_procedure(const char *body)
 {
     char sql[256];
-    rig_must(&r, other, "DROP PROCEDURE IF EXISTS p");
-    snprintf(sql, sizeof sql, "CREATE PROCEDURE p() BEGIN %s; END", body);
+    snprintf(sql, sizeof sql, "CREATE OR REPLACE PROCEDURE p() BEGIN %s; END", body);
     rig_must(&r, other, sql);
 }
 
@@ -234,22 +214,20 @@ static void a_program_that_commits_on_the_handle_and_writes_on_is_found_out_at_t
     }
 }
 
+#define ON_EMPTY_TABLE(test) cmocka_unit_test_setup_teardown(test, set_up_empty, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(begin_savepoints_and_releases_ride_with_the_next_statement, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_undone_before_a_statement_was_never_sent, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_statement_alone_is_committed_by_itself_whatever_was_before_it, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_statement_behind_a_begin_that_failed_is_not_committed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_command_that_fails_ahead_of_a_statement_is_the_error_and_nothing_is_kept,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_failed_statement_leaves_what_rode_with_it_in_force, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_procedure_that_commits_and_begins_again_is_found_out, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_procedure_that_does_not_end_the_transaction_is_called_as_often_as_one_likes,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_program_that_commits_on_the_handle_and_writes_on_is_found_out_at_the_commit,
-                                        set_up, tear_down),
+        ON_EMPTY_TABLE(begin_savepoints_and_releases_ride_with_the_next_statement),
+        ON_EMPTY_TABLE(what_is_undone_before_a_statement_was_never_sent),
+        ON_EMPTY_TABLE(a_statement_alone_is_committed_by_itself_whatever_was_before_it),
+        ON_EMPTY_TABLE(a_statement_behind_a_begin_that_failed_is_not_committed),
+        ON_EMPTY_TABLE(a_command_that_fails_ahead_of_a_statement_is_the_error_and_nothing_is_kept),
+        ON_EMPTY_TABLE(a_failed_statement_leaves_what_rode_with_it_in_force),
+        ON_EMPTY_TABLE(a_procedure_that_commits_and_begins_again_is_found_out),
+        ON_EMPTY_TABLE(a_procedure_that_does_not_end_the_transaction_is_called_as_often_as_one_likes),
+        ON_EMPTY_TABLE(a_program_that_commits_on_the_handle_and_writes_on_is_found_out_at_the_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,7 @@
 /* MariaDB's errors as Belay's codes, with the names that their texts hold. */
 #include "mariadb_rig.h"
 
-static rig r;
-static belay_conn *conn;
-
-static int set_up(void **state)
+static int set_up_family(void **state)
 {
     static const char *const statements[] = {
         "SET sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
@@ -17,18 +14,9 @@ static int set_up(void **state)
         "CREATE PROCEDURE raise() SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'on purpose'",
         "INSERT INTO parent VALUES (1, 'ann', 20)",
         "INSERT INTO child VALUES (1, 1)"};
-    (void)state;
-    rig_init(&r);
-    conn = rig_connect(&r);
+    set_up(state);
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         rig_must(&r, conn, statements[i]);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_done(&r);
     return 0;
 }
 
@@ -120,14 +108,14 @@ static void numbers_have_their_codes(void **state)
     assert_code(belayi_mariadb_describe(1305, "42000", "SAVEPOINT x does not exist", &r.error), BELAY_MISUSE);
 }
 
-#define ON_TABLES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ON_FAMILY(test) cmocka_unit_test_setup_teardown(test, set_up_family, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_TABLES(the_same_failure_has_the_same_code_and_its_names),
-        ON_TABLES(an_error_in_a_transaction_leaves_it_open_and_undoes_the_statement),
-        ON_TABLES(numbers_have_their_codes),
+        ON_FAMILY(the_same_failure_has_the_same_code_and_its_names),
+        ON_FAMILY(an_error_in_a_transaction_leaves_it_open_and_undoes_the_statement),
+        ON_FAMILY(numbers_have_their_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,28 +10,6 @@
 
 static const char endless[] = RIG_ENDLESS;
 
-static rig r;
-static belay_conn *conn, *other;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_init(&r);
-    conn = rig_connect(&r);
-    other = rig_connect(&r);
-    rig_must(&r, conn, "DROP TABLE IF EXISTS t");
-    rig_must(&r, conn, "CREATE TABLE t (a INT PRIMARY KEY, b INT)");
-    rig_must(&r, conn, "INSERT INTO t VALUES (1, 0), (2, 0)");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_done(&r);
-    return 0;
-}
-
 static void a_statement_is_cancelled_at_the_deadline_and_the_transaction_stays(void **state)
 {
     (void)state;
@@ -65,7 +43,8 @@ static void rows_that_come_too_late_end_in_a_timeout(void **state)
     belay_value cells[2];
     belay_statement *s = rig_prepare(&r, conn,
                                      "SELECT a.table_name, b.table_name FROM information_schema.tables a, "
-                                     "information_schema.tables b, information_schema.tables c, t d");
+                                     "information_schema.tables b, information_schema.tables c, t d",
+                                     0);
     rig_limit(conn, 5000, 300);
     belay_step step = BELAY_STEP_ROW;
     if (D->start(s, 0, NULL, &r.error) != BELAY_OK)
@@ -115,7 +94,7 @@ static void a_lock_is_not_waited_for_where_the_limit_is_none_or_the_text_says_so
 static void settings_are_sent_only_when_they_change(void **state)
 {
     (void)state;
-    belay_statement *s = rig_prepare(&r, conn, "UPDATE t SET b = b + 1");
+    belay_statement *s = rig_prepare(&r, conn, "UPDATE t SET b = b + 1", 0);
     conn->round_trips = 0;
     for (int i = 0; i < 3; i++)
         assert_code(D->execute(s, 0, NULL, &r.effect, &r.error), BELAY_OK);
@@ -138,23 +117,21 @@ static void a_server_that_never_answers_is_not_waited_for_for_ever(void **state)
     assert_int_equal(listen(fd, 4), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     snprintf(url, sizeof url, "mariadb://u@127.0.0.1:%d/d?connect_seconds=1", ntohs(address.sin_port));
-    assert_code(rig_try_url(&r, url), BELAY_CONNECTION);
+    assert_code(rig_try_url(url), BELAY_CONNECTION);
     close(fd);
-    assert_code(rig_try_url(&r, url), BELAY_CONNECTION); /* refused now */
+    assert_code(rig_try_url(url), BELAY_CONNECTION); /* refused now */
 }
-
-#define ON_TABLES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_TABLES(a_statement_is_cancelled_at_the_deadline_and_the_transaction_stays),
-        ON_TABLES(a_wait_for_a_lock_ends_at_the_deadline),
-        ON_TABLES(rows_that_come_too_late_end_in_a_timeout),
-        ON_TABLES(a_cancel_that_comes_late_never_hits_a_later_statement),
-        ON_TABLES(a_lock_is_not_waited_for_where_the_limit_is_none_or_the_text_says_so),
-        ON_TABLES(settings_are_sent_only_when_they_change),
-        ON_TABLES(a_server_that_never_answers_is_not_waited_for_for_ever),
+        T(a_statement_is_cancelled_at_the_deadline_and_the_transaction_stays),
+        T(a_wait_for_a_lock_ends_at_the_deadline),
+        T(rows_that_come_too_late_end_in_a_timeout),
+        T(a_cancel_that_comes_late_never_hits_a_later_statement),
+        T(a_lock_is_not_waited_for_where_the_limit_is_none_or_the_text_says_so),
+        T(settings_are_sent_only_when_they_change),
+        T(a_server_that_never_answers_is_not_waited_for_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

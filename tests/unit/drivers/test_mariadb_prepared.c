@@ -4,29 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 
-static rig r;
-static belay_conn *conn, *other;
-
 static const char name[] = "belay_test_prepared_1";
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_init(&r);
-    conn = rig_connect(&r);
-    other = rig_connect(&r);
-    rig_must(&r, conn, "DROP TABLE IF EXISTS t");
-    rig_must(&r, conn, "CREATE TABLE t (a INT PRIMARY KEY, b INT) ENGINE = InnoDB");
-    rig_must(&r, conn, "INSERT INTO t VALUES (1, 0), (2, 0)");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_done(&r);
-    return 0;
-}
 
 static void begin_named(belay_conn *which)
 {
@@ -63,10 +41,7 @@ static void prepare_after(const char *sql)
 /* The first connection, and the server has noticed it. */
 static void lose_connection(void)
 {
-    D->close(conn);
-    free(conn);
-    r.connections[0] = r.connections[1];
-    r.count = 1;
+    rig_disconnect(&r, conn);
     for (int i = 0; i < 1000 && rig_ask(&r, other,
                                         "SELECT count(*) FROM information_schema.processlist "
                                         "WHERE user = 'belay'") > 1;
@@ -205,8 +180,6 @@ static void a_deadline_that_has_passed_does_not_keep_from_ending_what_is_prepare
     rig_limit(conn, -1, -1);
     assert_int_equal(count(), 3);
 }
-
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

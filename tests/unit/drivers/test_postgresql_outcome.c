@@ -166,6 +166,74 @@ static void a_statement_that_deallocates_does_not_fail(void **state)
     rig_must_commit(&r, conn);
 }
 
+static void behind_a_queue_that_is_drained_it_is_known_without_a_trip_of_its_own(void **state)
+{
+    (void)state;
+    rig_must_begin(&r, conn);
+    belay_statement *first = rig_prepare(&r, conn, insert, 0);
+    belay_statement *last = rig_prepare(&r, conn, "DEALLOCATE ALL", 0);
+    assert_int_equal(D->savepoint(conn, 1, &r.error), BELAY_OK);
+    assert_int_equal(D->queue(first, 0, NULL, &r.error), BELAY_OK);
+    assert_int_equal(D->queue(last, 0, NULL, &r.error), BELAY_OK);
+    conn->round_trips = 0;
+    assert_int_equal(D->drain(conn, &r.error), BELAY_OK);
+    assert_int_equal(conn->round_trips, 1);
+    D->finalize(first);
+    D->finalize(last);
+    assert_named(conn);
+    rig_must_commit(&r, conn);
+    assert_outcome(BELAY_WORK_COMMITTED);
+}
+
+static void behind_a_queue_that_fails_it_is_asked_again(void **state)
+{
+    (void)state;
+    rig_must_begin(&r, conn);
+    belay_statement *twice = rig_prepare(&r, conn, "INSERT INTO t VALUES (1, 'twice')", 0);
+    assert_int_equal(D->savepoint(conn, 1, &r.error), BELAY_OK);
+    assert_int_equal(D->queue(twice, 0, NULL, &r.error), BELAY_OK);
+    assert_int_equal(D->drain(conn, &r.error), BELAY_UNIQUE);
+    assert_int_equal(conn->failed, 1);
+    assert_int_equal(D->rollback_to(conn, 1, &r.error), BELAY_OK);
+    assert_false(D->identify(conn, &token));
+    D->finalize(twice);
+    update_and_commit();
+}
+
+static bool go_on(void *arg, size_t row, belay_error *error)
+{
+    ++*(int *)arg;
+    return row % 2 == 1 && error->code == BELAY_UNIQUE;
+}
+
+/* Rows that are good, or of which each second one is bad, so that they heal themselves. */
+static void run_many(belay_statement *statement, bool good)
+{
+    enum { ROWS = 200 };
+    belay_value ids[ROWS];
+    int bad = 0;
+    for (int i = 0; i < ROWS; i++)
+        ids[i] = belay_integer(good || i % 2 == 0 ? 1000 + i : 1);
+    belay_each each = {.rows = ROWS, .columns = 1, .values = ids, .rejected = go_on, .arg = &bad};
+    assert_int_equal(D->execute_each(statement, &each, &r.effect, &r.error), BELAY_OK);
+    assert_int_equal(bad, good ? 0 : ROWS / 2);
+}
+
+static void behind_many_rows_it_is_known(void **state)
+{
+    (void)state;
+    belay_statement *statement = rig_prepare(&r, conn, "INSERT INTO t VALUES ($1, 'many')", 1);
+    ((belayi_pg_conn *)conn)->trip_ns = 1000000;
+    for (int i = 0; i < 4; i++) { /* the first row that is ever run goes alone */
+        rig_must_begin(&r, conn);
+        run_many(statement, i % 2 == 0);
+        assert_named(conn);
+        rig_must_rollback(&r, conn);
+        assert_outcome(BELAY_WORK_ROLLED_BACK);
+    }
+    D->finalize(statement);
+}
+
 /* ---- The outcome --------------------------------------------------------------------------------------------- */
 
 static void an_outcome_is_open_until_it_is_committed_or_rolled_back(void **state)
@@ -294,6 +362,9 @@ int main(void)
         T(rows_of_a_writing_query_are_not_taken_for_the_number),
         T(what_the_server_forgot_is_prepared_again),
         T(a_statement_that_deallocates_does_not_fail),
+        T(behind_a_queue_that_is_drained_it_is_known_without_a_trip_of_its_own),
+        T(behind_a_queue_that_fails_it_is_asked_again),
+        T(behind_many_rows_it_is_known),
         T(an_outcome_is_open_until_it_is_committed_or_rolled_back),
         T(only_the_server_that_began_it_can_tell),
         T(any_role_may_ask_and_one_that_may_not_harms_nothing),

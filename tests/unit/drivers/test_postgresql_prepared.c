@@ -46,6 +46,15 @@ static void a_server_that_has_room_for_them_can_prepare(void **state)
     assert_int_equal(D->can_prepare(conn, &r.error), BELAY_OK);
 }
 
+static void whether_it_can_prepare_is_asked_once_a_connection(void **state)
+{
+    (void)state;
+    assert_int_equal(D->can_prepare(conn, &r.error), BELAY_OK);
+    conn->round_trips = 0;
+    assert_int_equal(D->can_prepare(conn, &r.error), BELAY_OK);
+    assert_int_equal(conn->round_trips, 0);
+}
+
 static void what_is_prepared_is_seen_by_nobody_until_it_is_committed_where_it_was_prepared(void **state)
 {
     int64_t before = count();
@@ -156,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_server_that_has_room_for_them_can_prepare),
+        T(whether_it_can_prepare_is_asked_once_a_connection),
         T(what_is_prepared_is_seen_by_nobody_until_it_is_committed_where_it_was_prepared),
         T(any_connection_ends_what_is_prepared),
         T(what_is_prepared_outlives_its_connection),

@@ -1,12 +1,12 @@
 /*
- * plan.h - a model as it is worked with: checked, and with what follows from it.
+ * shape.h - a model as it is worked with: checked, and with what follows from it.
  *
  * Made once for each model that a session uses. It knows nothing of sessions,
  * records and SQL.
  * Tests: tests/model_objects/test_models.c.
  */
-#ifndef BELAYI_MODEL_PLAN_H
-#define BELAYI_MODEL_PLAN_H
+#ifndef BELAYI_MODEL_SHAPE_H
+#define BELAYI_MODEL_SHAPE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ typedef uint64_t belayi_columns;
 
 #define BELAYI_COLUMN_BIT(i) (UINT64_C(1) << (i))
 
-typedef struct belayi_plan {
+typedef struct belayi_shape {
     const belay_model *model;
     unsigned count;
     unsigned keys, key[BELAYI_KEYS_MAX]; /* which columns are the key, in order */
@@ -33,18 +33,18 @@ typedef struct belayi_plan {
     belayi_columns defaults; /* have a default of the database's */
     bool generated;          /* the key is one that the database makes for a 0 */
     size_t first, end;       /* the bytes of the struct that hold all columns and pointers to parents */
-} belayi_plan;
+} belayi_shape;
 
 /* The column's name in the database. */
-static inline const char *belayi_plan_name(const belay_column_def *column)
+static inline const char *belayi_shape_name(const belay_column_def *column)
 {
     return column->name ? column->name : column->member;
 }
 
 /* Whether a column of the model may hold NULL: by its pointer, its bool, or as a parent that there may not be. */
-bool belayi_plan_may_be_null(const belay_column_def *);
+bool belayi_shape_may_be_null(const belay_column_def *);
 
 /* Reads and checks the model. BELAY_MISUSE names it and the column. */
-belay_code belayi_plan_make(const belay_model *, belayi_plan *out_plan, belay_error *error);
+belay_code belayi_shape_make(const belay_model *, belayi_shape *out_plan, belay_error *error);
 
 #endif

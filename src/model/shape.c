@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "shape.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static bool is_integer(const belay_column_def *column)
     return column->kind == BELAY_KIND_INT || column->kind == BELAY_KIND_UINT;
 }
 
-bool belayi_plan_may_be_null(const belay_column_def *column)
+bool belayi_shape_may_be_null(const belay_column_def *column)
 {
     if (column->not_null || column->role == BELAY_ROLE_KEY || column->role == BELAY_ROLE_VERSION)
         return false;
@@ -75,7 +75,7 @@ static belay_code check_column(const belay_model *model, const belay_column_def 
                              column->member, column->type);
     if (column->kind == BELAY_KIND_NONE)
         return refuse(error, model, column, "a text that can't be changed is no column");
-    if (belayi_plan_name(column)[0] == '\0')
+    if (belayi_shape_name(column)[0] == '\0')
         return refuse(error, model, column, "its name is empty");
     belay_code code = check_options(model, column, error);
     return code == BELAY_OK && column->role == BELAY_ROLE_PARENT ? check_parent(model, column, error) : code;
@@ -88,7 +88,7 @@ static belay_code check_twice(const belay_model *model, size_t at, belay_error *
     for (size_t i = 0; i < at; i++) {
         if (model->columns[i].offset == column->offset)
             return refuse(error, model, column, "the member is two columns");
-        if (strcmp(belayi_plan_name(&model->columns[i]), belayi_plan_name(column)) == 0)
+        if (strcmp(belayi_shape_name(&model->columns[i]), belayi_shape_name(column)) == 0)
             return refuse(error, model, column, "another column has its name");
     }
     return BELAY_OK;
@@ -113,65 +113,66 @@ static belay_code check_model(const belay_model *model, belay_error *error)
 
 /* ---- What follows from it --------------------------------------------------------------------------------------- */
 
-static void cover(belayi_plan *plan, size_t offset, size_t size)
+static void cover(belayi_shape *shape, size_t offset, size_t size)
 {
-    if (offset < plan->first)
-        plan->first = offset;
-    if (offset + size > plan->end)
-        plan->end = offset + size;
+    if (offset < shape->first)
+        shape->first = offset;
+    if (offset + size > shape->end)
+        shape->end = offset + size;
 }
 
-static belay_code note_role(belayi_plan *plan, unsigned at, belay_error *error)
+static belay_code note_role(belayi_shape *shape, unsigned at, belay_error *error)
 {
-    const belay_column_def *column = &plan->model->columns[at];
+    const belay_column_def *column = &shape->model->columns[at];
     if (column->role == BELAY_ROLE_KEY) {
-        if (plan->keys == BELAYI_KEYS_MAX)
-            return refuse(error, plan->model, column, "there are too many parts of the key");
-        plan->key[plan->keys++] = at;
-        plan->key_set |= BELAYI_COLUMN_BIT(at);
+        if (shape->keys == BELAYI_KEYS_MAX)
+            return refuse(error, shape->model, column, "there are too many parts of the key");
+        shape->key[shape->keys++] = at;
+        shape->key_set |= BELAYI_COLUMN_BIT(at);
     } else if (column->role == BELAY_ROLE_VERSION) {
-        if (plan->version >= 0)
-            return refuse(error, plan->model, column, "there is another version column");
-        plan->version = (int)at;
+        if (shape->version >= 0)
+            return refuse(error, shape->model, column, "there is another version column");
+        shape->version = (int)at;
     } else if (column->role == BELAY_ROLE_PARENT) {
-        plan->parents |= BELAYI_COLUMN_BIT(at);
-        cover(plan, column->pointer, sizeof(void *));
+        shape->parents |= BELAYI_COLUMN_BIT(at);
+        cover(shape, column->pointer, sizeof(void *));
     }
     return BELAY_OK;
 }
 
-static void note_kind(belayi_plan *plan, unsigned at)
+static void note_kind(belayi_shape *shape, unsigned at)
 {
-    const belay_column_def *column = &plan->model->columns[at];
+    const belay_column_def *column = &shape->model->columns[at];
     belayi_columns bit = BELAYI_COLUMN_BIT(at);
-    plan->all |= bit;
+    shape->all |= bit;
     if (column->kind == BELAY_KIND_TEXT || column->kind == BELAY_KIND_BYTES)
-        plan->pointed |= bit;
+        shape->pointed |= bit;
     if (column->kind == BELAY_KIND_TEXT_OWNED)
-        plan->owned |= bit;
-    if (column->default_sql && belayi_plan_may_be_null(column))
-        plan->defaults |= bit;
-    cover(plan, column->offset, column->room);
+        shape->owned |= bit;
+    if (column->default_sql && belayi_shape_may_be_null(column))
+        shape->defaults |= bit;
+    cover(shape, column->offset, column->room);
     if (column->has > 0)
-        cover(plan, column->has - 1, sizeof(bool));
+        cover(shape, column->has - 1, sizeof(bool));
 }
 
-belay_code belayi_plan_make(const belay_model *model, belayi_plan *out_plan, belay_error *error)
+belay_code belayi_shape_make(const belay_model *model, belayi_shape *out_plan, belay_error *error)
 {
     belay_code code = check_model(model, error);
     if (code != BELAY_OK)
         return code;
-    belayi_plan *plan = out_plan;
-    *plan = (belayi_plan){.model = model, .count = (unsigned)model->count, .version = -1, .first = model->object_size};
-    for (unsigned i = 0; i < plan->count && code == BELAY_OK; i++) {
-        note_kind(plan, i);
-        code = note_role(plan, i, error);
+    belayi_shape *shape = out_plan;
+    *shape =
+        (belayi_shape){.model = model, .count = (unsigned)model->count, .version = -1, .first = model->object_size};
+    for (unsigned i = 0; i < shape->count && code == BELAY_OK; i++) {
+        note_kind(shape, i);
+        code = note_role(shape, i, error);
     }
     if (code != BELAY_OK)
         return code;
-    if (plan->keys == 0)
+    if (shape->keys == 0)
         return belayi_report(error, BELAY_MISUSE, "the model %s has no BELAY_KEY", model->type);
-    const belay_column_def *key = &model->columns[plan->key[0]];
-    plan->generated = plan->keys == 1 && is_integer(key) && !key->given;
+    const belay_column_def *key = &model->columns[shape->key[0]];
+    shape->generated = shape->keys == 1 && is_integer(key) && !key->given;
     return BELAY_OK;
 }
