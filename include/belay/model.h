@@ -187,6 +187,9 @@ struct belay_model {
  *     and not be deleted: BELAY_MISUSE.
  *   - A pointer that the program has set to NULL clears the key. 0, or a NULL text,
  *     is no parent and NULL in the column.
+ *   - A key that the program has changed, while it left the pointer alone or set it to
+ *     NULL, is what counts: the pointer becomes that of the object with this key, if it
+ *     is in the session, else NULL.
  *   - Where pointer and key were both changed and disagree it is BELAY_MISUSE.
  *   - What is loaded points to its parent when that is in the session, else to NULL:
  *     line->order = belay_get(s, order, line->order_id) sets it.
@@ -244,7 +247,7 @@ struct belay_model {
  * BELAY_MISUSE. A belay_get, belay_find or belay_refresh outside all scopes is a
  * transaction of its own, as a statement is; what it loads is expired at once. While an
  * error is pending, all calls return its code, NULL or false and do nothing, but for
- * belay_expunge, belay_expunge_all and belay_state_of.
+ * belay_new, belay_expunge, belay_expunge_all and belay_state_of.
  *
  * Costs: a flush compares every object in the session with what was read, some
  * nanoseconds each: also at the beginning of each nested scope and before each
@@ -271,7 +274,9 @@ BELAY_API belay_state belay_state_of(belay_session *, const void *object);
 
 /*
  * belay_new(s, type): a new object in the session's memory, zeroed and transient.
- * NULL when memory is out or the model is no good; the error is pending then.
+ * Not refused because of an error, so that its fields can be written without a look.
+ * NULL when memory is out or the model is no good; that error is pending then, unless
+ * another is.
  */
 #define belay_new(s, type) ((type *)belay_new_at(s, BELAY_HERE, BELAY_MODEL_OF(type)))
 BELAY_API void *belay_new_at(belay_session *, belay_place, const belay_model *);

@@ -162,7 +162,7 @@ static belay_code settle_parent(belayi_world *w, belay_place place, belayi_objec
         return follow_pointer(w, place, child, column, pointer, key_set);
     if (moved && !key_set)
         clear_key(child, column);
-    if (!moved && key_set && !is_new) {
+    if (key_set && !is_new) {
         set_pointer_of(column, child->object, NULL);
         const belayi_object *parent = belayi_order_parent(w, child->kind, column, child->object);
         set_pointer_of(column, child->object, parent ? parent->object : NULL);
