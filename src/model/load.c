@@ -183,8 +183,7 @@ static bool fill_record(belayi_world *w, belayi_object *record)
     record->texts = texts;
     if (!record->mine && !fill_raw(w, record))
         return false;
-    belayi_map_restore(record);
-    return true;
+    return belayi_map_restore(record);
 }
 
 static belayi_object *add_record(belayi_world *w, belayi_kind *kind, belay_error *error)

@@ -322,12 +322,13 @@ bool belayi_map_take(belayi_object *record, belayi_texts **out_replaced)
     return true;
 }
 
-void belayi_map_restore(belayi_object *record)
+bool belayi_map_restore(belayi_object *record)
 {
     const belayi_shape *shape = &record->kind->shape;
-    belayi_image_restore(shape, record->object, record->image);
+    bool restored = belayi_image_restore(shape, record->object, record->image);
     if (!record->mine)
         belayi_image_lend(shape, record->object, record->raw);
+    return restored;
 }
 
 /* ---- The end of a record -------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ belay_code belayi_object_add(belayi_world *w, belay_place place, belayi_kind *ki
                                      record->kind->shape.model->type, kind->shape.model->type);
     if (record)
         return add_known(w, place, record);
-    record = belayi_map_adopt(&w->map, kind, object);
+    record = belayi_world_expect_left(w) ? belayi_map_adopt(&w->map, kind, object) : NULL;
     if (!record)
         return belayi_world_no_memory(w, place);
     belay_code code = add_transient(w, place, record);
@@ -360,12 +360,10 @@ void *belay_merge_at(belay_session *s, belay_place place, const belay_model *mod
 static void expire_record(belayi_world *w, belay_place place, belayi_object *record)
 {
     bool logged = w->session->transaction.depth == 0 || belayi_world_log(w, record);
-    if (!logged) {
+    if (!logged || !belayi_map_restore(record))
         belayi_world_no_memory(w, place);
-        return;
-    }
-    belayi_map_restore(record);
-    record->expired = true;
+    else
+        record->expired = true;
 }
 
 belay_code belay_expire_at(belay_session *s, belay_place place, void *object)

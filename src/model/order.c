@@ -84,7 +84,11 @@ static bool copy_text(belayi_world *w, belayi_object *child, const belay_column_
         return true;
     }
     if (column->kind == BELAY_KIND_TEXT_OWNED) {
-        copy = strndup(text.data, text.size);
+        copy = malloc(text.size + 1);
+        if (copy) {
+            memcpy(copy, text.data, text.size);
+            copy[text.size] = '\0';
+        }
         memcpy(&old, member, sizeof old);
         free(old);
     } else {

@@ -104,31 +104,35 @@ static void put_back(belayi_undo *undo, const belayi_map *map, belayi_object *re
         drop_gone_parents(map, record);
 }
 
-static void undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry)
+static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry)
 {
     belayi_object *record = entry->record;
+    bool good = true;
     if (!record->gone && !entry->image) {
         record->expired = true;
     } else if (!record->gone) {
         put_back(undo, map, record, entry);
         record->expired = entry->expired;
         belayi_map_set(map, record, entry->state, entry->to_delete);
-        belayi_map_restore(record);
+        good = belayi_map_restore(record);
     }
     record->logged = entry->logged;
     if (record->state == BELAY_TRANSIENT && !record->mine && !record->gone)
         belayi_map_remove(map, record); /* the program's again */
+    return good;
 }
 
-void belayi_undo_go_back(belayi_undo *undo, belayi_map *map, size_t position)
+bool belayi_undo_go_back(belayi_undo *undo, belayi_map *map, size_t position)
 {
+    bool good = true;
     while (undo->count > position)
-        undo_entry(undo, map, &undo->entries[--undo->count]);
+        good &= undo_entry(undo, map, &undo->entries[--undo->count]);
     /* What the program has changed since and nobody has written. */
     for (belayi_object *record = map->oldest; record; record = record->newer)
         if (belayi_image_changed(&record->kind->shape, record->object, record->image) ||
             belayi_image_moved(&record->kind->shape, record->object, record->image))
-            belayi_map_restore(record);
+            good &= belayi_map_restore(record);
+    return good;
 }
 
 void belayi_undo_empty(belayi_undo *undo, belayi_map *map)

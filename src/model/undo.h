@@ -38,8 +38,9 @@ bool belayi_undo_log_read(belayi_undo *, belayi_object *);
 /* Texts that are no image's any more: they are kept until the log is emptied. NULL is fine. */
 void belayi_undo_keep(belayi_undo *, belayi_texts *);
 
-/* Undoes all entries from `position` on. */
-void belayi_undo_go_back(belayi_undo *, belayi_map *, size_t position);
+/* Undoes all entries from `position` on. False when memory was out for a text of some object: see belayi_map_restore.
+ */
+bool belayi_undo_go_back(belayi_undo *, belayi_map *, size_t position);
 
 /* Forgets all, and frees what only the log kept. */
 void belayi_undo_empty(belayi_undo *, belayi_map *);

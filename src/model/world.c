@@ -197,24 +197,26 @@ static void forget_parent(belayi_world *w, const void *parent)
     }
 }
 
-static void note_left(belayi_world *w, const void *object)
+bool belayi_world_expect_left(belayi_world *w)
 {
-    if (w->left_count == w->left_room) {
-        size_t room = w->left_room ? 2 * w->left_room : 16;
+    size_t needed = w->left_count + w->guests + 1;
+    if (needed > w->left_room) {
+        size_t room = 2 * needed;
         belayi_left *grown = realloc(w->left, room * sizeof *grown);
         if (!grown)
-            return; /* it is said to be transient, then */
+            return false;
         w->left = grown;
         w->left_room = room;
     }
-    w->left[w->left_count++] = (belayi_left){object};
+    w->guests++;
+    return true;
 }
 
 /* Takes the record out, without a look at its children. */
 static void let_go(belayi_world *w, belayi_object *record)
 {
     if (!record->mine && (record->state == BELAY_PERSISTENT || record->state == BELAY_DELETED))
-        note_left(w, record->object);
+        w->left[w->left_count++] = (belayi_left){record->object};
     belayi_map_remove(&w->map, record);
 }
 
@@ -297,6 +299,8 @@ belay_code belayi_world_flush(belayi_world *w, belay_place place)
     const belayi_object *expired = NULL;
     if (w->busy > 0)
         return BELAY_OK;
+    if (w->torn)
+        return belayi_world_no_memory(w, place);
     bool changes = has_changes(w, &expired);
     if (expired)
         return refuse_expired(w, place, expired);
@@ -322,7 +326,7 @@ static void flush_scope(void *arg)
 static void go_back(void *arg, size_t position)
 {
     belayi_world *w = arg;
-    belayi_undo_go_back(&w->undo, &w->map, position);
+    w->torn |= !belayi_undo_go_back(&w->undo, &w->map, position);
     note_position(w);
 }
 
@@ -361,7 +365,8 @@ static void end_unit(void *arg, bool kept)
     belayi_world *w = arg;
     if (!kept)
         belayi_undo_go_back(&w->undo, &w->map, 0);
-    w->left_count = 0;
+    w->left_count = w->guests = 0;
+    w->torn = false; /* it is expired now: what differs from its image is never written */
     for (belayi_object *record = w->map.oldest, *newer; record; record = newer) {
         newer = record->newer;
         end_record(w, record);

@@ -29,11 +29,14 @@ typedef struct belayi_world {
     belayi_map map;
     belayi_undo undo;
     uint64_t sequences; /* of belay_add */
-    unsigned busy;      /* a flush or a reading is under way: it does not flush */
-    belayi_arena keep;  /* of belay_keep and belay_find: the unit's */
-    belayi_arena kept;  /* texts that were read into the program's own objects: the session's */
+    bool
+        torn; /* memory was out in a rollback: an object is not what it was. Nothing is written any more in this unit */
+    unsigned busy;     /* a flush or a reading is under way: it does not flush */
+    belayi_arena keep; /* of belay_keep and belay_find: the unit's */
+    belayi_arena kept; /* texts that were read into the program's own objects: the session's */
     belayi_left *left;
-    size_t left_count, left_room;
+    size_t left_count, left_room; /* room for the guests, too: the program's own objects that were added in this unit */
+    size_t guests;
     char *row; /* texts of the row that is read */
     size_t row_room;
     char quote; /* of names, on this engine */
@@ -58,6 +61,9 @@ bool belayi_world_log_read(belayi_world *, belayi_object *);
 bool belayi_world_take(belayi_world *, belayi_object *);
 /* By its image. Another one that had this key is detached: its row can't be there any more. */
 bool belayi_world_be_persistent(belayi_world *, belayi_object *);
+
+/* Makes room to note that one more object of the program's own has left. False without memory. */
+bool belayi_world_expect_left(belayi_world *);
 
 /* Takes a record out of the session for good: its object ends, or is the program's again. Nothing is logged. */
 void belayi_world_expunge(belayi_world *, belayi_object *);
