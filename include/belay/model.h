@@ -85,9 +85,9 @@ typedef struct belay_column_def {
     const belay_model *parent; /* and its model */
 
     const char *name;        /* in the database; NULL: as the member */
-    bool given;              /* a key: never generated. An integer that is the only key, and 0 in a new object, is
-                                generated without it */
-    bool not_null;           /* a text, belay_span or parent: NOT NULL. A number without a bool is so always */
+    bool given;              /* a key: 0 is a key like any other. Without it, an integer that is the only key is
+                                generated where it is 0 in a new object */
+    bool not_null;           /* a text, belay_span or parent: NOT NULL. A number without a bool is so by itself */
     bool unique;             /* UNIQUE */
     const char *check;       /* an SQL condition: "balance >= 0" */
     const char *default_sql; /* an SQL expression. A new object whose column is NULL leaves it to the database, and
@@ -171,7 +171,7 @@ struct belay_model {
  * An integer that a row begins with at 1 and that each UPDATE counts up. An UPDATE
  * or DELETE of a row whose version is not the one that was read is BELAY_STALE,
  * which names the object. An object whose fields were set to what they were is not
- * written, and so never stale. The program must not change it: BELAY_MISUSE.
+ * written, and so never stale. It is not the program's to change: BELAY_MISUSE.
  */
 #define BELAY_VERSION_COLUMN(...) BELAYI_VERSION_COLUMN_(__VA_ARGS__, )
 
@@ -527,13 +527,13 @@ BELAYI_END_C
         BELAYI_COLUMN(type_, member_, BELAY_ROLE_VERSION + BELAYI_IS_INTEGER(BELAYI_MEMBER(type_, member_))),          \
             __VA_ARGS__                                                                                                \
     }
-/* The bool must be one. */
+/* Another type than bool does not compile. */
 #define BELAYI_NULLABLE_COLUMN(type_, member_, has_, ...)                                                              \
     {                                                                                                                  \
         BELAYI_COLUMN(type_, member_, BELAY_ROLE_COLUMN),                                                              \
             .has = offsetof(type_, has_) + _Generic(BELAYI_MEMBER(type_, has_), bool : 1), __VA_ARGS__                 \
     }
-/* The pointer must be one to the parent's type. */
+/* Nor does a pointer to another type than the parent's. */
 #define BELAYI_PARENT_COLUMN(type_, pointer_, key_, parent_, ...)                                                      \
     {                                                                                                                  \
         BELAYI_COLUMN(type_, key_, BELAY_ROLE_PARENT + BELAYI_IS_COUNT_OR_TEXT(BELAYI_MEMBER(type_, key_))),           \

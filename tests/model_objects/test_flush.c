@@ -69,6 +69,73 @@ static void a_query_sees_what_was_changed_before_it(void **state)
     assert_code(belay_commit(s), BELAY_OK);
 }
 
+static void a_get_flushes_what_was_added_or_deleted_and_not_what_was_only_changed(void **state)
+{
+    world *w = *state;
+    listening *l = listen_open(w);
+    belay_session *s = l->s;
+    belay_begin(s, NULL);
+    account *a = belay_get(s, account, 1), *b = belay_new(s, account);
+    a->balance = 5;
+    assert_null(belay_get(s, account, 77));
+    assert_int_equal(a->version, 1);
+    *b = (account){.id = 78, .owner = "eve"};
+    belay_add(s, account, b);
+    assert_ptr_equal(belay_get(s, account, 78), b);
+    assert_int_equal(a->version, 2);
+    belay_delete(s, b);
+    assert_null(belay_get(s, account, 79));
+    assert_state(s, b, "deleted");
+    assert_code(belay_commit(s), BELAY_OK);
+    listen_close(l);
+}
+
+static void a_key_that_is_not_alone_is_given_and_may_be_0(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    stock *one = belay_new(s, stock);
+    belay_begin(s, NULL);
+    belay_add(s, stock, one);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_rows(w->other, "SELECT warehouse, amount FROM stock WHERE sku = ''", "0|0");
+    assert_ptr_equal(belay_get(s, stock, 0, ""), one);
+}
+
+static int add_account(belay_session *s, size_t i, void *arg)
+{
+    account *all = arg;
+    belay_add(s, account, &all[i]);
+    account *ann = belay_get(s, account, 1);
+    if (ann)
+        ann->balance++;
+    return 0;
+}
+
+static void count_reject(belay_session *s, size_t i, const belay_error *error, void *arg)
+{
+    (void)s;
+    account *all = arg;
+    all[i].version = error->code == BELAY_CHECK ? -1 : -2;
+}
+
+static void objects_follow_the_fate_of_an_item_of_a_batch(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account all[5] = {{.owner = "a"}, {.owner = "b"}, {.owner = "c", .balance = -1}, {.owner = "d"}, {.owner = "e"}};
+    belay_begin(s, NULL);
+    account *ann = belay_get(s, account, 1);
+    assert_code(belay_batch(s, 5, add_account, all, count_reject), BELAY_OK);
+    assert_int_equal(ann->balance, 104);
+    assert_int_equal(all[2].version, -1);
+    assert_int_equal(all[2].id, 0);
+    assert_state(s, &all[2], "transient");
+    assert_state(s, &all[3], "persistent");
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_rows(w->other, "SELECT owner, balance FROM account ORDER BY owner", "a|0;ann|104;b|0;bob|50;d|0;e|0");
+}
+
 static void changes_made_before_a_nested_scope_are_of_the_scope_around_it(void **state)
 {
     world *w = *state;
@@ -260,6 +327,9 @@ int main(void)
         with_objects(only_changed_columns_are_sent),
         with_objects(nothing_is_sent_for_what_did_not_change),
         with_objects(a_query_sees_what_was_changed_before_it),
+        with_objects(a_get_flushes_what_was_added_or_deleted_and_not_what_was_only_changed),
+        with_objects(a_key_that_is_not_alone_is_given_and_may_be_0),
+        with_objects(objects_follow_the_fate_of_an_item_of_a_batch),
         with_objects(changes_made_before_a_nested_scope_are_of_the_scope_around_it),
         with_objects(an_error_of_a_flush_at_the_end_is_caught_outside_the_scope),
         with_objects(what_a_hook_before_the_commit_changes_is_written),
