@@ -84,12 +84,13 @@ typedef struct belay_column_def {
     size_t pointer;            /* of a parent: the offset of the pointer to it */
     const belay_model *parent; /* and its model */
 
-    const char *name;        /* in the database; NULL: as the member */
-    bool given;              /* a key: 0 is a key like any other. Without it, an integer that is the only key is
-                                generated where it is 0 in a new object */
-    bool not_null;           /* a text, belay_span or parent: NOT NULL. A number without a bool is so by itself */
-    bool unique;             /* UNIQUE */
-    const char *check;       /* an SQL condition: "balance >= 0" */
+    const char *name;  /* in the database; NULL: as the member */
+    bool given;        /* a key: 0 is a key like any other. Without it, an integer that is the only key is
+                          generated where it is 0 in a new object */
+    bool key;          /* a parent: its key is a part of this object's own key, too, in the order of the columns */
+    bool not_null;     /* a text, belay_span or parent: NOT NULL. A number without a bool is so by itself */
+    bool unique;       /* UNIQUE */
+    const char *check; /* an SQL condition: "balance >= 0" */
     const char *default_sql; /* an SQL expression. A new object whose column is NULL leaves it to the database, and
                                 reads back what that made of it */
     int size;                /* a text: characters at most; 0: no bound, for char[N] N - 1 */
@@ -141,7 +142,8 @@ struct belay_model {
  * BELAY_KEY(type, member, options...)
  *
  * The primary key: an integer or a text. Several make a composite key, in their
- * order. A key is not changed while the object is in a session: BELAY_MISUSE.
+ * order; a BELAY_PARENT with .key = true is a part of it, too. A key is not changed while the object is in a session:
+ * BELAY_MISUSE.
  */
 #define BELAY_KEY(...) BELAYI_KEY_COLUMN(__VA_ARGS__, )
 

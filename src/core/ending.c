@@ -350,7 +350,10 @@ void belayi_scope_follow_end(belayi_transaction *t)
 {
     if (!t->follower)
         return;
-    t->follower->ended(t->follower_arg, t->pending.code == BELAY_OK || t->pending.outcome == BELAY_WORK_UNKNOWN);
+    belay_outcome outcome = t->pending.outcome;
+    bool lies_outside = outcome == BELAY_WORK_OPEN && t->pending.code == BELAY_OK; /* in somebody else's transaction */
+    t->follower->ended(t->follower_arg,
+                       outcome == BELAY_WORK_COMMITTED || outcome == BELAY_WORK_UNKNOWN || lies_outside);
     t->followed = 0;
 }
 

@@ -366,7 +366,7 @@ void belayi_field_name_object(const belay_model *model, const void *object, char
     size_t used = (size_t)snprintf(out, room, "%s", model->type);
     for (size_t i = 0; i < model->count && used + 3 < room; i++) {
         const belay_column_def *column = &model->columns[i];
-        if (column->role != BELAY_ROLE_KEY)
+        if (!belayi_shape_is_key(column))
             continue;
         used += (size_t)snprintf(out + used, room - used, "%s", between);
         between = ", ";

@@ -32,18 +32,6 @@ static bool is_held(const belay_column_def *column, const belay_value *cell)
     return !is_number(cell) || column->precision > 0;
 }
 
-static bool make_row_room(belayi_world *w, size_t size)
-{
-    if (size <= w->row_room)
-        return true;
-    char *grown = realloc(w->row, 2 * size);
-    if (!grown)
-        return false;
-    w->row = grown;
-    w->row_room = 2 * size;
-    return true;
-}
-
 static char *hold(belay_value *cell, char *room)
 {
     size_t size = cell->size;
@@ -66,9 +54,9 @@ static bool hold_texts(belayi_world *w, const belayi_shape *shape, belayi_column
             if (is_held(&shape->model->columns[i], cell))
                 size += is_number(cell) ? NUMBER_ROOM : cell->size + 1;
         }
-    if (!make_row_room(w, size))
+    char *room = belayi_world_row(w, size);
+    if (!room)
         return false;
-    char *room = w->row;
     at = 0;
     for (unsigned i = 0; size > 0 && i < shape->count; i++)
         if (columns & BELAYI_COLUMN_BIT(i)) {

@@ -56,7 +56,7 @@ static bool copy_all(belayi_world *w, const belayi_object *to, bool with_key, co
     bool good = true;
     for (unsigned i = 0; i < shape->count && good; i++) {
         const belay_column_def *column = &shape->model->columns[i];
-        if ((column->role == BELAY_ROLE_KEY && !with_key) || column->role == BELAY_ROLE_VERSION)
+        if ((belayi_shape_is_key(column) && !with_key) || column->role == BELAY_ROLE_VERSION)
             continue;
         good =
             column->role == BELAY_ROLE_PARENT ? copy_parent(w, to, column, source) : copy_column(w, to, column, source);

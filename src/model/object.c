@@ -134,7 +134,7 @@ belay_code belay_add_at(belay_session *s, belay_place place, const belay_model *
 /* ---- Reading -------------------------------------------------------------------------------------------------------
  */
 
-typedef enum key_fate { KEY_GOOD, KEY_OF_NOBODY, KEY_WRONG } key_fate;
+typedef enum key_fate { KEY_GOOD, KEY_OF_NOBODY, KEY_WRONG, KEY_WITHOUT_MEMORY } key_fate;
 
 static key_fate set_text_key(const belay_column_def *column, const belay_value *value, char *member)
 {
@@ -163,16 +163,35 @@ static key_fate set_number_key(const belay_column_def *column, const belay_value
     return belayi_field_number(column, key) == value->as.integer ? KEY_GOOD : KEY_OF_NOBODY;
 }
 
-/* Puts the values into the kind's struct for a key. A text without a NUL behind it is copied. */
-static key_fate set_key(belayi_world *w, belayi_kind *kind, const belay_value *values)
+/* Copies the texts, which may have no NUL behind them, into the world's buffer. False without memory. */
+static bool hold_texts(belayi_world *w, unsigned n, belay_value *values)
+{
+    size_t size = 0;
+    for (unsigned i = 0; i < n; i++)
+        size += values[i].type == BELAY_TYPE_TEXT ? values[i].size + 1 : 0;
+    char *room = size > 0 ? belayi_world_row(w, size) : NULL;
+    for (unsigned i = 0; i < n && room; i++)
+        if (values[i].type == BELAY_TYPE_TEXT) {
+            memcpy(room, values[i].as.data, values[i].size);
+            room[values[i].size] = '\0';
+            values[i].as.data = room;
+            room += values[i].size + 1;
+        }
+    return size == 0 || room;
+}
+
+/* Puts the values into the kind's struct for a key, where they stay until a row is read. */
+static key_fate set_key(belayi_world *w, belayi_kind *kind, const belay_value *given)
 {
     key_fate fate = KEY_GOOD;
+    belay_value values[BELAYI_KEYS_MAX];
+    memcpy(values, given, kind->shape.keys * sizeof *values);
+    if (!hold_texts(w, kind->shape.keys, values))
+        return KEY_WITHOUT_MEMORY;
     for (unsigned i = 0; i < kind->shape.keys && fate == KEY_GOOD; i++) {
         const belay_column_def *column = &kind->shape.model->columns[kind->shape.key[i]];
         belay_value value = values[i];
         if (value.type == BELAY_TYPE_NULL)
-            return KEY_OF_NOBODY;
-        if (value.type == BELAY_TYPE_TEXT && !(value.as.data = belayi_arena_copy(&w->keep, value.as.data, value.size)))
             return KEY_OF_NOBODY;
         fate = column->kind >= BELAY_KIND_TEXT ? set_text_key(column, &value, (char *)kind->key + column->offset)
                                                : set_number_key(column, &value, kind->key);
@@ -189,17 +208,17 @@ static belay_code lose_row(belayi_world *w, belay_place place, belayi_object *re
     return BELAY_OK;
 }
 
-/* Reads the row of the key that is in kind->key. */
-static belayi_object *get_row(belayi_world *w, belay_place place, belayi_kind *kind, const belay_value *values)
+/* Reads the row of a key. `known` has that key, and is expired; or NULL. */
+static belayi_object *get_row(belayi_world *w, belay_place place, belayi_kind *kind, const belay_value *values,
+                              belayi_object *known)
 {
     belayi_object *record;
     if ((w->map.pending > 0 || w->map.dying > 0) && belayi_world_flush(w, place) != BELAY_OK)
         return NULL;
     if (belayi_load_key(w, place, kind, values, BELAYI_VERB_SELECT, false, &record) != BELAY_OK || record)
         return record;
-    belayi_object *lost = belayi_map_find_key(&w->map, kind, kind->key);
-    if (lost)
-        lose_row(w, place, lost);
+    if (known && known->state == BELAY_PERSISTENT)
+        lose_row(w, place, known);
     return NULL;
 }
 
@@ -215,11 +234,13 @@ belayi_object *belayi_object_get(belayi_world *w, belay_place place, belayi_kind
     if (fate == KEY_WRONG)
         belayi_session_misuse(w->session, place, "belay_get: a part of the key of %s has another type",
                               kind->shape.model->type);
+    if (fate == KEY_WITHOUT_MEMORY)
+        belayi_world_no_memory(w, place);
     if (fate != KEY_GOOD)
         return NULL;
     belayi_object *record = belayi_map_find_key(&w->map, kind, kind->key);
     if (!record || record->expired)
-        record = get_row(w, place, kind, values);
+        record = get_row(w, place, kind, values, record);
     return record && !record->to_delete ? record : NULL;
 }
 

@@ -22,7 +22,7 @@ static bool is_integer(const belay_column_def *column)
 
 bool belayi_shape_may_be_null(const belay_column_def *column)
 {
-    if (column->not_null || column->role == BELAY_ROLE_KEY || column->role == BELAY_ROLE_VERSION)
+    if (column->not_null || belayi_shape_is_key(column) || column->role == BELAY_ROLE_VERSION)
         return false;
     return column->has > 0 || column->role == BELAY_ROLE_PARENT || column->kind == BELAY_KIND_TEXT ||
            column->kind == BELAY_KIND_TEXT_OWNED || column->kind == BELAY_KIND_BYTES;
@@ -46,6 +46,8 @@ static belay_code check_options(const belay_model *model, const belay_column_def
         return refuse(error, model, column, "it is both BELAY_NULLABLE and .not_null");
     if (column->given && column->role != BELAY_ROLE_KEY)
         return refuse(error, model, column, ".given is for a BELAY_KEY");
+    if (column->key && column->role != BELAY_ROLE_PARENT)
+        return refuse(error, model, column, ".key is for a BELAY_PARENT");
     return BELAY_OK;
 }
 
@@ -54,7 +56,7 @@ static belay_code check_parent(const belay_model *model, const belay_column_def 
 {
     const belay_column_def *key = NULL;
     for (size_t i = 0; i < column->parent->count; i++)
-        if (column->parent->columns[i].role == BELAY_ROLE_KEY) {
+        if (belayi_shape_is_key(&column->parent->columns[i])) {
             if (key)
                 return refuse(error, model, column, "the key of its parent has several columns");
             key = &column->parent->columns[i];
@@ -124,12 +126,13 @@ static void cover(belayi_shape *shape, size_t offset, size_t size)
 static belay_code note_role(belayi_shape *shape, unsigned at, belay_error *error)
 {
     const belay_column_def *column = &shape->model->columns[at];
-    if (column->role == BELAY_ROLE_KEY) {
+    if (belayi_shape_is_key(column)) {
         if (shape->keys == BELAYI_KEYS_MAX)
             return refuse(error, shape->model, column, "there are too many parts of the key");
         shape->key[shape->keys++] = at;
         shape->key_set |= BELAYI_COLUMN_BIT(at);
-    } else if (column->role == BELAY_ROLE_VERSION) {
+    }
+    if (column->role == BELAY_ROLE_VERSION) {
         if (shape->version >= 0)
             return refuse(error, shape->model, column, "there is another version column");
         shape->version = (int)at;
@@ -173,6 +176,6 @@ belay_code belayi_shape_make(const belay_model *model, belayi_shape *out_plan, b
     if (shape->keys == 0)
         return belayi_report(error, BELAY_MISUSE, "the model %s has no BELAY_KEY", model->type);
     const belay_column_def *key = &model->columns[shape->key[0]];
-    shape->generated = shape->keys == 1 && is_integer(key) && !key->given;
+    shape->generated = shape->keys == 1 && key->role == BELAY_ROLE_KEY && is_integer(key) && !key->given;
     return BELAY_OK;
 }

@@ -41,6 +41,12 @@ static inline const char *belayi_shape_name(const belay_column_def *column)
     return column->name ? column->name : column->member;
 }
 
+/* Whether it is the key, or a part of it. */
+static inline bool belayi_shape_is_key(const belay_column_def *column)
+{
+    return column->role == BELAY_ROLE_KEY || column->key;
+}
+
 /* Whether a column of the model may hold NULL: by its pointer, its bool, or as a parent that there may not be. */
 bool belayi_shape_may_be_null(const belay_column_def *);
 

@@ -197,6 +197,18 @@ static void forget_parent(belayi_world *w, const void *parent)
     }
 }
 
+char *belayi_world_row(belayi_world *w, size_t size)
+{
+    if (size > w->row_room || !w->row) {
+        char *grown = realloc(w->row, 2 * size + 1);
+        if (!grown)
+            return NULL;
+        w->row = grown;
+        w->row_room = 2 * size + 1;
+    }
+    return w->row;
+}
+
 bool belayi_world_expect_left(belayi_world *w)
 {
     size_t needed = w->left_count + w->guests + 1;

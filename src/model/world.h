@@ -62,6 +62,10 @@ bool belayi_world_take(belayi_world *, belayi_object *);
 /* By its image. Another one that had this key is detached: its row can't be there any more. */
 bool belayi_world_be_persistent(belayi_world *, belayi_object *);
 
+/* A buffer for what is read or looked for at the moment; what was in it stays, perhaps elsewhere. NULL without memory.
+ */
+char *belayi_world_row(belayi_world *, size_t size);
+
 /* Makes room to note that one more object of the program's own has left. False without memory. */
 bool belayi_world_expect_left(belayi_world *);
 

@@ -122,6 +122,16 @@ static belayi_columns made_by_database(const belayi_object *record)
     return made;
 }
 
+/* A key that is NULL stands for nothing, though SQLite would take it. */
+static belay_code check_key(belayi_world *w, belay_place place, const belayi_object *record)
+{
+    const belayi_shape *shape = &record->kind->shape;
+    for (unsigned i = 0; i < shape->keys; i++)
+        if (!belayi_field_has(&shape->model->columns[shape->key[i]], record->object))
+            return belayi_world_refuse(w, place, record, BELAY_NOT_NULL, "the key of %s has a part that is NULL");
+    return BELAY_OK;
+}
+
 /* Makes a record ready: the keys of its parents, which are all there, and its first version. */
 static belay_code prepare_insert(belayi_world *w, belay_place place, belayi_object *record)
 {
@@ -130,7 +140,8 @@ static belay_code prepare_insert(belayi_world *w, belay_place place, belayi_obje
         belayi_field_set_number(version, record->object, 1);
     if (!belayi_world_log(w, record))
         return belayi_world_no_memory(w, place);
-    return belayi_order_settle_parents(w, place, record);
+    belay_code code = belayi_order_settle_parents(w, place, record);
+    return code == BELAY_OK ? check_key(w, place, record) : code;
 }
 
 /* The row is there: the record stands for it. */

@@ -17,6 +17,9 @@ BELAY_MODEL(category, "category", BELAY_KEY(category, id), BELAY_COLUMN(category
 
 BELAY_MODEL(stock, "stock", BELAY_KEY(stock, warehouse), BELAY_KEY(stock, sku), BELAY_COLUMN(stock, amount))
 
+BELAY_MODEL(part, "part", BELAY_PARENT(part, of, order_id, order, .key = true), BELAY_KEY(part, number),
+            BELAY_COLUMN(part, text))
+
 BELAY_MODEL(setting, "setting", BELAY_KEY(setting, name), BELAY_COLUMN(setting, value))
 
 BELAY_MODEL(thing, "thing", BELAY_KEY(thing, id), BELAY_COLUMN(thing, yes), BELAY_COLUMN(thing, i8),
@@ -38,7 +41,7 @@ static const char *const words[][5] = {
 static void make_tables(const database *d, belay_session *s)
 {
     const char *const *word = words[database_is_sqlite(d) ? 0 : database_is_mariadb(d) ? 2 : 1];
-    char sql[7][1024];
+    char sql[8][1024];
     snprintf(sql[0], sizeof sql[0],
              "CREATE TABLE account(id %s, owner VARCHAR(40) NOT NULL, balance BIGINT NOT NULL CHECK (balance >= 0), "
              "version BIGINT NOT NULL)",
@@ -52,6 +55,10 @@ static void make_tables(const database *d, belay_session *s)
              "CREATE TABLE category(id %s, name VARCHAR(40) UNIQUE, parent_id BIGINT, FOREIGN KEY (parent_id) "
              "REFERENCES category(id))",
              word[0]);
+    snprintf(sql[7], sizeof sql[7],
+             "CREATE TABLE part(order_id BIGINT, number INTEGER, text VARCHAR(40), PRIMARY KEY (order_id, number), "
+             "FOREIGN KEY (order_id) REFERENCES %sorder%s(id))",
+             word[4], word[4]);
     snprintf(sql[4], sizeof sql[4],
              "CREATE TABLE stock(warehouse INTEGER, sku VARCHAR(11), amount INTEGER NOT NULL, PRIMARY KEY (warehouse, "
              "sku))");
@@ -73,6 +80,7 @@ static void make_tables(const database *d, belay_session *s)
                                       sql[4],
                                       sql[5],
                                       sql[6],
+                                      sql[7],
                                       "INSERT INTO account(owner, balance, version) VALUES ('ann', 100, 1)",
                                       "INSERT INTO account(owner, balance, version) VALUES ('bob', 50, 1)",
                                       NULL};

@@ -46,6 +46,14 @@ typedef struct stock {
     int32_t amount;
 } stock;
 
+/* A part of the key is the parent's. */
+typedef struct part {
+    int64_t order_id;
+    int32_t number;
+    order *of;
+    const char *text;
+} part;
+
 /* A text as key, and a text of malloc. */
 typedef struct setting {
     const char *name;
@@ -86,6 +94,7 @@ BELAY_MODEL_DECLARE(order);
 BELAY_MODEL_DECLARE(line);
 BELAY_MODEL_DECLARE(category);
 BELAY_MODEL_DECLARE(stock);
+BELAY_MODEL_DECLARE(part);
 BELAY_MODEL_DECLARE(setting);
 BELAY_MODEL_DECLARE(thing);
 

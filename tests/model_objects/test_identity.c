@@ -116,6 +116,30 @@ static void a_text_may_be_the_key(void **state)
     assert_rows(w->other, "SELECT name, value FROM setting", "color|red");
 }
 
+/* What a get outside all scopes needs of its key is gone with the transaction that it makes. */
+static void a_row_with_a_text_as_key_that_has_gone_is_not_there(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    assert_code(belay_exec(s, "INSERT INTO setting VALUES ('a long enough name', 'v')"), BELAY_OK);
+    setting *one = belay_get(s, setting, "a long enough name");
+    assert_non_null(one);
+    assert_code(belay_exec(s, "DELETE FROM setting"), BELAY_OK);
+    assert_null(belay_get(s, setting, "a long enough name"));
+    assert_state(s, one, "detached");
+    assert_null(belay_get(s, setting, belay_text("a long enough name and more", 18)));
+}
+
+static void a_key_that_is_null_is_refused(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    belay_begin(s, NULL);
+    belay_add(s, setting, belay_new(s, setting));
+    assert_code(belay_commit(s), BELAY_NOT_NULL);
+    assert_contains(belay_pending(s)->message, "setting");
+}
+
 static void refreshing_reads_the_row_and_drops_what_was_changed(void **state)
 {
     world *w = *state;
@@ -362,6 +386,8 @@ int main(void)
         with_objects(a_row_that_has_gone_makes_its_object_detached),
         with_objects(a_key_has_all_its_parts_and_the_right_types),
         with_objects(a_text_may_be_the_key),
+        with_objects(a_row_with_a_text_as_key_that_has_gone_is_not_there),
+        with_objects(a_key_that_is_null_is_refused),
         with_objects(refreshing_reads_the_row_and_drops_what_was_changed),
         with_objects(expiring_drops_what_was_changed_and_reads_with_the_next_get),
         with_objects(what_is_found_stays_as_it_is_unless_it_is_locked),

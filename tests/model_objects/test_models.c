@@ -28,6 +28,7 @@ BAD(moment_text, BELAY_KEY(bad, id), BELAY_COLUMN(bad, text, .timestamp = true))
 BAD(sized_number, BELAY_KEY(bad, id), BELAY_COLUMN(bad, other, .size = 4))
 BAD(null_and_not, BELAY_KEY(bad, id), BELAY_NULLABLE(bad, other, has, .not_null = true))
 BAD(given_column, BELAY_KEY(bad, id), BELAY_COLUMN(bad, other, .given = true))
+BAD(key_option, BELAY_KEY(bad, id), BELAY_COLUMN(bad, other, .key = true))
 BAD(empty_name, BELAY_KEY(bad, id), BELAY_COLUMN(bad, other, .name = ""))
 
 BELAY_MODEL_DECLARE(bad);
@@ -45,12 +46,12 @@ typedef struct text_child {
 } text_child;
 BELAY_MODEL(text_child, "text_child", BELAY_KEY(text_child, id), BELAY_PARENT(text_child, of, name, setting))
 
-static void refuse(belay_session *s, const belay_model *model, const char *part)
+static void refuse(belay_session *s, const belay_model *model, const char *words)
 {
     assert_null(belay_new_at(s, BELAY_HERE, model));
     assert_code(belay_status(s), BELAY_MISUSE);
     assert_contains(belay_message(s), model ? model->type : "none");
-    assert_contains(belay_message(s), part);
+    assert_contains(belay_message(s), words);
     assert_null(belay_find_at(s, BELAY_HERE, model, "", 0, NULL)); /* again */
     assert_code(belay_status(s), BELAY_MISUSE);
 }
@@ -71,6 +72,7 @@ static void a_mistake_in_a_model_is_told_at_its_first_use(void **state)
     refuse(s, &sized_number, ".size");
     refuse(s, &null_and_not, "BELAY_NULLABLE");
     refuse(s, &given_column, ".given");
+    refuse(s, &key_option, ".key");
     refuse(s, &empty_name, "name");
     refuse(s, BELAY_MODEL_OF(bad), "smaller");
     refuse(s, BELAY_MODEL_OF(pair_child), "several");

@@ -195,6 +195,35 @@ static void a_circle_of_new_objects_is_refused(void **state)
     assert_rows(w->other, "SELECT count(*) FROM category", "0");
 }
 
+static void the_key_of_a_parent_may_be_part_of_the_own_key(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    order *o = new_order(s, "ann"), *other = new_order(s, "bob");
+    part *p = belay_new(s, part), *q = belay_new(s, part);
+    *p = (part){.of = o, .number = 1, .text = "one"};
+    *q = (part){.of = o, .number = 2, .text = "two"};
+    belay_begin(s, NULL);
+    belay_add(s, part, q);
+    belay_add(s, part, p);
+    belay_add(s, order, o);
+    belay_add(s, order, other);
+    assert_code(belay_flush(s), BELAY_OK);
+    assert_ptr_equal(belay_get(s, part, o->id, 2), q);
+    q->text = "zwei";
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_rows(w->other, "SELECT number, text FROM part ORDER BY number", "1|one;2|zwei");
+    belay_begin(s, NULL);
+    belay_refresh(s, p);
+    belay_refresh(s, other);
+    p->of = other;
+    assert_code(belay_commit(s), BELAY_MISUSE); /* the key would change */
+    assert_ptr_equal(p->of, o);
+    belay_begin(s, NULL);
+    belay_add(s, part, belay_new(s, part));
+    assert_code(belay_commit(s), BELAY_NOT_NULL);
+}
+
 static void a_parent_set_to_null_clears_the_key(void **state)
 {
     world *w = *state;
@@ -280,6 +309,7 @@ int main(void)
         with_objects(a_parent_that_is_not_in_the_session_is_misuse),
         with_objects(a_tree_is_inserted_from_its_root_and_deleted_from_its_leaves),
         with_objects(a_circle_of_new_objects_is_refused),
+        with_objects(the_key_of_a_parent_may_be_part_of_the_own_key),
         with_objects(a_parent_set_to_null_clears_the_key),
         with_objects(parents_are_deleted_after_their_children),
         with_objects(a_parent_with_children_in_the_database_is_not_deleted),

@@ -211,6 +211,69 @@ static void going_back_to_a_mark_puts_objects_back(void **state)
     assert_accounts(w, "1|ann|90;2|bob|50");
 }
 
+static void a_read_only_block_that_is_left_puts_objects_back(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account *a = NULL;
+    BELAY_READ(s) {
+        a = belay_get(s, account, 1);
+        if (a)
+            a->balance = 5;
+        break;
+    }
+    assert_status(s, BELAY_OK);
+    assert_int_equal(a->balance, 100);
+    belay_begin(s, NULL);
+    assert_code(belay_commit(s), BELAY_OK);
+}
+
+static void an_error_of_a_flush_is_undone_by_going_back_to_a_mark(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account mine = {.owner = "eve"};
+    belay_begin(s, NULL);
+    account *a = belay_get(s, account, 1);
+    a->balance = 90;
+    belay_savepoint(s, "here");
+    belay_add(s, account, &mine);
+    a->balance = -1;
+    assert_code(belay_flush(s), BELAY_CHECK);
+    assert_code(belay_rollback_to(s, "here"), BELAY_OK);
+    assert_int_equal(a->balance, 90);
+    assert_state(s, &mine, "transient");
+    assert_int_equal(mine.id, 0);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_accounts(w, "1|ann|90;2|bob|50");
+}
+
+/* Each of many scopes, one in the other, changes the same object; they end one by one. */
+static void deep_scopes_put_back_what_each_of_them_found(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    enum { DEEP = 40 };
+    belay_begin(s, NULL);
+    account *a = belay_get(s, account, 1);
+    for (int i = 1; i <= DEEP; i++) {
+        belay_begin(s, NULL);
+        a->balance = 1000 + i;
+        if (i % 2)
+            belay_flush(s);
+    }
+    for (int i = DEEP; i > DEEP / 2; i--) {
+        assert_int_equal(a->balance, 1000 + i);
+        belay_rollback(s);
+    }
+    for (int i = DEEP / 2; i > 0; i--)
+        assert_code(belay_commit(s), BELAY_OK);
+    assert_int_equal(a->balance, 1000 + DEEP / 2);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_accounts(w, "1|ann|1020;2|bob|50");
+    assert_int_equal(a->version, 1 + DEEP / 2);
+}
+
 static void closing_the_session_ends_its_objects_and_leaves_the_programs_alone(void **state)
 {
     world *w = *state;
@@ -241,6 +304,9 @@ int main(void)
         with_objects(an_object_of_the_programs_own_leaves_with_the_outermost_scope),
         with_objects(a_retry_finds_objects_as_they_were_before),
         with_objects(going_back_to_a_mark_puts_objects_back),
+        with_objects(a_read_only_block_that_is_left_puts_objects_back),
+        with_objects(an_error_of_a_flush_is_undone_by_going_back_to_a_mark),
+        with_objects(deep_scopes_put_back_what_each_of_them_found),
         with_objects(closing_the_session_ends_its_objects_and_leaves_the_programs_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
