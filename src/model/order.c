@@ -352,7 +352,8 @@ static bool add_update(belayi_updates *updates, size_t *room, belayi_update upda
     return true;
 }
 
-/* An object that may have changed. One that has only been given another pointer to the same parent has no columns. */
+/* An object that may have changed. One that has only been given another pointer to the same parent has no columns to be
+   written, and one whose row was deleted has none any more: only its image is taken. */
 static belay_code note_update(belayi_world *w, belay_place place, belayi_object *record, belayi_updates *updates,
                               size_t *room)
 {
@@ -360,11 +361,15 @@ static belay_code note_update(belayi_world *w, belay_place place, belayi_object 
     bool moved = belayi_image_moved(shape, record->object, record->image);
     if (!moved && !belayi_image_changed(shape, record->object, record->image))
         return BELAY_OK;
-    belay_code code = belayi_order_settle_parents(w, place, record);
-    belayi_columns columns = belayi_image_changed(shape, record->object, record->image);
-    if (code == BELAY_OK)
-        code = check_change(w, place, record, columns);
-    if (code != BELAY_OK || (!moved && !columns))
+    belay_code code = BELAY_OK;
+    belayi_columns columns = 0;
+    if (record->state == BELAY_PERSISTENT) {
+        code = belayi_order_settle_parents(w, place, record);
+        columns = belayi_image_changed(shape, record->object, record->image);
+        if (code == BELAY_OK)
+            code = check_change(w, place, record, columns);
+    }
+    if (code != BELAY_OK)
         return code;
     return add_update(updates, room, (belayi_update){record, columns}) ? BELAY_OK : belayi_world_no_memory(w, place);
 }
@@ -375,7 +380,7 @@ belay_code belayi_order_updates(belayi_world *w, belay_place place, belayi_updat
     belay_code code = BELAY_OK;
     *out_updates = (belayi_updates){0};
     for (belayi_object *record = w->map.oldest; code == BELAY_OK && record; record = record->newer)
-        if (record->state == BELAY_PERSISTENT && !record->to_delete)
+        if (record->state != BELAY_PENDING && !record->to_delete)
             code = note_update(w, place, record, out_updates, &room);
     if (out_updates->count > 1)
         qsort(out_updates->list, out_updates->count, sizeof *out_updates->list, compare_updates);

@@ -296,8 +296,8 @@ static bool has_changes(const belayi_world *w, const belayi_object **out_expired
     bool changes = false;
     for (const belayi_object *record = w->map.oldest; record; record = record->newer) {
         const belayi_shape *shape = &record->kind->shape;
-        if (record->state != BELAY_PERSISTENT || (!belayi_image_changed(shape, record->object, record->image) &&
-                                                  !belayi_image_moved(shape, record->object, record->image)))
+        if (record->state == BELAY_PENDING || (!belayi_image_changed(shape, record->object, record->image) &&
+                                               !belayi_image_moved(shape, record->object, record->image)))
             continue;
         changes = true;
         if (record->expired && !*out_expired)
@@ -372,6 +372,16 @@ static void end_record(belayi_world *w, belayi_object *record)
         record->expired = true;
 }
 
+/* The program's own whose rows have gone in this unit: nothing holds them any more. */
+static void let_go_of_detached(belayi_world *w)
+{
+    for (size_t i = 0; i < w->undo.count; i++) {
+        belayi_object *record = w->undo.entries[i].record;
+        if (!record->mine && !record->gone && record->state == BELAY_DETACHED)
+            belayi_map_remove(&w->map, record);
+    }
+}
+
 static void end_unit(void *arg, bool kept)
 {
     belayi_world *w = arg;
@@ -383,6 +393,7 @@ static void end_unit(void *arg, bool kept)
         newer = record->newer;
         end_record(w, record);
     }
+    let_go_of_detached(w);
     if (w->left_count > 0)
         forget_parents_that_left(w);
     belayi_undo_empty(&w->undo, &w->map);

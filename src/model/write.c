@@ -93,9 +93,10 @@ belay_code belayi_write_delete(belayi_world *w, belay_place place, belayi_object
         return belayi_world_no_memory(w, place);
     size_t n = add_where(&record->kind->shape, record->image, values);
     belay_code code = run_on_row(w, place, record, (belayi_sql_text){.verb = BELAYI_VERB_DELETE}, values, n);
-    if (code == BELAY_OK)
-        belayi_map_set(&w->map, record, BELAY_DELETED, false);
-    return code;
+    if (code != BELAY_OK)
+        return code;
+    belayi_map_set(&w->map, record, BELAY_DELETED, false);
+    return belayi_world_take(w, record) ? BELAY_OK : belayi_world_no_memory(w, place); /* what was changed in it, too */
 }
 
 /* ---- INSERT --------------------------------------------------------------------------------------------------------
