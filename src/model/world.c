@@ -385,11 +385,12 @@ static void let_go_of_detached(belayi_world *w)
 static void end_unit(void *arg, bool kept)
 {
     belayi_world *w = arg;
+    bool touched = w->undo.count > 0; /* else all are expired still */
     if (!kept)
         belayi_undo_go_back(&w->undo, &w->map, 0);
     w->left_count = w->guests = 0;
     w->torn = false; /* it is expired now: what differs from its image is never written */
-    for (belayi_object *record = w->map.oldest, *newer; record; record = newer) {
+    for (belayi_object *record = w->map.oldest, *newer; touched && record; record = newer) {
         newer = record->newer;
         end_record(w, record);
     }
