@@ -67,7 +67,7 @@ static bool grow(belayi_slots *table)
     belayi_slots grown = {.room = FIRST_ROOM};
     while (grown.room < 4 * table->count)
         grown.room *= 2;
-    grown.records = calloc(grown.room, sizeof *grown.records + sizeof *grown.hashes);
+    grown.records = calloc(grown.room, sizeof(belayi_object *) + sizeof(uint32_t));
     if (!grown.records)
         return false;
     grown.hashes = (uint32_t *)(void *)(grown.records + grown.room);
