@@ -209,10 +209,14 @@ static void count(belayi_job *job)
     job->report->attempted = *counts;
 }
 
-static belay_code check_limit(belayi_job *job)
+/* Not too many rejects, and they can be written. */
+static belay_code check_rejects(belayi_job *job)
 {
+    belay_error error;
     const belay_import_spec *spec = &job->spec;
     uint64_t rejected = job->counts.rejected, read = job->counts.read;
+    if (belayi_rejects_check(&job->rejects, &error) != BELAY_OK)
+        return belayi_job_raise(job, &error);
     if (spec->max_rejects_percent > 0) {
         bool counts = job->is_at_end || read >= PERCENT_FROM;
         if (!counts || 100.0 * (double)rejected <= spec->max_rejects_percent * (double)read)
@@ -240,7 +244,7 @@ static belay_code run_chunk(belayi_job *job)
     if (!ask(job))
         job->was_stopped = !job->is_at_end;
     set_pace(job, belayi_clock_now() - began_ns);
-    return check_limit(job);
+    return check_rejects(job);
 }
 
 /* ---- Transactions ---------------------------------------------------------------------------------------------------

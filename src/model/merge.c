@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "field.h"
+#include "object.h"
 
 static bool copy_text(belayi_world *w, const belayi_object *to, const belay_column_def *column, const void *source)
 {

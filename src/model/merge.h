@@ -10,8 +10,4 @@
 /* belay_merge. NULL with the error pending. */
 void *belayi_merge(belayi_world *, belay_place, belayi_kind *, const void *source);
 
-/* belay_get and belay_add, behind their guard: object.c's. */
-belayi_object *belayi_object_get(belayi_world *, belay_place, belayi_kind *, size_t n, const belay_value *values);
-belay_code belayi_object_add(belayi_world *, belay_place, belayi_kind *, void *object);
-
 #endif

@@ -74,7 +74,8 @@ void belayi_world_expunge(belayi_world *, belayi_object *);
 /* All of them, with those that were never added. */
 void belayi_world_expunge_all(belayi_world *);
 
-/* Writes all that is to be written in the innermost scope. BELAY_OK when there is nothing, or the world is busy. */
+/* flush.c: writes all that is to be written in the innermost scope. BELAY_OK when there is nothing, or the world is
+ * busy. */
 belay_code belayi_world_flush(belayi_world *, belay_place);
 
 /* ---- Errors, raised in the innermost scope. Return what is pending.

@@ -236,6 +236,27 @@ bats_require_minimum_version 1.5.0
     [ "$(ids)" = 7 ]
 }
 
+@test "create makes the table from the header and the values" {
+    sql "DROP TABLE tx"
+    printf 'id,day,payee,amount,note\n1,2026-01-01,Ann,10.50,\n2,2026-01-02,Bob,20,007\n' >tx.csv
+    import tx.csv
+    [ "$status" -eq 2 ]
+    import tx.csv --create --key id --dry-run
+    case $url in
+    mariadb:*) [[ "$status" -eq 2 && "$stderr" == *UNSUPPORTED* ]] ;; # there a table can't be rolled back
+    *) [[ "$status" -eq 0 && "$output" == *"2 inserted"*"a dry run"* ]] ;;
+    esac
+    import tx.csv --create --key id --set 'source=bank'
+    [ "$status" -eq 0 ]
+    [ "$(sql "SELECT id, payee, note, source FROM tx ORDER BY id" | tail -n 1)" = "2|Bob|007|bank" ]
+    import tx.csv --create --key id --set 'source=bank' --on-conflict skip --json
+    [ "$(counts)" = "2 0 0 2 0" ]
+    printf 'id,day,payee,amount,note\n3,soon,Cat,1,\n4,2026-01-04,Dan,much,\n' >more.csv
+    import more.csv --set 'source=bank' --json
+    [ "$status" -eq 2 ]
+    [ "$(jq -c .rejected_by_code <<<"$output")" = '{"DATA":2}' ]
+}
+
 # ---- How -------------------------------------------------------------------------------------------------------------
 
 @test "past max-rejects, a number or a percentage, nothing is kept" {
@@ -285,6 +306,28 @@ bats_require_minimum_version 1.5.0
     [ "$status" -eq 1 ]
     [ "$(jq .already_done <<<"$output")" = true ]
     [ "$(counts)" = "32 31 0 0 1" ]
+}
+
+@test "the standard input is gone on with when it gives the same again" {
+    { so_many 25; echo "26,bad,x,1"; so_many 30 | tail -n 4; } >tx.csv
+    import - --commit every:10 --max-rejects 0 --rejects bad.csv <tx.csv
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"the standard input is to be the same, from its beginning"* ]]
+    import - --commit every:10 --resume --rejects bad.csv --json < <(cat tx.csv)
+    [ "$status" -eq 1 ]
+    [ "$(counts)" = "30 29 0 0 1" ]
+    [ "$(sed -n 2p bad.csv)" = "26,bad,x,1" ]
+    import - --commit every:10 --resume </dev/null
+    [ "$(sql "SELECT count(*) FROM tx")" -eq 29 ]
+}
+
+@test "the command to go on with has no password, and says so" {
+    case $url in postgresql:*) ;; *) skip "a server that takes any password" ;; esac
+    { so_many 25; echo "26,bad,x,1"; } >tx.csv
+    run "$BELAY" import tx.csv --table tx --commit every:10 --max-rejects 0 "--into=${url/belay@/belay:hunter2@}"
+    [ "$status" -eq 3 ]
+    [[ "$output" != *hunter2* ]]
+    [[ "$output" == *"to go on: belay import --resume tx.csv"*"give it whole"* ]]
 }
 
 @test "restart begins anew" {
