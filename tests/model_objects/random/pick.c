@@ -68,6 +68,7 @@ void pick_key(const run *t, int k, int number, int64_t *of)
         memcpy(of, t->m.objects[slot].now.of, COLUMNS * sizeof of[0]);
     else if (k == NOTE) {
         pick_key(t, AUTHOR, number, of);
+        of[0] = of[0] == 0 ? NOTHING : of[0];
         of[1] = number / 16 % 4;
     } else {
         of[0] = kinds[k].generated ? GIVEN_KEY + number / 4 % 4 : number / 4 % NUMBERS;

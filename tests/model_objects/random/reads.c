@@ -80,9 +80,11 @@ void call_get(run *t, const op *o)
     tell(t, "belay_get %s [%lld, %lld]", kinds[k].name, (long long)of[0], (long long)of[1]);
     void *real = belay_get_at(t->s, BELAY_HERE, kinds[k].model, (size_t)kinds[k].keys, key);
     belay_code code = call_code(t);
+    bool nobody = of[0] == NOTHING || (k == NOTE && of[1] == NOTHING); /* NULL is the key of no row: nothing is done */
     if (call_is_refused(t, code))
         return;
-    bool nobody = of[0] == NOTHING || (k == NOTE && of[1] == NOTHING); /* NULL is the key of no row */
+    if (nobody && t->depth == 0)
+        code = BELAY_OK;
     if (!nobody)
         slot = plain_get(t, k, of, &wrong, &reads);
     bool good = call_came_to(t, code, wrong);
@@ -175,7 +177,7 @@ void call_find(run *t, const op *o)
         expect_list(t, real, slots, count);
     else if (!alone)
         t->uncertain = true;
-    if (alone && !locks)
+    if (alone)
         call_end_lone(t, good);
 }
 

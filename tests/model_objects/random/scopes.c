@@ -175,8 +175,6 @@ static void unit_scope(scope *c)
         codes wrong = t->depth > 0 ? call_flush(t) : 0;
         call_came_to(t, real, wrong ? wrong : CODE(BELAY_OK));
     }
-    if (t->depth == 0 && c->ran)
-        call_end_unit(t);
 }
 
 static void do_scope(run *t, const op *o, int from, int to)
