@@ -3,7 +3,9 @@
  */
 #include "cli.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct subcommand {
     const char *name;
@@ -46,10 +48,14 @@ bool cli_help(int count, char **words, const char *help)
     return false;
 }
 
-/* A word that was not understood may be a URL, and a URL may have a password. */
+/* A word that was not understood may be a URL, also a broken one, and a URL may have a password. */
 static const char *show_word(const char *word)
 {
-    return strchr(word, ':') ? "(a URL)" : word;
+    static const char *const signs[] = {"://", "@", "postgresql:", "postgres:", "mariadb:", "mysql:"};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (strstr(word, signs[i]))
+            return "(a URL)";
+    return word;
 }
 
 int cli_refuse(const char *command, const char *what, const char *argument)
@@ -82,11 +88,21 @@ static int run_command(int count, char **arguments)
     return print_usage(stderr, CLI_USAGE);
 }
 
+/* What is closed must not become the descriptor of a file or of a server, which would get what is printed. What takes
+   its place can't be read, where it is the input, and not be written, where it is an output. */
+static void keep_descriptors(void)
+{
+    for (int wanted = STDIN_FILENO; wanted <= STDERR_FILENO; wanted++)
+        if (fcntl(wanted, F_GETFD) < 0)
+            (void)open("/dev/null", wanted == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* the lowest that is free */
+}
+
 int main(int count, char **arguments)
 {
+    keep_descriptors();
     int status = run_command(count, arguments);
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
     fputs("belay: the output can't be written\n", stderr);
-    return CLI_FAILED;
+    return status == CLI_DONE ? CLI_FAILED : status;
 }

@@ -28,6 +28,9 @@ bool cli_help(int count, char **words, const char *help);
  * CLI_USAGE. */
 int cli_refuse(const char *command, const char *what, const char *argument);
 
+/* Whether a URL has no place where a password could be. */
+bool cli_url_is_open(const char *url);
+
 /* A URL without what may hold a password: what is before the @, but for the user's name, and the parameters. */
 const char *cli_show_url(const char *url, char *out, size_t room);
 

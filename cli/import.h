@@ -18,7 +18,8 @@ enum {
     IMPORT_SOME_REJECTED = 1,
     IMPORT_NOTHING_KEPT = 2,
     IMPORT_HALF_WAY = 3, /* failed or stopped: what was committed before stays */
-    IMPORT_USAGE = 64
+    IMPORT_USAGE = 64,
+    IMPORT_UNTOLD = 74 /* the report could not be written; what was kept is kept */
 };
 
 enum { IMPORT_LISTED = 20 };
@@ -53,11 +54,17 @@ typedef struct import_tally {
 int import_read_arguments(import_arguments *, int count, char **words);
 void import_free_arguments(import_arguments *);
 
-/* Tells what came of it; an exit status. */
+/* Tells what came of it; an exit status. IMPORT_UNTOLD is said by main. */
 int import_report(const import_arguments *, const belay_import_report *, const import_tally *);
 
-/* The command line to go on with, for a shell. */
+/* The command line to go on with, for a shell, and what it lacks. */
 void import_print_resume(FILE *, const import_arguments *);
+
+/* What is from the file, or from a server, must not steer the terminal. */
+void import_print_safely(FILE *, const char *text);
+
+/* A message of the library, which names members of a belay_import_spec: options, here. */
+void import_print_message(FILE *, const char *text);
 
 /* The bar: on a terminal, and nowhere else. */
 typedef struct import_bar {

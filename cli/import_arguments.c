@@ -18,7 +18,7 @@ static const char help[] = "usage: belay import FILE --into URL --table NAME [OP
                            "  --header, --no-header     whether its first line has names (it has)\n"
                            "  --delimiter C             between fields (a comma; tsv: a tab); \\t is a tab\n"
                            "  --quote C                 around fields (a double quote)\n"
-                           "  --null STR                what stands for NULL without quotes (nothing; tsv: \\N)\n"
+                           "  --null STR                what is NULL without quotes (nothing; tsv: \\N)\n"
                            "  --encoding NAME           as iconv names it (UTF-8)\n"
                            "  --max-record BYTES        longer records are rejected (16M)\n"
                            "The table:\n"
@@ -28,15 +28,16 @@ static const char help[] = "usage: belay import FILE --into URL --table NAME [OP
                            "  --set 'COLUMN=VALUE'      a value for all rows; may be repeated\n"
                            "  --create                  make the table, by the header and the first records\n"
                            "  --truncate                delete its rows first, in the same transaction\n"
-                           "  --on-conflict error|skip|update   a row whose key is there is rejected (error),\n"
-                           "                            left out, or takes the place of the old one\n"
+                           "  --on-conflict error|skip|update\n"
+                           "                            a record whose key is there is rejected (error),\n"
+                           "                            left out, or its values replace the old ones\n"
                            "  --key COLUMN,...          what tells rows apart (the primary key)\n"
                            "How:\n"
                            "  --commit all|every:N      one transaction, or one for N records (all)\n"
                            "  --max-rejects N|P%        past it nothing of the transaction is kept\n"
                            "  --rejects FILE            the rejected records, byte for byte\n"
                            "  --errors FILE             why: a JSON object a line\n"
-                           "  --resume                  go on after a crash or Ctrl-C (with --commit every:N)\n"
+                           "  --resume                  with --commit every:N: go on after a crash or Ctrl-C\n"
                            "  --restart                 begin anew where one was left half-way\n"
                            "  --dry-run                 do everything, then roll back\n"
                            "  --json                    the summary as JSON\n"
@@ -44,7 +45,7 @@ static const char help[] = "usage: belay import FILE --into URL --table NAME [OP
                            "\n"
                            "Exit status: 0 every record was stored, or skipped or updated as asked for;\n"
                            "1 some were rejected; 2 nothing was kept; 3 it ended half-way, and what was\n"
-                           "committed stays; 64 wrong arguments.\n";
+                           "committed stays; 64 wrong arguments; 74 this report could not be written.\n";
 
 enum option_number {
     FORMAT = 1000,
@@ -234,8 +235,8 @@ static int append_parts(const char *const **list, size_t *count, char *words)
     int status = IMPORT_ALL_KEPT;
     char *rest = NULL;
     for (char *word = strtok_r(words, ",", &rest); word && status == IMPORT_ALL_KEPT; word = strtok_r(NULL, ",", &rest))
-        status = append(list, count, word);
-    return status;
+        status = append(list, count, word + strspn(word, " "));
+    return *count > 0 || status != IMPORT_ALL_KEPT ? status : refuse("--map and --key name columns", NULL);
 }
 
 /* ---- All of them
@@ -319,6 +320,14 @@ static int check(const import_arguments *a)
         return refuse("--into URL says which database, and is missing", NULL);
     if (!a->spec.table)
         return refuse("--table NAME says which table, and is missing", NULL);
+    if (!a->spec.table[0] || !a->spec.path[0])
+        return refuse("the name of a file or a table is empty", NULL);
+    if (a->spec.resume && (a->spec.restart || a->spec.dry_run))
+        return refuse("--resume goes on where an import was left: not with --restart or --dry-run", NULL);
+    if (a->spec.create && a->spec.no_header)
+        return refuse("--create takes the names of the header: not with --no-header", NULL);
+    if (a->spec.key_count > 0 && a->spec.on_conflict == BELAY_IMPORT_REJECT && !a->spec.create)
+        return refuse("--key is for --on-conflict skip or update, or for --create", NULL);
     if (a->spec.resume && a->spec.commit_every == 0)
         return refuse("--resume goes with --commit every:N: of an import in one transaction there is nothing to resume",
                       NULL);
@@ -335,6 +344,16 @@ static bool copy_words(import_arguments *a, int count, char **words)
     return copied;
 }
 
+/* getopt has refused it. */
+static int refuse_option(const char *word)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt >= FORMAT)
+        return refuse("no value goes with this option", word);
+    return optopt ? refuse("there is no such option", letter)
+                  : refuse("there is no such option, or more than one that begins so", word);
+}
+
 static int read_words(import_arguments *a)
 {
     int option, status = IMPORT_ALL_KEPT;
@@ -342,7 +361,7 @@ static int read_words(import_arguments *a)
     opterr = 0;
     while (status == IMPORT_ALL_KEPT && (option = getopt_long(a->count, a->words, ":", options, NULL)) != -1) {
         if (option == '?')
-            status = refuse("there is no such option", a->words[optind - 1]);
+            status = refuse_option(a->words[optind - 1]);
         else if (option == ':')
             status = refuse("a value is missing behind", a->words[optind - 1]);
         else

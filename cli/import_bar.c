@@ -64,7 +64,7 @@ static void write_text(const import_bar *bar, const belay_import_counts *c, char
         write_time(left, sizeof left, (double)(c->size - (c->bytes < c->size ? c->bytes : c->size)) * seconds / bytes);
         strcat(left, " left");
     }
-    snprintf(out, room, " %" PRIu64 " records, %" PRIu64 " rejected, %.0f/s%s%s", c->read, c->rejected,
+    snprintf(out, room, " %" PRIu64 " records, %" PRIu64 " rejected, %.0f a second%s%s", c->read, c->rejected,
              (double)(c->read - bar->records) / seconds, left[0] ? ", " : "", left);
 }
 
@@ -94,6 +94,7 @@ void import_bar_draw(import_bar *bar, const belay_import_counts *counts)
     if (bar->drawn_ns == 0 && bar->resumes) { /* it began further on, and how fast it came there is not known */
         bar->records = counts->read;
         bar->bytes = counts->bytes;
+        bar->began_ns = time;
     }
     bar->drawn_ns = time;
     draw(bar, counts);

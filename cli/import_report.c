@@ -13,11 +13,18 @@ static bool has_kept(const belay_import_counts *c)
     return c->inserted + c->updated + c->skipped > 0;
 }
 
+/* What became of the last transaction is not known, or something of it is there. */
+static bool is_in_doubt(const belay_import_report *report)
+{
+    belay_outcome outcome = report->error.outcome;
+    return report->error.code != BELAY_OK && (outcome == BELAY_WORK_UNKNOWN || outcome == BELAY_WORK_PARTLY);
+}
+
 static int find_status(const belay_import_report *report)
 {
     const belay_import_counts *c = &report->counts;
     if (report->error.code != BELAY_OK)
-        return c->read > 0 ? IMPORT_HALF_WAY : IMPORT_NOTHING_KEPT;
+        return c->read > 0 || is_in_doubt(report) ? IMPORT_HALF_WAY : IMPORT_NOTHING_KEPT;
     if (c->rejected == 0)
         return IMPORT_ALL_KEPT;
     return has_kept(c) ? IMPORT_SOME_REJECTED : IMPORT_NOTHING_KEPT;
@@ -26,27 +33,29 @@ static int find_status(const belay_import_report *report)
 /* ---- In words
  * --------------------------------------------------------------------------------------------------------- */
 
-/* What is from the file, or from a server, must not steer the terminal. */
-static void print_safely(FILE *out, const char *text)
-{
-    for (; *text; text++)
-        fputc((unsigned char)*text < ' ' || *text == 0x7F ? '?' : *text, out);
-}
-
 static void list_rejects(const import_arguments *a, const import_tally *tally)
 {
     uint64_t listed = tally->count < IMPORT_LISTED ? tally->count : IMPORT_LISTED;
     for (uint64_t i = 0; i < listed; i++) {
         const import_listed *one = &tally->listed[i];
         printf("rejected: record %" PRIu64 ", line %" PRIu64 "%s", one->record, one->line, one->column[0] ? ", " : "");
-        print_safely(stdout, one->column);
+        import_print_safely(stdout, one->column);
         printf(": %s: ", belay_code_name(one->code));
-        print_safely(stdout, one->message);
+        import_print_safely(stdout, one->message);
         fputc('\n', stdout);
     }
     if (tally->count > listed)
-        printf("rejected: %" PRIu64 " more%s%s\n", tally->count - listed, a->spec.errors ? "; all are in " : "",
-               a->spec.errors ? a->spec.errors : "");
+        printf("rejected: %" PRIu64 " more%s\n", tally->count - listed,
+               a->spec.errors ? "" : "; --errors FILE would have them all");
+}
+
+static void print_file(const char *what, const char *path)
+{
+    if (!path)
+        return;
+    fputs(what, stdout);
+    import_print_safely(stdout, path);
+    fputc('\n', stdout);
 }
 
 static void print_counts(const belay_import_counts *c)
@@ -55,68 +64,34 @@ static void print_counts(const belay_import_counts *c)
            c->read, c->inserted, c->updated, c->skipped, c->rejected);
 }
 
-static bool is_plain(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,%+@";
-    return *word && word[strspn(word, plain)] == '\0';
-}
-
-/* As a shell wants it. */
-static void print_word(FILE *out, const char *word)
-{
-    if (is_plain(word)) {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word; word++)
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
-    fputc('\'', out);
-}
-
-/* A URL may have a password: it stands alone, or behind --into=. */
-static void print_argument(FILE *out, const char *word, const char *url)
-{
-    char shown[512];
-    size_t size = strlen(word), url_size = strlen(url);
-    if (size < url_size || strcmp(word + size - url_size, url) != 0) {
-        print_word(out, word);
-        return;
-    }
-    fprintf(out, "%.*s", (int)(size - url_size), word);
-    print_word(out, cli_show_url(url, shown, sizeof shown));
-}
-
-void import_print_resume(FILE *out, const import_arguments *a)
-{
-    bool resumes = false;
-    fputs("belay import", out);
-    for (int i = 0; i < a->given_count; i++) {
-        const char *word = a->given[i];
-        if (strcmp(word, "--restart") == 0)
-            continue;
-        resumes |= strcmp(word, "--resume") == 0;
-        fputc(' ', out);
-        print_argument(out, word, a->url);
-    }
-    fputs(resumes ? "\n" : " --resume\n", out);
-}
-
 static void print_failure(const import_arguments *a, const belay_import_report *report)
 {
     const belay_error *error = &report->error;
     fprintf(stderr, "belay import: %s: ", belay_code_name(error->code));
-    print_safely(stderr, error->message);
+    import_print_message(stderr, error->message);
     fputc('\n', stderr);
     if (error->hint[0]) {
         fputs("belay import: ", stderr);
-        print_safely(stderr, error->hint);
+        import_print_message(stderr, error->hint);
         fputc('\n', stderr);
     }
+    if (error->outcome == BELAY_WORK_UNKNOWN)
+        fputs("belay import: it is not known whether the last transaction was committed\n", stderr);
+    if (error->outcome == BELAY_WORK_PARTLY)
+        fputs("belay import: something of the last transaction may be there: a table knows no transactions\n", stderr);
     if (!report->resumable)
         return;
     fputs("belay import: to go on: ", stderr);
     import_print_resume(stderr, a);
+}
+
+/* What stands behind the counts. */
+static const char *find_remark(const import_arguments *a, const belay_import_report *report)
+{
+    if (a->spec.dry_run)
+        return "; a dry run: nothing was kept";
+    return report->error.code != BELAY_OK && report->counts.read == 0 && !is_in_doubt(report) ? "; nothing was kept"
+                                                                                              : "";
 }
 
 static void report_in_words(const import_arguments *a, const belay_import_report *report, const import_tally *tally)
@@ -131,9 +106,11 @@ static void report_in_words(const import_arguments *a, const belay_import_report
         printf("\nkept: ");
     }
     print_counts(&report->counts);
-    printf("%s\n", failed && report->counts.read == 0 ? "; nothing was kept"
-                   : a->spec.dry_run                  ? "; a dry run: nothing was kept"
-                                                      : "");
+    printf("%s\n", find_remark(a, report));
+    if (failed || report->counts.rejected == 0)
+        return;
+    print_file("the rejected records are in ", a->spec.rejects);
+    print_file("the reasons are in ", a->spec.errors);
 }
 
 /* ---- As JSON
@@ -156,12 +133,27 @@ static json_t *make_codes(const import_tally *tally)
     return codes;
 }
 
+/* A message may quote the name of a file, which may be no UTF-8. */
+static json_t *make_text(const char *text)
+{
+    char plain[sizeof((belay_error *)0)->message];
+    json_t *made = json_string(text);
+    if (made)
+        return made;
+    snprintf(plain, sizeof plain, "%s", text);
+    for (char *c = plain; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    return json_string(plain);
+}
+
 static json_t *make_error(const belay_error *error)
 {
     if (error->code == BELAY_OK)
         return json_null();
-    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "code", belay_code_name(error->code), "sqlstate", error->sqlstate,
-                     "message", error->message, "hint", error->hint, "retryable", belay_retryable(error));
+    return json_pack("{s:s, s:s, s:o, s:o, s:b, s:b}", "code", belay_code_name(error->code), "sqlstate",
+                     error->sqlstate, "message", make_text(error->message), "hint", make_text(error->hint), "retryable",
+                     belay_retryable(error), "in_doubt", error->outcome == BELAY_WORK_UNKNOWN);
 }
 
 static int report_as_json(const import_arguments *a, const belay_import_report *report, const import_tally *tally)
@@ -179,12 +171,13 @@ static int report_as_json(const import_arguments *a, const belay_import_report *
 
 int import_report(const import_arguments *a, const belay_import_report *report, const import_tally *tally)
 {
-    if (a->json && report_as_json(a, report, tally) != CLI_DONE)
-        return IMPORT_HALF_WAY;
-    if (!a->json)
+    bool told = true;
+    if (a->json)
+        told = report_as_json(a, report, tally) == CLI_DONE;
+    else
         report_in_words(a, report, tally);
-    fflush(stdout);
+    told = fflush(stdout) == 0 && !ferror(stdout) && told;
     if (report->error.code != BELAY_OK)
         print_failure(a, report);
-    return find_status(report);
+    return told ? find_status(report) : IMPORT_UNTOLD;
 }

@@ -5,6 +5,16 @@
 
 #include <string.h>
 
+bool cli_url_is_open(const char *url)
+{
+    const char *at = strrchr(url, '@'), *start = strstr(url, "://"), *parameters = strchr(url, '?');
+    if (strncmp(url, "sqlite:", 7) == 0)
+        return true;
+    if (parameters && (strcasestr(parameters, "pass") || strchr(parameters, '@')))
+        return false;
+    return !at || (start && !memchr(start + 3, ':', (size_t)(at - start - 3)));
+}
+
 const char *cli_show_url(const char *url, char *out, size_t room)
 {
     const char *start = strstr(url, "://");

@@ -17,6 +17,7 @@
 belay_code budget_create_tables(belay_session *s)
 {
     static const char *const statements[] = {
+        "DROP TABLE IF EXISTS expense_line",
         "DROP TABLE IF EXISTS expense",
         "DROP TABLE IF EXISTS category",
         "DROP TABLE IF EXISTS users",
@@ -33,6 +34,17 @@ belay_code budget_create_tables(belay_session *s)
         " CONSTRAINT kind_is_known CHECK (kind IN ('expense', 'transfer')),"
         " CONSTRAINT amount_is_positive CHECK (amount > 0 OR kind = 'transfer'),"
         " CONSTRAINT amount_is_plausible CHECK (amount BETWEEN -10000000 AND 10000000),"
+        " FOREIGN KEY (user_name) REFERENCES users (name),"
+        " FOREIGN KEY (category) REFERENCES category (name))" TEXTS_DIFFER,
+        "CREATE TABLE expense_line ("
+        " id INTEGER NOT NULL PRIMARY KEY,"
+        " day DATE NOT NULL,"
+        " user_name VARCHAR(40) NOT NULL,"
+        " category VARCHAR(40) NOT NULL,"
+        " description VARCHAR(120) NOT NULL,"
+        " amount NUMERIC(12,2) NOT NULL,"
+        " CONSTRAINT line_is_positive CHECK (amount > 0),"
+        " CONSTRAINT line_is_plausible CHECK (amount <= 100000),"
         " FOREIGN KEY (user_name) REFERENCES users (name),"
         " FOREIGN KEY (category) REFERENCES category (name))" TEXTS_DIFFER,
     };
@@ -85,6 +97,17 @@ belay_code budget_add_expense(belay_session *s, const budget_expense *expense)
 {
     BELAY_ATOMIC(s)
         insert_row(s, "expense", expense);
+    return belay_status(s);
+}
+
+belay_code budget_book_lines(belay_session *s)
+{
+    BELAY_ATOMIC(s) {
+        belay_exec(s, "INSERT INTO expense (id, kind, user_name, category, day, description, amount)"
+                      " SELECT id, 'expense', user_name, category, CAST(day AS CHAR(10)), description,"
+                      " CAST(ROUND(amount * 100) AS INTEGER) FROM expense_line");
+        belay_exec(s, "DELETE FROM expense_line");
+    }
     return belay_status(s);
 }
 

@@ -44,13 +44,20 @@ typedef struct budget_transfer {
     int64_t cents;
 } budget_transfer;
 
-/* Drops the tables users, category and expense where they exist, and makes them anew. Call it outside all scopes. */
+/*
+ * Drops the tables users, category, expense and expense_line where they exist,
+ * and makes them anew. Call it outside all scopes. expense_line is for expenses as
+ * they come in, amounts with a point: see budget_book_lines.
+ */
 belay_code budget_create_tables(belay_session *s);
 
 belay_code budget_add_user(belay_session *s, const char *name);
 belay_code budget_add_category(belay_session *s, const char *name);
 
 belay_code budget_add_expense(belay_session *s, const budget_expense *expense);
+
+/* Books all that is in expense_line, and empties it. */
+belay_code budget_book_lines(belay_session *s);
 
 /* Changes all fields of the expense with that id, but for its user. */
 belay_code budget_update_expense(belay_session *s, const budget_expense *expense);

@@ -1,235 +1,142 @@
 /*
  * expense_file - loads a CSV file of expenses: see expense_file.h.
  *
- * Here only what text can be a number or a day is decided. Whether the id is
- * taken, the user and the category are known, a value is missing or the amount
- * makes sense is the tables' own business, and Belay's that a text is UTF-8.
+ * Nothing is decided here: what counts as written as a number or a day is Belay's
+ * business, and the tables' whether an id is taken, a user known, a value missing,
+ * an amount likely.
  */
+#define _POSIX_C_SOURCE 200809L /* getline */
+
 #include "expense_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+
+#include <belay/import.h>
 
 #include "budget_rules.h"
-#include "csv_lines.h"
 
-static const char *const columns[] = {"id", "day", "user", "category", "description", "amount"};
-enum { ID, DAY, USER, CATEGORY, DESCRIPTION, AMOUNT, COLUMNS };
+/* ---- Refused lines --------------------------------------------------------------------------- */
 
-/* ---- From text to values --------------------------------------------------------------------- */
-
-/* A field for a message: printable ASCII as it is, any other character as a question mark, cut when it is long. */
-static const char *shown(const char *text, char out[40])
+/* For a terminal: a character that is not printable ASCII becomes a question mark, and a line end the end. */
+static void copy_plain(char *out, size_t room, const char *text, size_t size)
 {
-    size_t size = 0;
+    size_t count = 0;
 
-    for (; *text && size < 36; text++)
-        if (((unsigned char)*text & 0xc0) != 0x80) /* a character of UTF-8 is counted once, where it begins */
-            out[size++] = *text >= ' ' && *text <= '~' ? *text : '?';
-    memcpy(out + size, *text ? "..." : "", *text ? 4 : 1);
-    return out;
+    for (size_t i = 0; i < size && text[i] != '\r' && text[i] != '\n' && count + 1 < room; i++)
+        if (((unsigned char)text[i] & 0xc0) != 0x80) /* a character of UTF-8 is counted once, where it begins */
+            out[count++] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    out[count] = '\0';
 }
 
-/* Reads up to 12 digits. Returns where they end; NULL when there are none, or more. */
-static const char *parse_digits(const char *text, int64_t *out)
+static bool make_room(load_report *report)
 {
-    size_t count = strspn(text, "0123456789");
+    if (report->refused_count < report->capacity)
+        return true;
+    size_t capacity = report->capacity ? report->capacity * 2 : 32;
+    refused_line *grown = realloc(report->refused, capacity * sizeof *grown);
 
-    *out = 0;
-    if (count == 0 || count > 12)
-        return NULL;
-    for (size_t i = 0; i < count; i++)
-        *out = *out * 10 + (text[i] - '0');
-    return text + count;
-}
-
-static bool parse_id(const char *text, int64_t *out)
-{
-    const char *end = parse_digits(text, out);
-
-    return end && *end == '\0';
-}
-
-/* "12", "12.5" or "12.50", with an optional minus sign, as cents. No float is involved: 0.10 is 10. */
-static bool parse_cents(const char *text, int64_t *out)
-{
-    bool negative = *text == '-';
-    int64_t whole = 0, part = 0;
-    const char *end = parse_digits(negative ? text + 1 : text, &whole);
-
-    if (end && *end == '.') {
-        const char *point = end;
-        end = parse_digits(point + 1, &part);
-        if (!end || end - point > 3)
-            return false;
-        part *= end - point == 2 ? 10 : 1;
-    }
-    *out = negative ? -(whole * 100 + part) : whole * 100 + part;
-    return end && *end == '\0';
-}
-
-static bool parse_day(const char *text)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    static const char digits[] = "0123456789";
-    int64_t year = 0, month = 0, day = 0;
-
-    if (strlen(text) != 10 || text[4] != '-' || text[7] != '-')
+    report->no_memory |= !grown;
+    if (!grown)
         return false;
-    if (strspn(text, digits) != 4 || strspn(text + 5, digits) != 2 || strspn(text + 8, digits) != 2)
-        return false;
-    parse_digits(text, &year);
-    parse_digits(text + 5, &month);
-    parse_digits(text + 8, &day);
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] + (month == 2 && leap);
+    report->refused = grown;
+    report->capacity = capacity;
+    return true;
 }
 
-static const char *or_null(const char *text)
+/* belay_import tells each refused line, in the order of the file. */
+static void remember(void *arg, const belay_import_reject *reject)
 {
-    return *text ? text : NULL;
-}
+    load_report *report = arg;
 
-/* ---- One line -------------------------------------------------------------------------------- */
-
-static void require_shape(belay_session *s, const csv_line *line)
-{
-    if (line->problem)
-        belay_fail(s, BELAY_DATA, "%s", line->problem);
-    else if (line->count != COLUMNS)
-        belay_fail(s, BELAY_DATA, "%d field%s instead of %d", line->count, line->count == 1 ? "" : "s", COLUMNS);
-}
-
-/* The table's own NOT NULL says so of the texts; of what is not bound as a text it has to be said here. */
-static void require_value(belay_session *s, const csv_line *line, int column)
-{
-    if (!*line->field[column])
-        belay_fail(s, BELAY_NOT_NULL, "the %s is missing", columns[column]);
-}
-
-/* Adds the expense on a line, or raises why it can't be one. Of several errors the first is kept. */
-static void add_line(belay_session *s, const csv_line *line)
-{
-    char text[40];
-    int64_t id = 0, cents = 0;
-
-    require_shape(s, line);
-    if (belay_status(s) != BELAY_OK)
+    if (!make_room(report))
         return;
-    require_value(s, line, ID);
-    if (!parse_id(line->field[ID], &id))
-        belay_fail(s, BELAY_DATA, "the id \"%s\" is not a whole number", shown(line->field[ID], text));
-    require_value(s, line, DAY);
-    if (!parse_day(line->field[DAY]))
-        belay_fail(s, BELAY_DATA, "the day \"%s\" is not in the calendar, as YYYY-MM-DD",
-                   shown(line->field[DAY], text));
-    require_value(s, line, AMOUNT);
-    if (!parse_cents(line->field[AMOUNT], &cents))
-        belay_fail(s, BELAY_DATA, "the amount \"%s\" is not a number such as 12.50", shown(line->field[AMOUNT], text));
-
-    budget_add_expense(s, &(budget_expense){id, or_null(line->field[USER]), or_null(line->field[CATEGORY]),
-                                            line->field[DAY], or_null(line->field[DESCRIPTION]), cents});
-}
-
-/* What a line can be blamed for. A full disk or a lost connection is no line's fault, and ends the whole unit. */
-static bool catch_bad_line(belay_session *s)
-{
-    return belay_catch(s, BELAY_DATA) || belay_catch(s, BELAY_INTEGRITY) || belay_catch(s, BELAY_NOT_FOUND);
-}
-
-static void remember(belay_session *s, load_report *report, long number, const belay_error *error)
-{
-    if (report->refused_count == report->capacity) {
-        size_t capacity = report->capacity ? report->capacity * 2 : 32;
-        refused_line *grown = realloc(report->refused, capacity * sizeof *grown);
-
-        if (!grown) {
-            belay_fail(s, BELAY_NO_MEMORY, "no memory for the report");
-            return;
-        }
-        report->refused = grown;
-        report->capacity = capacity;
-    }
     refused_line *refused = &report->refused[report->refused_count++];
-    refused->number = number;
-    refused->code = error->code;
-    snprintf(refused->reason, sizeof refused->reason, "%s", error->message);
-    for (char *c = refused->reason; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?'; /* a name from the file must not command the terminal */
-}
-
-static void load_line(belay_session *s, const csv_line *line, load_report *report)
-{
-    BELAY_ATOMIC(s)
-        add_line(s, line);
-
-    report->read++;
-    if (belay_status(s) == BELAY_OK)
-        report->kept++;
-    else if (catch_bad_line(s))
-        remember(s, report, line->number, belay_caught(s));
+    refused->number = (long)reject->line;
+    refused->code = reject->error->code;
+    copy_plain(refused->reason, sizeof refused->reason, reject->error->message, strlen(reject->error->message));
+    copy_plain(refused->record, sizeof refused->record, reject->raw, reject->raw_size);
 }
 
 /* ---- The file -------------------------------------------------------------------------------- */
 
-static void check_header(belay_session *s, const csv_line *header)
-{
-    bool right = header && !header->problem && header->count == COLUMNS;
-
-    for (int i = 0; right && i < COLUMNS; i++)
-        right = strcmp(header->field[i], columns[i]) == 0;
-    if (!right)
-        belay_fail(s, BELAY_DATA, "the first line is not id,day,user,category,description,amount");
-}
-
 belay_code expense_file_load(belay_session *s, const char *path, load_report *report)
 {
-    csv_file file;
+    static const char *const map[] = {
+        "id=id", "day=day", "user_name=user", "category=category", "description=description", "amount=amount"};
+    belay_import_report imported = {0};
 
     *report = (load_report){0};
-    if (!csv_open(&file, path))
-        return belay_fail(s, BELAY_IO, "the file can't be opened: %s", path);
     BELAY_ATOMIC(s) {
-        const csv_line *line;
-
-        check_header(s, csv_next(&file));
-        while (belay_status(s) == BELAY_OK && (line = csv_next(&file)) != NULL)
-            load_line(s, line, report);
-        if (belay_status(s) == BELAY_OK && csv_failed(&file))
-            belay_fail(s, BELAY_IO, "the file can't be read to its end: %s", path);
+        belay_import(s,
+                     &BELAY_IMPORT_SPEC(.path = path, .table = "expense_line", .map = map,
+                                        .map_count = sizeof map / sizeof *map, .on_reject = remember, .arg = report),
+                     &imported);
+        if (report->no_memory)
+            belay_fail(s, BELAY_NO_MEMORY, "no memory for the report");
+        budget_book_lines(s);
     }
-    csv_close(&file);
+    report->read = (long)imported.counts.read;
+    report->kept = (long)imported.counts.inserted;
     return belay_status(s);
+}
+
+/* The amount at the end of a good line, in cents. */
+static bool read_cents(const char *line, int64_t *out)
+{
+    const char *comma = strrchr(line, ',');
+    char *end = NULL;
+    double amount = comma ? strtod(comma + 1, &end) : 0;
+
+    *out = (int64_t)(amount * 100 + 0.5);
+    return comma && end != comma + 1 && (*end == '\0' || *end == '\r' || *end == '\n');
+}
+
+/* A good line is a record: none has a line end in quotes. */
+static bool sum_lines(FILE *file, const load_report *report, long *out_lines, int64_t *out_cents)
+{
+    char *line = NULL;
+    size_t room = 0, next = 0;
+    bool good = true;
+
+    for (long number = 1; good && getline(&line, &room, file) >= 0; number++) {
+        int64_t cents = 0;
+        bool refused = next < report->refused_count && report->refused[next].number == number;
+
+        next += refused;
+        if (refused || number == 1) /* the header */
+            continue;
+        good = read_cents(line, &cents);
+        *out_lines += 1;
+        *out_cents += cents;
+    }
+    free(line);
+    return good && !ferror(file) && next == report->refused_count;
 }
 
 bool expense_file_sum(const char *path, const load_report *report, long *out_lines, int64_t *out_cents)
 {
-    csv_file file;
-    const csv_line *line;
-    size_t next = 0;
-    bool good = csv_open(&file, path) && csv_next(&file);
-
+    FILE *file = fopen(path, "rb");
     *out_lines = 0;
     *out_cents = 0;
-    while (good && (line = csv_next(&file)) != NULL) {
-        int64_t cents = 0;
+    bool good = file && sum_lines(file, report, out_lines, out_cents);
 
-        if (next < report->refused_count && report->refused[next].number == line->number) {
-            next++;
-            continue;
-        }
-        good = !line->problem && line->count == COLUMNS && parse_cents(line->field[AMOUNT], &cents);
-        *out_lines += 1;
-        *out_cents += cents;
-    }
-    good = good && !csv_failed(&file) && next == report->refused_count;
-    csv_close(&file);
+    if (file)
+        fclose(file);
     return good;
 }
 
 /* ---- The report ------------------------------------------------------------------------------ */
+
+/* A foreign key's error does not say on every engine which name is not known. */
+static void print_refused(const refused_line *line)
+{
+    printf("    line %5ld  %s\n", line->number, line->reason);
+    if (line->code == BELAY_FOREIGN_KEY)
+        printf("                in %s\n", line->record);
+}
 
 static void print_refused_with(const load_report *report, belay_code code)
 {
@@ -240,7 +147,7 @@ static void print_refused_with(const load_report *report, belay_code code)
     printf("\n  %s: %s, %ld line%s\n", belay_code_name(code), belay_code_text(code), count, count == 1 ? "" : "s");
     for (size_t i = 0; i < report->refused_count; i++) {
         if (report->refused[i].code == code)
-            printf("    line %5ld  %s\n", report->refused[i].number, report->refused[i].reason);
+            print_refused(&report->refused[i]);
     }
 }
 

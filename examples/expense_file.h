@@ -1,9 +1,9 @@
 /*
  * expense_file - loads a CSV file of expenses, each line for itself.
  *
- * The file is one unit, and each of its lines a scope inside it: a line that is
- * refused is undone alone and reported with its number and reason, and the good
- * ones are committed together.
+ * The file is one unit: belay_import stores each line exactly as it is written, or
+ * refuses it alone, with its number and reason; what was stored is booked. The
+ * good lines are committed together.
  *
  * The columns: id,day,user,category,description,amount. An empty field is NULL.
  */
@@ -20,6 +20,7 @@ typedef struct refused_line {
     long number;
     belay_code code;
     char reason[sizeof((belay_error *)0)->message];
+    char record[80]; /* what is on the line, as far as it is ASCII */
 } refused_line;
 
 typedef struct load_report {
@@ -28,6 +29,7 @@ typedef struct load_report {
     refused_line *refused; /* in the order of the file */
     size_t refused_count;
     size_t capacity;
+    bool no_memory;
 } load_report;
 
 /*

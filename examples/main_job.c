@@ -1,7 +1,7 @@
 /*
  * main_job - a month-end job that survives bad data and failing steps.
  *
- * It loads a CSV file of expenses with malformed lines among them, moves money
+ * It imports a CSV file of expenses with malformed lines among them, moves money
  * between categories, merges two of them, and shows the same failing transfer
  * with and without a scope. At every step it tells what was kept, what was not
  * and why; in the end it adds everything up a second time, and says so and exits
@@ -9,8 +9,8 @@
  *
  *     main_job CSVFILE URL        or the path of an SQLite file instead of a URL
  *
- * A file is made when it is missing; the tables users, category and expense in
- * the database are replaced.
+ * A file is made when it is missing; the tables users, category, expense and
+ * expense_line in the database are replaced.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -147,8 +147,8 @@ static bool set_up(belay_session *s)
 static bool load(belay_session *s, const char *path, load_report *report)
 {
     heading("1. Load the file");
-    printf("The file is one transaction, and each line a scope of its own inside it. A line\n"
-           "that is refused is undone alone; the good ones are committed together.\n\n");
+    printf("belay_import stores each line exactly as it is written, or refuses it alone, with\n"
+           "the reason. The good ones are booked and committed together: it is one unit.\n\n");
     if (expense_file_load(s, path, report) != BELAY_OK) {
         printf("  nothing was loaded: %s\n", belay_message(s));
         return false;

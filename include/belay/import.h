@@ -16,8 +16,8 @@
  *     belay_import_spec spec = BELAY_IMPORT_SPEC(.path = "tx.csv", .table = "tx", .rejects = "tx.rejects.csv");
  *     belay_import_report report;
  *     if (belay_import(s, &spec, &report) == BELAY_OK)
- *         printf("%llu inserted, %llu rejected\n", (unsigned long long)report.inserted,
- *                (unsigned long long)report.rejected);
+ *         printf("%llu inserted, %llu rejected\n", (unsigned long long)report.counts.inserted,
+ *                (unsigned long long)report.counts.rejected);
  *
  * The command `belay import` is this call (man belay-import).
  */
@@ -95,7 +95,7 @@ typedef struct belay_import_spec {
     size_t map_count;       /* 0: each field goes to the column of its name. Others are not imported */
     const char *const *set; /* "column=value": the column gets this value in each row; it is checked as a field is */
     size_t set_count;
-    bool create;   /* makes the table when it is not there: names from the header, types from a sample */
+    bool create;   /* makes the table when it is not there: names from the header or of members, types from a sample */
     bool truncate; /* deletes all its rows first, in the same transaction */
     belay_import_conflict on_conflict;
     const char *const *key; /* columns; what SKIP and UPDATE look for. 0: the primary key */

@@ -21,8 +21,7 @@ typedef struct reading {
     belay_error *error;
 } reading;
 
-/* ---- Names ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Names -------------------------------------------------------------------------------------------------- */
 
 char *belayi_catalog_quote(belay_session *s, const char *name)
 {
@@ -64,8 +63,7 @@ static const char *copy(const reading *r, const char *text)
     return text ? belayi_arena_copy(r->memory, text, strlen(text)) : NULL;
 }
 
-/* ---- The query ------------------------------------------------------------------------------------------------------
- */
+/* ---- The query ---------------------------------------------------------------------------------------------- */
 
 /* What the statement before has done can be asked afterwards as before. Entering does what is queued, which counts. */
 static belay_rows *ask(const reading *r, const char *schema, const char *name)
@@ -183,8 +181,7 @@ void belayi_catalog_done(belayi_table *table)
     *table = (belayi_table){0};
 }
 
-/* ---- Columns --------------------------------------------------------------------------------------------------------
- */
+/* ---- Columns ------------------------------------------------------------------------------------------------ */
 
 static char fold(char c)
 {

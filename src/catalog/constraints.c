@@ -33,10 +33,8 @@ static void read_rows(belayi_constraints *c, belay_rows *rows)
 belay_code belayi_constraints_read(belay_session *s, const belayi_table *table, belayi_constraints *out)
 {
     const belay_value values[] = {belay_string(table->schema), belay_string(table->name)};
-    *out = (belayi_constraints){.table = table};
+    *out = (belayi_constraints){.table = table, .session = s};
     belay_rows *rows = belay_query_values(s, s->db->driver->describe_constraints, 2, values);
-    if (s->transaction.conn)
-        out->rules = s->transaction.conn->rules;
     read_rows(out, rows);
     belay_rows_close(rows);
     return belay_status(s);
@@ -99,7 +97,7 @@ static void write_marked(const belayi_table *table, uint64_t marked, char *out, 
 static void find_in_clause(const belayi_constraints *c, const char *clause, char *out, size_t room)
 {
     belayi_scanner scanner;
-    belayi_sql_scan(&scanner, clause, strlen(clause), c->rules);
+    belayi_sql_scan(&scanner, clause, strlen(clause), c->session->transaction.conn->rules);
     write_marked(c->table, mark_columns(c->table, &scanner), out, room);
     belayi_sql_scan_done(&scanner);
 }
@@ -127,7 +125,7 @@ static void find_in_definition(const belayi_constraints *c, const char *definiti
                                size_t room)
 {
     belayi_scanner scanner;
-    belayi_sql_scan(&scanner, definition, strlen(definition), c->rules);
+    belayi_sql_scan(&scanner, definition, strlen(definition), c->session->transaction.conn->rules);
     bool found = go_to_check(&scanner, name);
     if (found)
         write_marked(c->table, mark_columns(c->table, &scanner), out, room);
@@ -139,7 +137,7 @@ static void find_in_definition(const belayi_constraints *c, const char *definiti
 void belayi_constraints_find(const belayi_constraints *c, const char *name, char *out, size_t room)
 {
     out[0] = '\0';
-    for (size_t i = 0; i < c->count && c->rules && !out[0]; i++) {
+    for (size_t i = 0; i < c->count && c->session->transaction.conn && !out[0]; i++) {
         const belayi_constraint *one = &c->list[i];
         if (!one->name && one->clause)
             find_in_definition(c, one->clause, name, out, room);

@@ -18,15 +18,16 @@ typedef struct belayi_constraint {
 
 typedef struct belayi_constraints {
     const belayi_table *table;
-    const struct belayi_sql_rules *rules; /* how a clause is read */
+    belay_session *session;
     size_t count;
     belayi_constraint *list; /* memory of the table's */
 } belayi_constraints;
 
-/* Asks for the constraints of a table, inside a scope. Else the pending code. */
+/* Asks for the constraints of a table. BELAY_OK, or the pending code. */
 belay_code belayi_constraints_read(belay_session *, const belayi_table *, belayi_constraints *out_constraints);
 
-/* Writes the columns of the constraint, joined by ", "; "" when they are not known. */
+/* Writes the columns of the constraint, joined by ", "; "" when they are not known. In the transaction that the error
+   came up in: its connection knows how a clause is read. */
 void belayi_constraints_find(const belayi_constraints *, const char *name, char *out, size_t room);
 
 #endif

@@ -1,9 +1,8 @@
 /*
  * type.c - a declared type, such as NUMERIC(12,2) or int(10) unsigned, as kind and measures.
  *
- * A declaration is words, at most one list in parentheses, and more words. The
- * words are looked for in one table, in which each flavour has its own; what is not
- * there is OTHER.
+ * Its words are looked for in one table, in which each flavour has its own; what is
+ * not there is OTHER.
  * Tests: tests/unit/catalog/test_type.c.
  */
 #include "type.h"
@@ -12,18 +11,18 @@
 
 #include <belay/sys/driver.h>
 
+#include "declaration.h"
+
 enum {
     STANDARD = 1 << BELAY_TYPES_STANDARD,
     LOOSE = 1 << BELAY_TYPES_LOOSE,
     DISPLAY = 1 << BELAY_TYPES_DISPLAY,
     ALL = STANDARD | LOOSE | DISPLAY,
-    NAME_ROOM = 48,
     LAST_CHARACTER = 0x10FFFF,
     LAST_OF_TWO_BYTES = 0xFFFF
 };
 
-/* ---- The words ----------------------------------------------------------------------------------------------------
- */
+/* ---- The words ---------------------------------------------------------------------------------------------- */
 
 typedef struct known_type {
     const char *name;
@@ -103,161 +102,9 @@ static const known_type known_types[] = {
 
 static const known_type unknown_type = {"", ALL, BELAYI_TYPE_OTHER, 0};
 
-/* ---- A declaration, taken apart ------------------------------------------------------------------------------------
- */
+/* ---- Measures ----------------------------------------------------------------------------------------------- */
 
-typedef struct declaration {
-    unsigned flavour; /* its bit in `flavours` */
-    char name[NAME_ROOM];
-    size_t size;
-    int64_t numbers[2]; /* in the parentheses */
-    int count;
-    const char *words; /* there instead */
-    char charset[NAME_ROOM];
-    bool is_unsigned;
-    bool strange; /* something is in it that is in no type that is known here */
-} declaration;
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static char to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Behind the character that stands for one of a word at `at`, which *out_character becomes. */
-static const char *read_character(const char *at, bool escapes, char *out_character)
-{
-    *out_character = *at;
-    if (*at == '\'') /* doubled */
-        return at + 2;
-    if (*at != '\\' || !escapes || !at[1])
-        return at + 1;
-    *out_character = at[1] == 'n' ? '\n' : at[1] == 'r' ? '\r' : at[1] == '0' ? '\0' : at[1];
-    return at + 2;
-}
-
-static bool ends_word(const char *at)
-{
-    return *at == '\0' || (*at == '\'' && at[1] != '\'');
-}
-
-/* Behind the list of words that begins at `at`, and its parenthesis. */
-static const char *skip_words(declaration *d, const char *at)
-{
-    char character;
-    d->words = at;
-    while (*at == '\'') {
-        at++;
-        while (!ends_word(at))
-            at = read_character(at, d->flavour == DISPLAY, &character);
-        at += *at == '\'';
-        at += *at == ',';
-    }
-    d->strange |= *at != ')';
-    return *at ? at + 1 : at;
-}
-
-static const char *read_number(declaration *d, const char *at)
-{
-    bool negative = *at == '-';
-    int64_t number = 0;
-    at += *at == '-' || *at == '+';
-    d->strange |= *at < '0' || *at > '9' || d->count == 2;
-    for (; *at >= '0' && *at <= '9' && number < INT32_MAX; at++)
-        number = 10 * number + (*at - '0');
-    if (!d->strange)
-        d->numbers[d->count++] = negative ? -number : number;
-    return at;
-}
-
-/* Behind the parentheses, from behind the first of them. */
-static const char *read_list(declaration *d, const char *at)
-{
-    d->strange |= d->count > 0 || d->words;
-    if (*at == '\'')
-        return skip_words(d, at);
-    while (!d->strange && *at != ')') {
-        while (is_space(*at) || (*at == ',' && d->count > 0))
-            at++;
-        at = read_number(d, at);
-        while (is_space(*at))
-            at++;
-        d->strange |= *at != ',' && *at != ')';
-    }
-    return *at ? at + 1 : at;
-}
-
-static size_t measure_word(const char *at)
-{
-    size_t size = 0;
-    while (at[size] && !is_space(at[size]) && at[size] != '(')
-        size++;
-    return size;
-}
-
-static bool is_word(const char *at, size_t size, const char *word)
-{
-    for (size_t i = 0; i < size; i++)
-        if (to_lower(at[i]) != word[i])
-            return false;
-    return word[size] == '\0';
-}
-
-static void add_word(declaration *d, const char *at, size_t size)
-{
-    if (d->size + size + 2 > NAME_ROOM) {
-        d->strange = true;
-        return;
-    }
-    if (d->size > 0)
-        d->name[d->size++] = ' ';
-    for (size_t i = 0; i < size; i++)
-        d->name[d->size++] = to_lower(at[i]);
-}
-
-static const char *skip_space(const char *at)
-{
-    while (is_space(*at))
-        at++;
-    return at;
-}
-
-/* What follows `character set`. */
-static const char *read_charset(declaration *d, const char *at)
-{
-    at = skip_space(at + measure_word(at));
-    size_t size = measure_word(at);
-    if (size < sizeof d->charset)
-        memcpy(d->charset, at, size);
-    return at + size;
-}
-
-static const char *read_word(declaration *d, const char *at)
-{
-    size_t size = measure_word(at);
-    if (d->flavour == DISPLAY && is_word(at, size, "character"))
-        return read_charset(d, skip_space(at + size));
-    bool sign = is_word(at, size, "unsigned") || is_word(at, size, "zerofill");
-    d->is_unsigned |= sign;
-    if (!sign || d->flavour == STANDARD)
-        add_word(d, at, size);
-    return at + size;
-}
-
-static void take_apart(const char *declared, declaration *d)
-{
-    for (const char *at = skip_space(declared); *at && !d->strange; at = skip_space(at))
-        at = *at == '(' ? read_list(d, at + 1) : read_word(d, at);
-}
-
-/* ---- Measures ------------------------------------------------------------------------------------------------------
- */
-
-static const known_type *find_known(const declaration *d)
+static const known_type *find_known(const belayi_declaration *d)
 {
     for (size_t i = 0; i < sizeof known_types / sizeof *known_types && !d->strange; i++)
         if ((known_types[i].flavours & d->flavour) && strcmp(known_types[i].name, d->name) == 0)
@@ -265,7 +112,7 @@ static const known_type *find_known(const declaration *d)
     return &unknown_type;
 }
 
-static void measure_integer(const declaration *d, const known_type *known, belayi_type *t)
+static void measure_integer(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     int64_t bits = d->flavour == LOOSE ? 64 : known->measure < 0 ? -known->measure : known->measure;
     bool is_unsigned = known->measure < 0 || (d->is_unsigned && d->flavour == DISPLAY);
@@ -276,7 +123,7 @@ static void measure_integer(const declaration *d, const known_type *known, belay
         t->kind = BELAYI_TYPE_BOOLEAN;
 }
 
-static void measure_digits(const declaration *d, belayi_type *t)
+static void measure_digits(const belayi_declaration *d, belayi_type *t)
 {
     t->is_unsigned = d->is_unsigned && d->flavour == DISPLAY;
     if (d->count == 0 || d->numbers[0] <= 0)
@@ -285,7 +132,7 @@ static void measure_digits(const declaration *d, belayi_type *t)
     t->scale = d->count > 1 ? (int)d->numbers[1] : 0;
 }
 
-static void measure_real(const declaration *d, const known_type *known, belayi_type *t)
+static void measure_real(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     t->bits = d->flavour == LOOSE ? 53 : (int)known->measure;
     t->has_infinity = d->flavour == STANDARD;
@@ -303,7 +150,7 @@ static uint32_t find_widest(const char *charset)
     return strcmp(charset, "ascii") == 0 ? 0x7F : LAST_OF_TWO_BYTES;
 }
 
-static void measure_text(const declaration *d, const known_type *known, belayi_type *t)
+static void measure_text(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     bool plain = strcmp(known->name, "character") == 0;
     t->widest = find_widest(d->charset);
@@ -319,7 +166,7 @@ static void measure_text(const declaration *d, const known_type *known, belayi_t
         t->length = known->measure;
 }
 
-static void measure_bytes(const declaration *d, const known_type *known, belayi_type *t)
+static void measure_bytes(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     t->fixed = d->flavour == DISPLAY && strcmp(known->name, "binary") == 0;
     if (d->count > 0)
@@ -328,7 +175,7 @@ static void measure_bytes(const declaration *d, const known_type *known, belayi_
         t->length = known->measure;
 }
 
-static void measure_bits(const declaration *d, const known_type *known, belayi_type *t)
+static void measure_bits(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     bool varying = strcmp(known->name, "bit") != 0;
     t->length = d->count > 0 ? d->numbers[0] : varying ? -1 : 1;
@@ -337,7 +184,7 @@ static void measure_bits(const declaration *d, const known_type *known, belayi_t
         t->maximum = UINT64_MAX >> (64 - t->length);
 }
 
-static void measure_time(const declaration *d, belayi_type *t)
+static void measure_time(const belayi_declaration *d, belayi_type *t)
 {
     enum { DAY = 86400, LONGEST = 838 * 3600 + 59 * 60 + 59 };
     int usual = d->flavour == STANDARD ? 6 : d->flavour == DISPLAY ? 0 : BELAYI_FRACTION_ANY;
@@ -346,7 +193,7 @@ static void measure_time(const declaration *d, belayi_type *t)
     t->maximum = d->flavour == DISPLAY ? LONGEST : DAY - 1;
 }
 
-static void measure_enum(const declaration *d, const known_type *known, belayi_type *t)
+static void measure_enum(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     t->words = d->words;
     t->many = strcmp(known->name, "set") == 0;
@@ -355,7 +202,7 @@ static void measure_enum(const declaration *d, const known_type *known, belayi_t
         t->kind = BELAYI_TYPE_OTHER;
 }
 
-static void measure(const declaration *d, const known_type *known, belayi_type *t)
+static void measure(const belayi_declaration *d, const known_type *known, belayi_type *t)
 {
     switch (known->kind) {
     case BELAYI_TYPE_INTEGER:
@@ -402,12 +249,13 @@ static void measure(const declaration *d, const known_type *known, belayi_type *
 static bool contains(const char *declared, const char *part)
 {
     for (; *declared; declared++)
-        if (is_word(declared, strnlen(declared, strlen(part)), part))
+        if (belayi_declaration_is(declared, strnlen(declared, strlen(part)), part))
             return true;
     return false;
 }
 
-/* The rules by which a loose engine finds out what to convert, in their order: the last two are no numbers. */
+/* The rules by which a loose engine finds out what to convert, in their order: those with one of the last four make
+ * none. */
 static bool makes_numbers(const char *declared)
 {
     if (!*declared)
@@ -418,8 +266,10 @@ static bool makes_numbers(const char *declared)
 
 void belayi_type_read(const char *declared, unsigned flavour, belayi_type *out_type)
 {
-    declaration d = {.flavour = 1u << flavour};
-    take_apart(declared, &d);
+    belayi_declaration d = {.flavour = 1u << flavour,
+                            .has_charset = flavour == BELAY_TYPES_DISPLAY,
+                            .has_unsigned = flavour != BELAY_TYPES_STANDARD};
+    belayi_declaration_read(declared, &d);
     const known_type *known = find_known(&d);
     *out_type = (belayi_type){.kind = known->kind,
                               .makes_numbers = d.flavour == LOOSE && makes_numbers(declared),
@@ -429,30 +279,10 @@ void belayi_type_read(const char *declared, unsigned flavour, belayi_type *out_t
     measure(&d, known, out_type);
 }
 
-/* ---- Words of an enum ----------------------------------------------------------------------------------------------
- */
-
-/* Whether the word that begins at *at is the text; *at is behind it then, and behind the comma that follows. */
-static bool is_text(const char **at, bool escapes, const char *text, size_t size)
-{
-    size_t i = 0;
-    bool same = true;
-    const char *p = *at + 1;
-    while (!ends_word(p)) {
-        char character;
-        p = read_character(p, escapes, &character);
-        same = same && i < size && text[i] == character;
-        i++;
-    }
-    p += *p == '\'';
-    *at = p + (*p == ',');
-    return same && i == size;
-}
-
 bool belayi_type_has_word(const belayi_type *t, const char *text, size_t size)
 {
-    for (const char *at = t->words; at && *at == '\'';)
-        if (is_text(&at, t->escapes, text, size))
-            return true;
-    return false;
+    bool same = false;
+    for (const char *at = t->words; !same && at && *at == '\'';)
+        at = belayi_declaration_word(at, t->escapes, text, size, &same);
+    return same;
 }

@@ -5,7 +5,7 @@
  * together with the others. But one that failed before it did anything leaves
  * nothing to undo. What makes up for the first, by running the others again, is
  * the caller's business.
- * Tests: tests/api/test_batch.c, tests/api/test_batch_random.c.
+ * Tests: tests/api/test_batch*.c.
  */
 #include "inside.h"
 

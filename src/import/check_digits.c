@@ -73,13 +73,13 @@ bool belayi_digits_read(const char *text, size_t size, bool exponents, belayi_di
     return at == end;
 }
 
-/* Whether the last `count` digits before the point are zeros. */
+/* Whether the last `count` digits before the point are zeros; the first is none. */
 static bool ends_in_zeros(const belayi_digits *d, int64_t count)
 {
-    for (int64_t i = 1; i <= count && i <= (int64_t)d->whole_size; i++)
+    for (int64_t i = 1; i <= count; i++)
         if (d->whole[(int64_t)d->whole_size - i] != '0')
             return false;
-    return (int64_t)d->whole_size > count;
+    return true;
 }
 
 bool belayi_digits_fit(const belayi_digits *d, int precision, int scale)

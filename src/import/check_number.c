@@ -20,8 +20,7 @@ static belay_value decimal_of(const char *digits, size_t size)
     return (belay_value){.type = BELAY_TYPE_DECIMAL, .size = size, .as.data = digits};
 }
 
-/* ---- Integers -------------------------------------------------------------------------------------------------------
- */
+/* ---- Integers ----------------------------------------------------------------------------------------------- */
 
 /* Its size without a sign; false when it is over any integer. */
 static bool read_unsigned(const char *digits, size_t count, uint64_t *out_number)
@@ -30,7 +29,7 @@ static bool read_unsigned(const char *digits, size_t count, uint64_t *out_number
     uint64_t number = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t digit = (uint64_t)(digits[i] - '0');
-        if (i >= SURELY && (i > SURELY || number > (UINT64_MAX - digit) / 10))
+        if (i >= SURELY && number > (UINT64_MAX - digit) / 10)
             return false;
         number = 10 * number + digit;
     }
@@ -66,8 +65,7 @@ bool belayi_check_integer(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- Decimals -------------------------------------------------------------------------------------------------------
- */
+/* ---- Decimals ----------------------------------------------------------------------------------------------- */
 
 /* Both stored as they are; a fraction of 15 digits is what comes back of the nearest double. */
 static bool make_number(const belayi_checked *c, const belayi_digits *d, belay_value *out_value)
@@ -140,8 +138,7 @@ bool belayi_check_decimal(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- Booleans
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Booleans ----------------------------------------------------------------------------------------------- */
 
 static bool is_word(const belayi_checked *c, const char *word)
 {
@@ -178,8 +175,7 @@ bool belayi_check_boolean(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- Bits
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Bits --------------------------------------------------------------------------------------------------- */
 
 /* Its bytes, the highest first: what no driver takes as an integer. */
 static bool write_bits(const belayi_checked *c, uint64_t bits, belay_value *out_value)

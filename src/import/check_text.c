@@ -9,11 +9,10 @@
 
 #include "arena.h"
 #include "check_kinds.h"
-#include "json_text.h"
+#include "json_value.h"
 #include "utf8.h"
 
-/* ---- Texts that would become numbers --------------------------------------------------------------------------------
- */
+/* ---- Texts that would become numbers ------------------------------------------------------------------------ */
 
 static bool is_space(char c)
 {
@@ -73,8 +72,7 @@ static bool check_no_number(const belayi_checked *c)
     return belayi_check_refuse(c, "would become a number that is written otherwise");
 }
 
-/* ---- Characters
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Characters --------------------------------------------------------------------------------------------- */
 
 static bool refuse_bytes(const belayi_checked *c, size_t bad_at)
 {
@@ -137,8 +135,7 @@ bool belayi_check_other(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- Bytes
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Bytes -------------------------------------------------------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -184,8 +181,7 @@ bool belayi_check_bytes(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- UUIDs
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- UUIDs -------------------------------------------------------------------------------------------------- */
 
 bool belayi_check_uuid(const belayi_checked *c, belay_value *out_value)
 {
@@ -198,8 +194,7 @@ bool belayi_check_uuid(const belayi_checked *c, belay_value *out_value)
     return good || belayi_check_refuse(c, "is no UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
 }
 
-/* ---- Words of an enum
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Words of an enum --------------------------------------------------------------------------------------- */
 
 static size_t measure_word(const char *at, const char *end)
 {
@@ -243,16 +238,18 @@ bool belayi_check_enum(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON --------------------------------------------------------------------------------------------------- */
 
 bool belayi_check_json(const belayi_checked *c, belay_value *out_value)
 {
     size_t bad_at;
+    belayi_field ignored;
+    belayi_json json = {.text = c->text, .size = c->size};
     if (!belayi_utf8_valid(c->text, c->size, &bad_at))
         return refuse_bytes(c, bad_at);
-    if (!belayi_json_valid(c->text, c->size, &bad_at))
-        return belayi_check_refuse(c, "is no JSON, from byte %zu on", bad_at + 1);
+    if (!belayi_json_value(&json, &ignored) || !belayi_json_ends(&json))
+        return belayi_check_refuse(c, "is no JSON, from byte %zu on: %s", json.at + 1,
+                                   json.wrong ? json.wrong : "one value and no more is expected");
     if (!check_no_number(c))
         return false;
     *out_value = belay_text(c->text, c->size);

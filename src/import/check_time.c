@@ -14,8 +14,7 @@
 
 enum { DATE_SIZE = 10, SECONDS_A_DAY = 86400, US_DIGITS = 6 };
 
-/* ---- Parts
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Parts -------------------------------------------------------------------------------------------------- */
 
 /* A number of so many digits; negative when there are others. */
 static inline int number_at(const char *at, int digits)
@@ -119,8 +118,7 @@ static bool check_fraction(const belayi_checked *c, const clock_time *clock, int
     return belayi_check_refuse(c, "has %zu digits behind the second, and the column %d", clock->counting, most);
 }
 
-/* ---- Dates and times
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Dates and times ---------------------------------------------------------------------------------------- */
 
 bool belayi_check_date(const belayi_checked *c, belay_value *out_value)
 {
@@ -147,8 +145,7 @@ bool belayi_check_time(const belayi_checked *c, belay_value *out_value)
     return true;
 }
 
-/* ---- Timestamps
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Timestamps --------------------------------------------------------------------------------------------- */
 
 static bool read_timestamp(const belayi_checked *c, calendar_date *date, clock_time *clock)
 {

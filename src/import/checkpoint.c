@@ -17,7 +17,9 @@ static const char table_name[] = "belay_imports";
 static const char read_sql[] =
     "SELECT state, byte_offset, line, hash, plan, records, inserted, updated, skipped, rejected, rejects_size, "
     "errors_size FROM belay_imports WHERE id = ?";
-static const char delete_sql[] = "DELETE FROM belay_imports WHERE id = ?";
+static const char delete_sql[] = "DELETE FROM belay_imports WHERE id = ? AND state = ? AND byte_offset = ?";
+static const char claim_sql[] =
+    "UPDATE belay_imports SET state = 'open' WHERE id = ? AND state = ? AND byte_offset = ?";
 static const char insert_sql[] =
     "INSERT INTO belay_imports (id, state, byte_offset, line, hash, plan, records, inserted, updated, skipped, "
     "rejected, "
@@ -100,7 +102,7 @@ static void read_row(belayi_checkpoint *c, const belay_rows *rows)
     const char *state = belay_str(rows, 0);
     c->found = true;
     c->is_done = state && strcmp(state, "done") == 0;
-    c->offset = read_count(rows, 1);
+    c->offset = c->row_offset = read_count(rows, 1);
     c->line = read_count(rows, 2);
     c->hash = read_hash(rows, 3);
     c->plan = read_hash(rows, 4);
@@ -126,13 +128,32 @@ belay_code belayi_checkpoint_read(belay_session *s, belay_place place, belayi_ch
     return belay_status(s);
 }
 
-belay_code belayi_checkpoint_write(belay_session *s, belay_place place, const belayi_checkpoint *c, bool first,
-                                   uint64_t old_offset)
+static belay_code other_program(belay_session *s, belay_place place)
+{
+    return belay_fail_at(s, place, BELAY_STALE,
+                         "the same file is being imported into the same table by another program as well");
+}
+
+/* A statement about the row that was found, which must still be that. */
+static belay_code change_found(belay_session *s, belay_place place, const belayi_checkpoint *c, const char *sql)
+{
+    const belay_value values[] = {belay_string(c->id), belay_string(c->is_done ? "done" : "open"),
+                                  belay_unsigned(c->row_offset)};
+    belay_code code = belay_exec_at(s, place, sql, 3, values);
+    return code == BELAY_OK && belay_changes(s) == 0 ? other_program(s, place) : code;
+}
+
+enum { VALUES = 14 }; /* of which the last is the WHERE's */
+
+/* Inserts or updates the row: `run` is belay_exec_at or belay_try_at. */
+static belay_code put_row(belay_session *s, belay_place place, const belayi_checkpoint *c, const char *sql,
+                          size_t count,
+                          belay_code (*run)(belay_session *, belay_place, const char *, size_t, const belay_value *))
 {
     char hash[17], plan[17];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)c->hash);
     snprintf(plan, sizeof plan, "%016llx", (unsigned long long)c->plan);
-    const belay_value values[] = {
+    const belay_value values[VALUES] = {
         belay_string(c->id),
         belay_string(c->is_done ? "done" : "open"),
         belay_unsigned(c->offset),
@@ -146,16 +167,37 @@ belay_code belayi_checkpoint_write(belay_session *s, belay_place place, const be
         belay_unsigned(c->counts.rejected),
         belay_unsigned(c->sizes.records),
         belay_unsigned(c->sizes.reasons),
-        belay_unsigned(old_offset),
+        belay_unsigned(c->row_offset),
     };
-    enum { ALL = sizeof values / sizeof *values };
-    if (first) {
-        belay_exec_at(s, place, delete_sql, 1, values);
-        return belay_exec_at(s, place, insert_sql, ALL - 1, values);
-    }
-    belay_code code = belay_exec_at(s, place, update_sql, ALL, values);
+    return run(s, place, sql, count, values);
+}
+
+belay_code belayi_checkpoint_forget(belay_session *s, belay_place place, const belayi_checkpoint *c)
+{
+    return change_found(s, place, c, delete_sql);
+}
+
+belay_code belayi_checkpoint_claim(belay_session *s, belay_place place, belayi_checkpoint *c, bool anew)
+{
+    if (!anew)
+        return change_found(s, place, c, claim_sql);
+    if (c->found && belayi_checkpoint_forget(s, place, c) != BELAY_OK)
+        return belay_status(s);
+    belayi_checkpoint first = {.plan = c->plan};
+    memcpy(first.id, c->id, sizeof first.id);
+    *c = first;
+    belay_code code = put_row(s, place, c, insert_sql, VALUES - 1, belay_try_at);
+    if (code == BELAY_UNIQUE)
+        return other_program(s, place);
+    c->found = code == BELAY_OK;
+    return code == BELAY_OK || belay_status(s) != BELAY_OK ? code : belay_raise_at(s, place, belay_caught(s));
+}
+
+belay_code belayi_checkpoint_write(belay_session *s, belay_place place, belayi_checkpoint *c)
+{
+    belay_code code = put_row(s, place, c, update_sql, VALUES, belay_exec_at);
     if (code == BELAY_OK && belay_changes(s) == 0)
-        code = belay_fail_at(s, place, BELAY_STALE,
-                             "the same file is being imported into the same table by another program as well");
+        return other_program(s, place);
+    c->row_offset = c->offset;
     return code;
 }

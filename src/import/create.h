@@ -1,6 +1,6 @@
 /*
- * create.h - the CREATE TABLE for a file: names from its header, types from its
- * first records.
+ * create.h - the CREATE TABLE for a file: names from its header, or of the
+ * members of its first records, types from those.
  *
  * Tests: tests/import/test_create.c.
  */
@@ -13,8 +13,8 @@
 #include "reader.h"
 #include "sample.h"
 
-/* The statement; the caller frees it. NULL on failure. */
-char *belayi_create_table(belay_session *, const belay_import_spec *, const belayi_reader *, const belayi_sample *,
+/* The statement; the caller frees it. NULL on failure. Members of JSON are selected in the sample. */
+char *belayi_create_table(belay_session *, const belay_import_spec *, const belayi_reader *, belayi_sample *,
                           belay_error *error);
 
 #endif

@@ -85,8 +85,8 @@ static size_t pass_quoted(belayi_parse *p, struct place *at, bool last)
             note_line_end(at, here, text, size);
         if (text[here] != p->quote)
             continue;
-        if (here + 1 == size)
-            return last ? size : size + 1;
+        if (here + 1 == size) /* of a text that is cut off here nobody knows whether it closes */
+            return last && !p->full ? size : size + 1;
         if (text[here + 1] != p->quote)
             return here + 1;
         belayi_seek_next(&at->seek);

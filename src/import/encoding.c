@@ -23,7 +23,7 @@ static size_t write_line_end(const char *name, char out[16])
 {
     char end[] = "\n", *from = end, *to = out;
     size_t left = 1, room = 16;
-    iconv_t way = strchr(name, '/') ? NO_ICONV : iconv_open(name, "UTF-8");
+    iconv_t way = name[0] == '\0' || strchr(name, '/') ? NO_ICONV : iconv_open(name, "UTF-8");
     if (way == NO_ICONV)
         return 0;
     iconv(way, &from, &left, &to, &room);
@@ -165,17 +165,19 @@ static void mask_line_ends(char *out, size_t size)
         out[at] = (char)0xFF;
 }
 
-size_t belayi_encoding_decode(belayi_encoding *e, const char *raw, size_t size, char *out, size_t room, size_t *out_bad)
+static void begin_line(const belayi_encoding *e)
+{
+    iconv(e->to_utf8, NULL, NULL, NULL, NULL);
+}
+
+size_t belayi_encoding_decode(belayi_encoding *e, const char *raw, size_t size, char *out, size_t room)
 {
     char *from = (char *)(uintptr_t)raw, *to = out;
     size_t left = size;
-    *out_bad = SIZE_MAX;
-    iconv(e->to_utf8, NULL, NULL, NULL, NULL); /* each line begins anew */
+    begin_line(e);
     while (left > 0 && iconv(e->to_utf8, &from, &left, &to, &room) == (size_t)-1) {
         if (errno == E2BIG || room == 0)
             return SIZE_MAX;
-        if (*out_bad == SIZE_MAX)
-            *out_bad = size - left;
         size_t passed = left < e->unit ? left : e->unit;
         from += passed;
         left -= passed;
@@ -186,4 +188,18 @@ size_t belayi_encoding_decode(belayi_encoding *e, const char *raw, size_t size, 
         return SIZE_MAX;
     mask_line_ends(out, (size_t)(to - out));
     return (size_t)(to - out);
+}
+
+size_t belayi_encoding_find_bad(belayi_encoding *e, const char *raw, size_t size)
+{
+    char out[256], *from = (char *)(uintptr_t)raw;
+    size_t left = size;
+    begin_line(e);
+    while (left > 0) {
+        char *to = out;
+        size_t room = sizeof out;
+        if (iconv(e->to_utf8, &from, &left, &to, &room) == (size_t)-1 && errno != E2BIG)
+            return size - left;
+    }
+    return size;
 }

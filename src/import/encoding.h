@@ -46,9 +46,12 @@ int belayi_encoding_ascii(const belayi_encoding *, const char *raw, size_t size)
 size_t belayi_encoding_line(const belayi_encoding *, const char *raw, size_t size, bool last, size_t *out_end_size);
 
 /*
- * Decodes a line without its end. What is no text becomes a byte 0xFF each; *out_bad is where the first of that is, or
- * SIZE_MAX. Returns how much was written, or SIZE_MAX when there is too little room.
+ * Decodes a line without its end. What is no text becomes a byte 0xFF each. Returns how much was written, or SIZE_MAX
+ * when there is too little room.
  */
-size_t belayi_encoding_decode(belayi_encoding *, const char *raw, size_t size, char *out, size_t room, size_t *out_bad);
+size_t belayi_encoding_decode(belayi_encoding *, const char *raw, size_t size, char *out, size_t room);
+
+/* Where the first byte of a line is that is no text; `size` when there is none. */
+size_t belayi_encoding_find_bad(belayi_encoding *, const char *raw, size_t size);
 
 #endif

@@ -57,8 +57,10 @@ belay_code belay_import_at(belay_session *s, belay_place place, const belay_impo
     copy_spec(&job.spec, spec);
     job.is_nested = belay_depth(s) > 0;
     belay_code code = s ? import(&job) : BELAY_MISUSE;
+    job.report->stopped = job.was_stopped;
     if (code != BELAY_OK)
         job.report->error = s ? *belay_pending(s) : (belay_error){.code = BELAY_MISUSE};
+    job.report->resumable |= job.has_checkpoints && job.report->error.outcome == BELAY_WORK_UNKNOWN;
     done(&job);
     return code;
 }

@@ -46,6 +46,8 @@ typedef struct belayi_job {
     bool is_at_end;   /* of the file */
     bool was_stopped; /* by the program */
     uint64_t in_unit; /* records of the open transaction */
+    size_t pace;      /* records of the next chunk, so that the program is asked several times a second */
+    int64_t asked_ns; /* when it was asked last */
     size_t told;      /* records of the chunk of which is said what became of them */
 } belayi_job;
 
@@ -63,6 +65,9 @@ belay_code belayi_job_begin(belayi_job *);
 
 /* The engine has refused a row of the chunk. */
 void belayi_job_refused(void *job, size_t row, const belay_error *error);
+
+/* Whether the program wants to go on, which is asked several times a second. */
+bool belayi_job_goes_on(void *job);
 
 /* Imports all records, in one scope that is open, or in transactions of commit_every records. */
 belay_code belayi_job_run(belayi_job *);

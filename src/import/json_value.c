@@ -14,9 +14,14 @@ static bool at_end(const belayi_json *j)
     return j->at == j->size;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void pass_space(belayi_json *j)
 {
-    while (j->at < j->size && (j->text[j->at] == ' ' || j->text[j->at] == '\t'))
+    while (j->at < j->size && is_space(j->text[j->at]))
         j->at++;
 }
 
@@ -229,8 +234,10 @@ static bool pass_value(belayi_json *, unsigned depth, belayi_field *out);
 static bool pass_nested(belayi_json *j, char close, unsigned depth)
 {
     belayi_field ignored;
-    if (depth == BELAYI_JSON_DEPTH)
+    if (depth == BELAYI_JSON_DEPTH) {
+        j->at--;
         return fail(j, "values are nested too deeply");
+    }
     if (belayi_json_take(j, close))
         return true;
     do {

@@ -1,7 +1,7 @@
 /*
  * json_value.h - the values of one text of JSON (RFC 8259, strictly), one behind the other.
  *
- * Must not know: records, fields' names.
+ * Must not know: records, fields' names, that a record is one line.
  * Tests: tests/unit/import/test_reader_jsonl.c, tests/import/reader_oracle.py.
  */
 #ifndef BELAYI_IMPORT_JSON_VALUE_H
@@ -20,10 +20,10 @@ typedef struct belayi_json {
     const char *wrong; /* what is wrong at `at`; NULL: nothing yet */
 } belayi_json;
 
-/* Goes past spaces and tabs, then past that byte if it is there. */
+/* Goes past white space, then past that byte if it is there. */
 bool belayi_json_take(belayi_json *, char byte);
 
-/* Whether nothing is left but spaces and tabs. */
+/* Whether nothing is left but white space. */
 bool belayi_json_ends(belayi_json *);
 
 /* A value, as it is written; the text of a string is what is between its quotes. False: ->wrong says why. */

@@ -84,6 +84,8 @@ static belay_code open_file(belayi_job *job)
                                      .header = !spec->no_header && spec->format != BELAY_IMPORT_JSONL,
                                      .max_record = spec->max_record};
     job->stream = belayi_stream_open(spec->path, spec->source, spec->source_arg, &error);
+    if (job->stream && spec->on_progress)
+        belayi_stream_ask(job->stream, belayi_job_goes_on, job);
     if (job->stream)
         job->reader = belayi_reader_open(job->stream, &options, &error);
     job->counts.size = job->stream ? belayi_stream_size(job->stream) : 0;
@@ -103,6 +105,9 @@ static belay_code make_plan(belayi_job *job)
     if (code == BELAY_OK && is_json)
         code =
             belayi_reader_select(job->reader, job->plan.fields, job->plan.names, job->plan.names_are_complete, &error);
+    if (code == BELAY_OK && job->sample.members &&
+        !belayi_sample_select(&job->sample, job->plan.fields, job->plan.names))
+        code = belayi_report(&error, BELAY_NO_MEMORY, "no memory for the first records of an import");
     return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
@@ -129,7 +134,7 @@ static belay_code find_table(belayi_job *job)
     if (there)
         return make_plan(job);
     job->makes_table = true;
-    code = belayi_sample_read(&job->sample, job->reader, &error);
+    code = belayi_sample_read(&job->sample, job->reader, job->spec.format == BELAY_IMPORT_JSONL, &error);
     return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
@@ -194,10 +199,13 @@ static belay_code go_on(belayi_job *job)
         return belay_fail_at(
             job->session, job->place, BELAY_MISUSE,
             "the import was begun with other options: .resume needs the same columns, keys and format");
-    uint64_t begun = belayi_stream_offset(job->stream);
+    uint64_t begun = belayi_stream_offset(job->stream), size = job->counts.size;
+    job->counts = from->counts;
+    job->counts.size = size;
     if (from->offset < begun)
         return not_the_same(job, "its header is longer");
     belay_code code = belayi_stream_skip(job->stream, from->offset - begun, &error);
+    job->report->resumable = code == BELAY_CANCELLED;
     if (code == BELAY_DATA)
         return not_the_same(job, "it is shorter");
     if (code != BELAY_OK)
@@ -205,10 +213,8 @@ static belay_code go_on(belayi_job *job)
     if (belayi_stream_hash(job->stream) != from->hash)
         return not_the_same(job, "what was imported reads otherwise now");
     belayi_reader_resume(job->reader, from->offset, from->line, from->counts.read);
-    uint64_t size = job->counts.size;
-    job->counts = from->counts;
-    job->counts.size = size;
     job->is_first = false;
+    job->report->resumable = true;
     return BELAY_OK;
 }
 
@@ -273,12 +279,12 @@ static belay_code open_rejects(belayi_job *job)
     bool begins = job->checkpoint.offset == 0;
     const char *input = spec->path && strcmp(spec->path, "-") != 0 ? spec->path : NULL;
     belay_code code = belayi_rejects_open(&job->rejects, spec->rejects, spec->errors, input,
-                                          begins ? NULL : &job->checkpoint.sizes, &error);
+                                          begins ? (belayi_rejects_sizes){0} : job->checkpoint.sizes, &error);
     if (code != BELAY_OK)
         return belayi_job_raise(job, &error);
     const char *header = belayi_reader_header(job->reader, &size);
     if (begins)
-        belayi_rejects_begin(&job->rejects, header, size);
+        belayi_rejects_put(&job->rejects, header, size);
     return BELAY_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "utf8.h"
 
 enum { RECORD_LEAST = 16 };
+static const size_t record_most = SIZE_MAX / 16; /* so that sizes can be doubled */
 
 /* One a format. */
 struct format {
@@ -99,7 +100,7 @@ static belay_code complete_record(belayi_reader *r, belay_error *error)
 {
     belayi_parse *p = &r->parse;
     belayi_text *t = &r->text;
-    size_t raw_size = belayi_text_measure(t, p->size);
+    size_t raw_size = belayi_text_measure(t, p->size, p->lines, p->open);
     if (raw_size > t->limit || (t->full && p->open)) {
         cut_record(r);
         return BELAY_OK;
@@ -233,9 +234,9 @@ belayi_reader *belayi_reader_open(belayi_stream *stream, const belayi_reader_opt
     r->options = *options;
     r->format = &formats[options->format];
     r->line = 1;
-    r->parse = (belayi_parse){.delimiter = options->delimiter,
-                              .quote = options->quote,
-                              .limit = options->max_record > RECORD_LEAST ? options->max_record : RECORD_LEAST};
+    size_t limit = options->max_record < record_most ? options->max_record : record_most;
+    r->parse = (belayi_parse){.delimiter = options->delimiter, .quote = options->quote};
+    r->parse.limit = limit > RECORD_LEAST ? limit : RECORD_LEAST;
     r->parse.null = options->null ? options->null : nulls[options->format];
     r->parse.null_size = strlen(r->parse.null);
     r->parse.members = &r->members;

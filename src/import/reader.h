@@ -9,7 +9,9 @@
  * What ends a malformed record: where a quote is at fault (text behind a closing
  * quote, a quote inside a bare field, one that is never closed, or not within
  * max_record), the record is its first physical line, and reading goes on at the
- * next; so a stray quote costs one line. A wrong number of fields is no flaw here.
+ * next; so a stray quote costs one line. One that is longer than max_record for
+ * another reason ends with the physical line in which it becomes that. A wrong
+ * number of fields is no flaw here.
  *
  * Must not know: columns, types, the database.
  * Tests: tests/unit/import, tests/fuzz/fuzz_reader.c.
@@ -32,7 +34,7 @@ typedef struct belayi_reader_options {
     const char *null;      /* or NULL: the format's own */
     const char *encoding;  /* or NULL: UTF-8 */
     bool header;           /* CSV, TSV: the first record has the names */
-    size_t max_record;     /* set */
+    size_t max_record;     /* bytes of the file, with the line end; set, and at least 16 */
 } belayi_reader_options;
 
 typedef struct belayi_reader belayi_reader;
@@ -57,7 +59,8 @@ belay_code belayi_reader_select(belayi_reader *, size_t count, const char *const
 /* BELAY_OK and a record, or BELAY_OK and NULL at the end; else the source failed or memory ran out. */
 belay_code belayi_reader_next(belayi_reader *, const belayi_record **out_record, belay_error *error);
 
-/* Of a record with raw_rest: the next of its bytes, *out_size 0 at their end. May be left out: next goes past them. */
+/* Of a record with raw_rest: the next of its bytes, *out_size 0 at their end; good until the next call, and ->raw is
+   good until the first. May be left out: next goes past them. */
 belay_code belayi_reader_rest(belayi_reader *, const char **out_bytes, size_t *out_size, belay_error *error);
 
 /* Goes on behind what was read before: at that offset and line, that many records in. Before the first record;

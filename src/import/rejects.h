@@ -8,21 +8,17 @@
 #ifndef BELAYI_IMPORT_REJECTS_H
 #define BELAYI_IMPORT_REJECTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include <belay/error.h>
 #include <belay/import.h>
 
 #include "json.h"
+#include "output.h"
 
 typedef struct belayi_rejects {
-    FILE *records, *reasons; /* NULL: not wanted */
-    const char *records_path, *reasons_path;
+    belayi_output *records, *reasons; /* NULL: not wanted */
     belayi_json line;
-    bool failed; /* something could not be written */
-    int why;     /* errno of that */
 } belayi_rejects;
 
 /* How long both files are. */
@@ -30,22 +26,21 @@ typedef struct belayi_rejects_sizes {
     uint64_t records, reasons;
 } belayi_rejects_sizes;
 
-/* Opens both, empty, or cut back to those sizes. One that is the file `input` itself, or shorter than it must be, is
-   refused. The paths are borrowed. On failure nothing is open. */
+/* Opens both, cut to those sizes. The paths are borrowed. On failure nothing is open. */
 belay_code belayi_rejects_open(belayi_rejects *, const char *records, const char *reasons, const char *input,
-                               const belayi_rejects_sizes *sizes_or_null, belay_error *error);
+                               belayi_rejects_sizes sizes, belay_error *error);
+void belayi_rejects_close(belayi_rejects *); /* accepts a zeroed one */
 
-/* The header's bytes go before all records. */
-void belayi_rejects_begin(belayi_rejects *, const char *header, size_t size);
+/* Bytes for the file of the records: the header, or more of the record that was written last. */
+void belayi_rejects_put(belayi_rejects *, const char *bytes, size_t size);
 
 void belayi_rejects_write(belayi_rejects *, const belay_import_reject *);
-/* More bytes of the same record. */
-void belayi_rejects_more(belayi_rejects *, const char *bytes, size_t size);
 
-/* What was written so far is on the disk afterwards; its sizes. BELAY_IO or BELAY_DISK_FULL if any of it could not be.
- */
+/* BELAY_OK, or sooner what sync will say: there is no use in going on. */
+belay_code belayi_rejects_check(const belayi_rejects *, belay_error *error);
+
+/* What was written so far is on the disk afterwards; its sizes. BELAY_IO, BELAY_DISK_FULL, BELAY_NO_MEMORY when any of
+   it is not. */
 belay_code belayi_rejects_sync(belayi_rejects *, belayi_rejects_sizes *out_sizes, belay_error *error);
-
-void belayi_rejects_close(belayi_rejects *); /* accepts a zeroed one */
 
 #endif

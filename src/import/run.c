@@ -14,9 +14,12 @@
 #include <belay/scope.h>
 #include <belay/statement.h>
 
+#include "clock.h"
 #include "report.h"
 
-enum { CHUNK_BYTES = 4 << 20, PERCENT_FROM = 100 };
+enum { CHUNK_BYTES = 4 << 20, PERCENT_FROM = 100, PACE_LEAST = 256, PACE_FIRST = 1024 };
+
+static const int64_t often_ns = 100000000, seldom_ns = 400000000;
 
 /* ---- Rejects --------------------------------------------------------------------------------------------------------
  */
@@ -97,15 +100,49 @@ void belayi_job_refused(void *arg, size_t row, const belay_error *error)
     job->told = which + 1;
 }
 
+/* ---- Whether to go on -----------------------------------------------------------------------------------------------
+ */
+
+/* What was stopped stays stopped. */
+static bool ask(belayi_job *job)
+{
+    const belay_import_spec *spec = &job->spec;
+    job->asked_ns = belayi_clock_now();
+    job->was_stopped |= spec->on_progress && !spec->on_progress(spec->arg, &job->counts);
+    return !job->was_stopped;
+}
+
+bool belayi_job_goes_on(void *arg)
+{
+    belayi_job *job = arg;
+    if (job->asked_ns == 0)
+        job->asked_ns = belayi_clock_now();
+    return belayi_clock_now() - job->asked_ns < often_ns ? !job->was_stopped : ask(job);
+}
+
+/* What a chunk took says how many records the next one has. */
+static void set_pace(belayi_job *job, int64_t took_ns)
+{
+    if (took_ns < often_ns && job->chunk.count == job->pace && job->pace < job->chunk.room)
+        job->pace *= 2;
+    else if (took_ns > seldom_ns && job->pace > PACE_LEAST)
+        job->pace /= 2;
+}
+
 /* ---- Chunks ---------------------------------------------------------------------------------------------------------
  */
 
+/* The next record; NULL at the end of the file, or where the program has stopped the reader. */
 static belay_code next_record(belayi_job *job, const belayi_record **out_record)
 {
     belay_error error;
     if (belayi_sample_take(&job->sample, out_record))
         return BELAY_OK;
-    return belayi_reader_next(job->reader, out_record, &error) == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
+    belay_code code = belayi_reader_next(job->reader, out_record, &error);
+    if (code == BELAY_CANCELLED && job->was_stopped)
+        return BELAY_OK;
+    job->is_at_end = code == BELAY_OK && !*out_record;
+    return code == BELAY_OK ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
 static belay_code out_of_memory(belayi_job *job)
@@ -131,12 +168,11 @@ static belay_code fill_chunk(belayi_job *job, bool *out_more)
     belayi_chunk_clear(chunk);
     job->told = 0;
     *out_more = false;
-    while (chunk->count < chunk->room && chunk->count < left && chunk->bytes < CHUNK_BYTES && !*out_more) {
+    while (chunk->count < job->pace && chunk->count < left && chunk->bytes < CHUNK_BYTES && !*out_more) {
         const belayi_record *record;
         belay_code code = next_record(job, &record);
         if (code != BELAY_OK)
             return code;
-        job->is_at_end = !record;
         if (!record)
             return BELAY_OK;
         if (!belayi_chunk_add(chunk, record))
@@ -157,7 +193,7 @@ static belay_code pass_on_rest(belayi_job *job)
             return belayi_job_raise(job, &error);
         if (size == 0)
             return BELAY_OK;
-        belayi_rejects_more(&job->rejects, bytes, size);
+        belayi_rejects_put(&job->rejects, bytes, size);
     }
 }
 
@@ -173,10 +209,14 @@ static void count(belayi_job *job)
     job->report->attempted = *counts;
 }
 
-static belay_code check_limit(belayi_job *job)
+/* Not too many rejects, and they can be written. */
+static belay_code check_rejects(belayi_job *job)
 {
+    belay_error error;
     const belay_import_spec *spec = &job->spec;
     uint64_t rejected = job->counts.rejected, read = job->counts.read;
+    if (belayi_rejects_check(&job->rejects, &error) != BELAY_OK)
+        return belayi_job_raise(job, &error);
     if (spec->max_rejects_percent > 0) {
         bool counts = job->is_at_end || read >= PERCENT_FROM;
         if (!counts || 100.0 * (double)rejected <= spec->max_rejects_percent * (double)read)
@@ -191,8 +231,9 @@ static belay_code check_limit(belayi_job *job)
 static belay_code run_chunk(belayi_job *job)
 {
     bool more;
+    int64_t began_ns = belayi_clock_now();
     belay_code code = fill_chunk(job, &more);
-    if (code == BELAY_OK && job->chunk.count > 0)
+    if (code == BELAY_OK)
         code = belayi_store_chunk(&job->store, &job->chunk);
     if (code != BELAY_OK)
         return code;
@@ -200,9 +241,10 @@ static belay_code run_chunk(belayi_job *job)
     if (more && (code = pass_on_rest(job)) != BELAY_OK)
         return code;
     count(job);
-    if (job->spec.on_progress && !job->spec.on_progress(job->spec.arg, &job->counts))
+    if (!ask(job))
         job->was_stopped = !job->is_at_end;
-    return check_limit(job);
+    set_pace(job, belayi_clock_now() - began_ns);
+    return check_rejects(job);
 }
 
 /* ---- Transactions ---------------------------------------------------------------------------------------------------
@@ -212,7 +254,6 @@ static belay_code run_chunk(belayi_job *job)
 static belay_code write_checkpoint(belayi_job *job, belayi_checkpoint *next)
 {
     belay_error error;
-    uint64_t old_offset = job->checkpoint.offset;
     *next = job->checkpoint;
     if (belayi_rejects_sync(&job->rejects, &next->sizes, &error) != BELAY_OK)
         return belayi_job_raise(job, &error);
@@ -224,13 +265,26 @@ static belay_code write_checkpoint(belayi_job *job, belayi_checkpoint *next)
     next->line = belayi_reader_line(job->reader);
     next->hash = belayi_stream_hash(job->stream);
     next->counts = job->counts;
-    return belayi_checkpoint_write(job->session, job->place, next, job->is_first, old_offset);
+    return belayi_checkpoint_write(job->session, job->place, next);
+}
+
+/* No other program is at the same, or this one fails before it touches anything. */
+static belay_code claim(belayi_job *job)
+{
+    belayi_checkpoint *checkpoint = &job->checkpoint;
+    if (job->has_checkpoints)
+        return belayi_checkpoint_claim(job->session, job->place, checkpoint, job->is_first);
+    if (checkpoint->found && !checkpoint->is_done && !job->spec.dry_run && !job->has_begun)
+        return belayi_checkpoint_forget(job->session, job->place, checkpoint);
+    return BELAY_OK;
 }
 
 /* All of one transaction, in the scope that is open. */
 static belay_code run_unit(belayi_job *job, belayi_checkpoint *next)
 {
-    belay_code code = job->has_begun ? BELAY_OK : belayi_job_begin(job);
+    belay_code code = claim(job);
+    if (code == BELAY_OK && !job->has_begun)
+        code = belayi_job_begin(job);
     job->has_begun = true;
     job->in_unit = 0;
     while (code == BELAY_OK && !job->is_at_end && !job->was_stopped && room_in_unit(job) > 0)
@@ -268,9 +322,9 @@ static belay_code run_one(belayi_job *job)
 belay_code belayi_job_run(belayi_job *job)
 {
     belay_code code = BELAY_OK;
+    job->pace = PACE_FIRST;
     while (code == BELAY_OK && !job->is_at_end && !job->was_stopped)
         code = run_one(job);
-    job->report->stopped = job->was_stopped;
     if (code != BELAY_OK || !job->was_stopped)
         return code;
     return belay_fail_at(job->session, job->place, BELAY_CANCELLED,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +10,7 @@
 
 #include "report.h"
 
-enum { PIECE = BELAYI_STREAM_PIECE, WORD = 8 };
+enum { PIECE = BELAYI_STREAM_PIECE, WORD = 8, ASK_MS = 100 };
 
 /* A hash of words; the last bytes wait until their word is full, so that it is the same for any pieces. */
 struct hash {
@@ -21,6 +22,8 @@ struct belayi_stream {
     belay_import_source source;
     void *arg;
     int file; /* -1: a program's source */
+    bool (*ask)(void *arg);
+    void *ask_arg;
     bool owned, ended;
     uint64_t offset, size;
     char *buffer;
@@ -120,6 +123,12 @@ void belayi_stream_close(belayi_stream *s)
     free(s);
 }
 
+void belayi_stream_ask(belayi_stream *s, bool (*ask)(void *arg), void *arg)
+{
+    s->ask = ask;
+    s->ask_arg = arg;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
 static void hash_consumed(belayi_stream *s)
@@ -155,17 +164,35 @@ static belay_code keep_failure(belayi_stream *s, const char *why)
                          (unsigned long long)(s->offset + (s->end - s->begin)), why);
 }
 
+/* Until there is something to read, its end or its failure included; false: it is not wanted any more. A signal cuts
+   the wait short. */
+static bool await(belayi_stream *s)
+{
+    struct pollfd input = {.fd = s->file, .events = POLLIN};
+    for (;;) {
+        if (s->ask && !s->ask(s->ask_arg))
+            return belayi_report(&s->failure, BELAY_CANCELLED, "reading was stopped at byte %llu",
+                                 (unsigned long long)(s->offset + (s->end - s->begin))),
+                   false;
+        if (s->file < 0)
+            return true;
+        int ready = poll(&input, 1, s->ask ? ASK_MS : -1);
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return true;
+    }
+}
+
 /* Once; false when it failed. */
 static bool read_piece(belayi_stream *s)
 {
+    char *to = s->buffer + s->end;
     size_t room = s->capacity - s->end;
     ptrdiff_t got;
-    if (s->file < 0)
-        got = s->source(s->arg, s->buffer + s->end, room);
-    else
-        do
-            got = read(s->file, s->buffer + s->end, room);
-        while (got < 0 && errno == EINTR);
+    do { /* the other end of a pipe may have made ours one that doesn't wait */
+        if (!await(s))
+            return false;
+        got = s->file < 0 ? s->source(s->arg, to, room) : read(s->file, to, room);
+    } while (got < 0 && s->file >= 0 && (errno == EINTR || errno == EAGAIN));
     if (got < 0)
         return keep_failure(s, s->file < 0 ? "the program's source said so" : strerror(errno)), false;
     if ((size_t)got > room)

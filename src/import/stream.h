@@ -29,6 +29,10 @@ typedef struct belayi_stream belayi_stream;
 belayi_stream *belayi_stream_open(const char *path, belay_import_source source, void *arg, belay_error *error);
 void belayi_stream_close(belayi_stream *); /* accepts NULL */
 
+/* `ask` is asked before each read, and several times a second while bytes are awaited; false: nothing more is read, and
+   fill fails with BELAY_CANCELLED. */
+void belayi_stream_ask(belayi_stream *, bool (*ask)(void *arg), void *arg);
+
 /* All that is held: at least `wanted` bytes unless the source has ended before. Good until the next fill or skip, also
    when it was consumed. What is held is given even after a failure, when no more than it is wanted. */
 belay_code belayi_stream_fill(belayi_stream *, size_t wanted, const char **out_bytes, size_t *out_size,

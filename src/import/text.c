@@ -10,19 +10,13 @@ enum { PIECE = BELAYI_STREAM_PIECE / 4 };
 
 static const belayi_encoding ascii = {.unit = 1};
 
-/* A line that was decoded: what it takes of the text and of the file, and where it is no text, or SIZE_MAX. */
-struct line {
-    size_t size, raw_size, bad;
-};
-
-/* Lines from the window's beginning on: of the text, of the list, and how much of the file that is. */
+/* Whole lines from the window's beginning on, and the last one of the file. Line ends are the same in the text and in
+   the file, so places in the one are found in the other by counting them. */
 typedef struct belayi_decoder {
     belayi_encoding encoding;
     char *text;
     size_t begin, end, capacity;
-    struct line *lines;
-    size_t first, behind, lines_capacity;
-    size_t raw_size;
+    size_t raw_size; /* how much of the file that is */
 } decoder;
 
 /* ---- the window ---------------------------------------------------------------------------------------------- */
@@ -57,57 +51,45 @@ static belay_code hold(belayi_text *t, size_t wanted, belay_error *error)
 
 /* ---- decoding -------------------------------------------------------------------------------------------------- */
 
-/* Room for `size` more bytes, and a line more. */
 static bool make_room_for_line(decoder *d, size_t size)
 {
     if (d->begin > d->end - d->begin) { /* what was consumed is more than what is held */
         memmove(d->text, d->text + d->begin, d->end - d->begin);
-        memmove(d->lines, d->lines + d->first, (d->behind - d->first) * sizeof *d->lines);
         d->end -= d->begin;
-        d->behind -= d->first;
-        d->begin = d->first = 0;
+        d->begin = 0;
     }
-    if (d->capacity - d->end < size) {
-        size_t capacity = d->end + size > d->capacity * 2 ? d->end + size : d->capacity * 2;
-        char *more = realloc(d->text, capacity);
-        if (!more)
-            return false;
-        d->text = more;
-        d->capacity = capacity;
-    }
-    if (d->behind == d->lines_capacity) {
-        size_t capacity = d->lines_capacity * 2 + 64;
-        struct line *more = realloc(d->lines, capacity * sizeof *more);
-        if (!more)
-            return false;
-        d->lines = more;
-        d->lines_capacity = capacity;
-    }
+    if (size <= d->capacity - d->end)
+        return true;
+    size_t capacity = d->end + size > d->capacity * 2 ? d->end + size : d->capacity * 2;
+    char *more = realloc(d->text, capacity);
+    if (!more)
+        return false;
+    d->text = more;
+    d->capacity = capacity;
     return true;
 }
 
 static bool decode_line(decoder *d, const char *raw, size_t raw_size, size_t end_size)
 {
-    size_t body = raw_size - end_size, room = body * 3 + 16, size = SIZE_MAX, bad = SIZE_MAX;
+    size_t body = raw_size - end_size, room = body * 3 + 16, size = SIZE_MAX;
     while (size == SIZE_MAX) {
         if (!make_room_for_line(d, room + 2))
             return false;
-        size = belayi_encoding_decode(&d->encoding, raw, body, d->text + d->end, room, &bad);
+        size = belayi_encoding_decode(&d->encoding, raw, body, d->text + d->end, room);
         room *= 2;
     }
-    for (size_t at = body; at < raw_size; at += d->encoding.unit)
+    for (size_t at = body; at < body + end_size; at += d->encoding.unit)
         d->text[d->end + size++] = raw[at + d->encoding.low];
     d->end += size;
-    d->lines[d->behind++] = (struct line){size, raw_size, bad};
     d->raw_size += raw_size;
     return true;
 }
 
-/* Decodes whole lines of what is held, as many as a piece has, or one; none goes over the limit. */
+/* Decodes whole lines of what is held, as many as a piece has, or as have been decoded; none goes over the limit. */
 static belay_code decode(belayi_text *t, belay_error *error)
 {
     decoder *d = t->decoder;
-    size_t stop = d->raw_size + PIECE, end_size;
+    size_t stop = d->raw_size + (d->raw_size > PIECE ? d->raw_size : PIECE), end_size;
     t->full = false;
     while (d->raw_size < stop && d->raw_size < t->held) {
         size_t left = t->held - d->raw_size;
@@ -185,41 +167,47 @@ void belayi_text_done(belayi_text *t)
         return;
     belayi_encoding_close(&d->encoding);
     free(d->text);
-    free(d->lines);
     free(d);
     t->decoder = NULL;
 }
 
 /* ---- places ---------------------------------------------------------------------------------------------------- */
 
-size_t belayi_text_measure(const belayi_text *t, size_t size)
+/* How much of the file the first lines are. */
+static size_t measure_lines(const belayi_text *t, size_t lines)
 {
     const decoder *d = t->decoder;
-    size_t raw_size = 0, passed = 0;
-    for (size_t i = d ? d->first : 0; d && passed < size; i++) {
-        passed += d->lines[i].size;
-        raw_size += d->lines[i].raw_size;
-    }
-    return d ? raw_size : size;
+    size_t raw_size = 0, end_size;
+    while (lines-- > 0)
+        raw_size += belayi_encoding_line(&d->encoding, t->raw + raw_size, d->raw_size - raw_size, true, &end_size);
+    return raw_size;
+}
+
+size_t belayi_text_measure(const belayi_text *t, size_t size, size_t lines, bool open)
+{
+    return !t->decoder ? size : open ? t->decoder->raw_size : measure_lines(t, lines);
 }
 
 size_t belayi_text_locate(const belayi_text *t, size_t at)
 {
-    const decoder *d = t->decoder;
-    size_t raw_at = 0, passed = 0, i = d ? d->first : 0;
+    decoder *d = t->decoder;
+    size_t lines = 0, passed = 0, line, end_size;
     if (!d)
         return at;
-    for (; passed + d->lines[i].size <= at; i++) {
-        passed += d->lines[i].size;
-        raw_at += d->lines[i].raw_size;
+    while ((line = belayi_encoding_line(&ascii, t->bytes + passed, at - passed, true, &end_size)) > 0) {
+        passed += line;
+        lines++;
     }
-    const struct line *line = &d->lines[i];
-    if (t->bytes[at] != '\0')
-        return raw_at + (line->bad < line->raw_size ? line->bad : 0);
-    for (size_t k = raw_at; k < raw_at + line->raw_size; k += d->encoding.unit)
-        if (belayi_encoding_ascii(&d->encoding, t->raw + k, d->encoding.unit) == '\0')
-            return k;
-    return raw_at;
+    size_t raw_at = measure_lines(t, lines), unit = d->encoding.unit, left = d->raw_size - raw_at;
+    line = belayi_encoding_line(&d->encoding, t->raw + raw_at, left, true, &end_size);
+    if (line > 0)
+        left = line - end_size;
+    if (t->bytes[at] == '\0')
+        for (size_t i = 0; i < left; i += unit)
+            if (belayi_encoding_ascii(&d->encoding, t->raw + raw_at + i, left - i) == '\0')
+                return raw_at + i;
+    size_t bad = belayi_encoding_find_bad(&d->encoding, t->raw + raw_at, left);
+    return raw_at + (bad < left ? bad : 0);
 }
 
 static void pass(belayi_text *t, size_t raw_size)
@@ -236,8 +224,6 @@ void belayi_text_consume(belayi_text *t, size_t size, size_t raw_size)
     if (d && size > 0) {
         d->begin += size;
         d->raw_size -= raw_size;
-        for (size_t passed = 0; passed < size;)
-            passed += d->lines[d->first++].size;
     }
     look(t);
 }
@@ -247,7 +233,7 @@ static void forget_lines(belayi_text *t)
 {
     decoder *d = t->decoder;
     if (d)
-        d->begin = d->end = d->first = d->behind = d->raw_size = 0;
+        d->begin = d->end = d->raw_size = 0;
     look(t);
 }
 

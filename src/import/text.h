@@ -46,8 +46,9 @@ void belayi_text_done(belayi_text *);
 /* Makes the window larger, which is neither full nor ended. On failure what is there already may be larger too. */
 belay_code belayi_text_more(belayi_text *, belay_error *error);
 
-/* Of a record that is the window's first `size` bytes: how many bytes of the file it is, from text->raw on. */
-size_t belayi_text_measure(const belayi_text *, size_t size);
+/* Of a record that is the window's first `size` bytes, and ends so many lines, or is `open` and ends with the window:
+   how many bytes of the file it is, from text->raw on. */
+size_t belayi_text_measure(const belayi_text *, size_t size, size_t lines, bool open);
 
 /* Where in text->raw the byte is to blame for the one at `at` of the window, the first that is no text. */
 size_t belayi_text_locate(const belayi_text *, size_t at);

@@ -31,26 +31,24 @@ static size_t measure_line_end(const char *text, size_t size, size_t at, bool la
     return at + (text[at + 1] == '\n' ? 2 : 1);
 }
 
-/* Goes past what a backslash at `at` makes a part of the field. False: that is behind the text. */
-static bool pass_escape(belayi_parse *p, belayi_seek *seek, size_t at, bool last)
+/* Goes past what a backslash at `at` makes a part of the field. */
+static void pass_escape(belayi_parse *p, belayi_seek *seek, size_t at)
 {
     const char *text = seek->text;
     p->unfinished = true;
     if (at + 1 == seek->size) {
         belayi_parse_flaw(p, p->count + 1, "a backslash at the end, and nothing behind it");
-        return last;
+        return;
     }
     char byte = text[at + 1];
     if (byte != p->delimiter && byte != '\\' && byte != '\n' && byte != '\r')
-        return true;
+        return;
     belayi_seek_next(seek);
     if (byte != '\n' && byte != '\r')
-        return true;
-    size_t end = measure_line_end(text, seek->size, at + 1, last);
-    if (end == at + 3)
-        belayi_seek_next(seek);
+        return;
     p->lines++;
-    return end > 0;
+    if (measure_line_end(text, seek->size, at + 1, true) == at + 3)
+        belayi_seek_next(seek);
 }
 
 static void add_field(belayi_parse *p, const char *text, size_t size)
@@ -69,8 +67,7 @@ bool belayi_tsv_find(belayi_parse *p, const char *text, size_t size, bool last)
         if (here == size && !last)
             break;
         if (here < size && text[here] == '\\') {
-            if (!pass_escape(p, &seek, here, last))
-                break;
+            pass_escape(p, &seek, here);
             continue;
         }
         add_field(p, text + begin, here - begin);

@@ -15,7 +15,7 @@
  * So which item failed a chunk is only a hint, which decides the cost, but for the
  * first of a chunk. Each chunk moves on, or is shorter than the one before.
  * It must not know what a connection or a savepoint is.
- * Tests: tests/api/test_batch.c, tests/api/test_batch_random.c, tests/fault/test_batch_faults.c.
+ * Tests: tests/api/test_batch*.c, tests/fault/test_batch_faults.c.
  */
 #include <belay/batch.h>
 
@@ -24,8 +24,9 @@
 enum {
     FIRST_CHUNK = 32,     /* items, while nothing is known */
     LONGEST_CHUNK = 1024, /* items */
-    SHORTEST_RUN = 16,    /* items between two failures; with fewer, a savepoint an item costs least */
-    FLIGHT_COST = 9       /* of a wait for the engine, in items, twice, where items don't wait */
+    SHORTEST_RUN = 16,    /* items between two failures: with fewer, a savepoint an item costs least */
+    CHUNK_COST = 1,       /* twice what a chunk costs beside its items, in items */
+    FLIGHT_COST = 16      /* the same where chunks wait for the engine and items don't; more on a long link */
 };
 
 typedef struct batch {
@@ -116,7 +117,7 @@ static size_t find_failed(const batch *b)
     size_t part = b->session->transaction.part.failed;
     if (part > 0)
         return b->next + part - 1;
-    return b->stopped && !b->dropped ? b->done : b->next + b->size / 2;
+    return b->stopped ? b->done : b->next + b->size / 2;
 }
 
 /* An item has failed, after so many that went well. */
@@ -177,8 +178,10 @@ static belay_code settle_chunk(batch *b, belay_code code)
 {
     if (code == BELAY_OK)
         return keep_chunk(b);
+    belay_error of_release; /* the item has its own */
     size_t failed = find_failed(b);
-    if (code != BELAY_ROLLED_BACK && !belayi_scope_catch(&b->session->transaction, BELAY_ANY, &b->error))
+    if (code != BELAY_ROLLED_BACK &&
+        !belayi_scope_catch(&b->session->transaction, BELAY_ANY, b->dropped ? &of_release : &b->error))
         return belayi_session_code(b->session);
     belay_code around = check_around(b);
     if (around != BELAY_OK)
@@ -200,18 +203,17 @@ static size_t root(size_t square)
     return r;
 }
 
-/* How long a chunk should be. When one item fails in `run`, what is run again and what chunks cost beside their items
-   cost least together at twice the root of that run, the second being measured in items; without waits it is about half
-   an item. */
+/* How long a chunk should be. When one item fails in `run`, about half a chunk is run again for it, and a chunk costs
+   as much as some items beside its own: together that is least at the root of twice this cost times `run`. */
 static size_t choose_size(const batch *b)
 {
     const belayi_transaction *t = &b->session->transaction;
     bool flights = t->frames[t->depth - 1].pipeline;
     size_t run = b->good > b->run ? b->good : b->run, size = run;
-    if (t->eager > 0 || (!flights && b->run > 0 && run < SHORTEST_RUN))
+    if (!flights && b->run > 0 && run < SHORTEST_RUN)
         return 1;
     if (b->run > 0)
-        size = root(flights ? run * FLIGHT_COST : run);
+        size = root(run * (flights ? FLIGHT_COST : CHUNK_COST));
     else if (size < FIRST_CHUNK)
         size = FIRST_CHUNK;
     return size < LONGEST_CHUNK ? size : LONGEST_CHUNK;

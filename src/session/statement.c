@@ -361,7 +361,7 @@ belay_code belayi_statement_run(belay_session *s, const belayi_call *call)
     belay_statement *statement = belayi_running_statement(&running);
     const belay_driver *driver = statement->conn->driver;
     bool failed = driver->execute(statement, call->n, call->values, &s->effect, &s->transaction.scratch) != BELAY_OK;
-    if (failed && undoes_itself(&running))
+    if (failed && s->transaction.part.number > 0 && undoes_itself(&running))
         s->transaction.part.changed = running.changed;
     return belayi_statement_close(s, &running, call, failed ? &s->transaction.scratch : NULL);
 }

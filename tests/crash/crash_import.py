@@ -1,18 +1,28 @@
 #!/usr/bin/env python3
 """Kills imports with SIGKILL, again and again, and looks whether a record was lost, or stored or rejected twice.
 
-    crash_import.py --belay build/cli/belay --url URL [--kills 100] [--seed N]
+    crash_import.py --belay build/cli/belay [--only postgresql|mariadb] [--kills 100] [--seed N]
 
 A file with good records, and bad ones of every kind, is imported once without disturbance. Then again into an empty
-table, with --commit every:N --resume, and killed at a random moment; and so on until it has come to its end; and all of
-that until there were that many kills. Each time the table, the rejects and the errors are what they were, and the
-counts that the last one prints are those of the whole file.
+table, with --commit every:N --resume, and killed; and so on until it has come to its end; and all of that until there
+were that many kills. Each time the table, the rejects and the errors are what they were, and the counts that the last
+one prints are those of the whole file.
+
+A few are killed a random time after their start, most when the errors have grown by a random number of bytes and another
+random time has passed, so that the kills lie all over the import. At the end it is counted where they were: before the
+first commit, between a sync of the rejects and its commit (they are longer than any commit knows), elsewhere, behind the
+end; and in how many tenths of the file. The test has not run when they lie all in one place.
+
+On a server, one of this script's own, the session of a program that was killed may go on for a moment: who comes next
+may be told that another program is at the same import, and is started again.
 
 The last line is "imports: ...", and the exit status 0; 1 when a promise is broken; 2 when the test could not run. It
 signals no process but those that it started.
 """
 
 import argparse
+import collections
+import contextlib
 import json
 import random
 import shutil
@@ -24,6 +34,10 @@ import tempfile
 import time
 import urllib.parse
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import servers  # noqa: E402
 
 TABLE = "crash_import"
 CREATE = (f"CREATE TABLE {TABLE} (id INTEGER PRIMARY KEY, day DATE NOT NULL, payee VARCHAR(20) NOT NULL UNIQUE, "
@@ -130,8 +144,8 @@ class Importer:
     def start(self, every):
         return subprocess.Popen(self.command(every), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def run(self):
-        process = self.start(0)
+    def run(self, every):
+        process = self.start(every)
         return read_report(process, *process.communicate(timeout=120))
 
     def result(self, report):
@@ -147,19 +161,80 @@ def compare(wanted, found, what):
             raise Broken(f"{what}: the {name} differ: {str(one)[-300:]!r} and {str(other)[-300:]!r}")
 
 
-def run_killed(importer, every, longest, dice):
-    """One import, killed until it comes to its end, at the latest the time after the fortieth. How often, and what it
-    told in the end."""
-    kills = 0
+# What the one before, whose session still runs, may be the reason of.
+OF_THE_DEAD = {"STALE", "DEADLOCK", "SERIALIZATION", "LOCK_TIMEOUT"}
+
+
+def size_of(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def wait_to_kill(process, importer, total, dice):
+    """Until it is to be killed, or has ended."""
+    if dice.random() < 0.15:
+        time.sleep(dice.uniform(0, 0.06))
+        return
+    wanted = size_of(importer.errors) + dice.randrange(1, total // 6)
+    while process.poll() is None and size_of(importer.errors) < wanted:
+        time.sleep(0.0005)
+    time.sleep(dice.choice([0, dice.uniform(0, 0.003), dice.uniform(0, 0.03)]))
+
+
+def place_of_kill(importer, records):
+    """Where it was killed: what kind of place, and in which tenth of the file."""
+    found = run_sql(importer.url, "SELECT state, records, rejects_size, errors_size FROM belay_imports")
+    if not found:
+        return "before the first commit", 0
+    state, read, rejects, errors = found.replace("\t", "|").split("|")
+    if state.strip() == "done":
+        return "behind the end", 9
+    ahead = size_of(importer.rejects) > int(rejects) or size_of(importer.errors) > int(errors)
+    return "between sync and commit" if ahead else "elsewhere", min(9, int(read) * 10 // records)
+
+
+def meets_the_dead(importer, process, out):
+    if importer.url.startswith("sqlite:") or process.returncode not in (2, 3):
+        return False
+    error = json.loads(out)["error"]
+    return error["code"] in OF_THE_DEAD
+
+
+def run_killed(importer, every, total, records, dice):
+    """One import, killed until it comes to its end, at the latest the time after the fortieth: what it told in the end,
+    and where it was killed."""
+    kills, waits = [], 0
     while True:
         process = importer.start(every)
-        if kills < 40:
-            time.sleep(dice.uniform(0, longest))
+        if len(kills) < 40:
+            wait_to_kill(process, importer, total, dice)
             process.kill()
         out, err = process.communicate(timeout=120)
-        if process.returncode != -signal.SIGKILL:
-            return kills, read_report(process, out, err)
-        kills += 1
+        if process.returncode == -signal.SIGKILL:
+            kills.append(place_of_kill(importer, records))
+        elif kills and waits < 20 and meets_the_dead(importer, process, out):
+            waits += 1
+            time.sleep(0.05)
+        else:
+            return read_report(process, out, err), kills
+
+
+def check_spread(places):
+    kinds = collections.Counter(kind for kind, _ in places)
+    tenths = len({tenth for _, tenth in places})
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    if tenths < 8 or kinds["between sync and commit"] < len(places) // 20 or kinds["elsewhere"] < len(places) // 20:
+        raise CannotRun(f"the kills do not lie all over the import: {told}; in {tenths} tenths of it")
+    return f"{told}; in {tenths} tenths of the file"
+
+
+def start_server(only, stack):
+    parent, started, urls = servers.start(only, follow=True)
+    stack.callback(servers.stop, parent, started)
+    return urls[f"BELAY_TEST_{only.upper()}"]
+
+
+def raise_exit(number, _frame):
+    raise SystemExit(128 + number)
 
 
 def test(arguments, folder):
@@ -168,41 +243,42 @@ def test(arguments, folder):
     make_file(importer.input, arguments.records, dice)
     run_sql(arguments.url, f"DROP TABLE IF EXISTS {TABLE}")
     run_sql(arguments.url, CREATE)
-    began = time.monotonic()
-    wanted = importer.result(importer.run())
-    took = time.monotonic() - began
-    kills = rounds = 0
-    while kills < arguments.kills:
+    wanted = importer.result(importer.run(0))
+    importer.empty()
+    compare(wanted, importer.result(importer.run(700)), f"seed {arguments.seed}, undisturbed")
+    places, rounds = [], 0
+    while len(places) < arguments.kills:
         importer.empty()
-        if rounds:
-            run_sql(arguments.url, "DELETE FROM belay_imports")
-        every = dice.choice([50, 500, 1700])
-        more, report = run_killed(importer, every, took * dice.choice([0.3, 1.0, 2.0]), dice)
-        compare(wanted, importer.result(report), f"seed {arguments.seed}, round {rounds}, after {more} kills")
-        kills += more
+        run_sql(arguments.url, "DELETE FROM belay_imports")
+        report, more = run_killed(importer, dice.choice([50, 300, 1000, 1700]), len(wanted[3]), arguments.records, dice)
+        compare(wanted, importer.result(report), f"seed {arguments.seed}, round {rounds}, after {len(more)} kills")
+        places += more
         rounds += 1
-        if rounds > 40 * arguments.kills:
+        if rounds > 2 * arguments.kills:
             raise CannotRun("the imports end before they can be killed")
-    print(f"imports: {rounds} of {arguments.records} records each, killed {kills} times; "
-          f"{wanted[0]['rejected']} rejected each time")
+    print(f"imports: {rounds} of {arguments.records} records each, killed {len(places)} times: {check_spread(places)}; "
+          f"{wanted[0]['rejected']} rejected each time; seed {arguments.seed}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--belay", required=True)
-    parser.add_argument("--url", help="without it: an SQLite file of its own")
+    parser.add_argument("--only", choices=["postgresql", "mariadb"], help="on a server; without it, on SQLite")
     parser.add_argument("--records", type=int, default=12000)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, raise_exit)
     folder = Path(tempfile.mkdtemp(prefix="belay-crash-import-"))
-    arguments.url = arguments.url or f"sqlite:{folder}/crash.db"
     try:
-        test(arguments, folder)
+        with contextlib.ExitStack() as stack:
+            arguments.url = start_server(arguments.only, stack) if arguments.only else f"sqlite:{folder}/crash.db"
+            test(arguments, folder)
     except Broken as broken:
         print(f"BROKEN (seed {arguments.seed}): {broken}", file=sys.stderr)
         return 1
-    except CannotRun as why:
+    except (CannotRun, OSError, subprocess.SubprocessError) as why:
         print(f"could not run: {why}", file=sys.stderr)
         return 2
     finally:

@@ -84,7 +84,7 @@ typedef struct exact_case {
     exact_text made[EXACT_STATEMENTS]; /* statements that make the tables */
     size_t made_count;
     const char *inside;  /* a statement at the beginning of the transaction, or NULL */
-    const char *late[6]; /* statements that may come between calls, up to a NULL */
+    const char *late[8]; /* statements that may come between calls, up to a NULL */
     const char *shown;   /* the columns that are compared: those that a row may not be the same in are not */
     const char *key;     /* the generated key, or NULL */
     bool hide_numbers;   /* of 7 digits, in messages: they are generated */

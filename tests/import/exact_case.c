@@ -258,6 +258,9 @@ static void add_table(exact_case *c)
     add_rules_of_several(c, t, &behind);
     exact_add(t, "%s)%s", behind.bytes ? behind.bytes : "", table_end(c));
     free(behind.bytes);
+    if (c->single_key && c->transactional && !c->partitioned && exact_chance(c, 15))
+        exact_add(exact_statement(c), "CREATE TABLE child (k %s REFERENCES t (k)%s)", type_of(c, c->columns[1].kind),
+                  deferral(c));
 }
 
 static void add_tables(exact_case *c)

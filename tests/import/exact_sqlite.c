@@ -54,10 +54,12 @@ static void add_view(exact_case *c)
 void exact_on_sqlite(exact_case *c)
 {
     static const char *const late[] = {
-        "INSERT INTO parent VALUES (99, 0)", "UPDATE t SET v = v + 1 WHERE v < 3", "DELETE FROM t WHERE v = 5",
+        "INSERT INTO parent VALUES (99, 0)",
+        "UPDATE t SET v = v + 1 WHERE v < 3",
+        "DELETE FROM t WHERE v = 5",
         "CREATE UNIQUE INDEX later ON t (v) WHERE v = 7",
-        "CREATE TRIGGER later AFTER INSERT ON t WHEN NEW.v = 17 BEGIN SELECT RAISE(ABORT, "
-        "'seventeen'); END"};
+        "INSERT INTO child VALUES (70)",
+        "CREATE TRIGGER later AFTER INSERT ON t WHEN NEW.v = 17 BEGIN SELECT RAISE(ABORT, 'late'); END"};
     for (size_t i = 0; i < sizeof late / sizeof late[0]; i++)
         c->late[i] = late[i];
     if (exact_chance(c, 5))

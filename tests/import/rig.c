@@ -65,11 +65,14 @@ static void note(void *arg, const belay_import_reject *reject)
 static bool go_on(void *arg, const belay_import_counts *counts)
 {
     rig *r = arg;
-    void (*meanwhile)(rig *) = r->meanwhile;
-    r->meanwhile = NULL;
-    if (meanwhile)
+    void (*meanwhile)(rig *) = counts->read > 0 ? r->meanwhile : NULL;
+    if (meanwhile) {
+        r->meanwhile = NULL;
         meanwhile(r);
-    return r->stop_behind == 0 || counts->read < r->stop_behind;
+    }
+    if (r->first_progress == 0)
+        r->first_progress = counts->read;
+    return !r->stops && (r->stop_behind == 0 || counts->read < r->stop_behind);
 }
 
 belay_code rig_import(rig *r, belay_import_spec spec)

@@ -30,7 +30,9 @@ typedef struct rig {
     char values[4096]; /* "value;" */
     belay_import_report report;
     uint64_t stop_behind;            /* records; on_progress stops there; 0: never */
-    void (*meanwhile)(struct rig *); /* what another program does, once, at the first progress */
+    bool stops;                      /* it stops where it is asked first */
+    void (*meanwhile)(struct rig *); /* what happens, once, when the first records are read */
+    uint64_t first_progress;         /* records that were read when it was asked first with any */
 } rig;
 
 int rig_open(void **state);

@@ -3,6 +3,8 @@
  */
 #include "rig.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -215,6 +217,20 @@ static void past_the_limit_of_rejects_nothing_is_kept(void **state)
     assert_ids(r, "1;2;4;11;12");
 }
 
+static void rejects_that_can_not_be_written_end_the_import_at_once(void **state)
+{
+    rig *r = with_table(state);
+    enum { MANY = 20000 };
+    char *text = malloc(MANY * 32);
+    size_t size = (size_t)sprintf(text, "id,day,payee,amount\n");
+    for (int i = 1; i <= MANY; i++)
+        size += (size_t)sprintf(text + size, "%d,2026-01-01,payee,much\n", i);
+    rig_write(r, text);
+    free(text);
+    assert_code(rig_import(r, BELAY_IMPORT_SPEC(.rejects = "/dev/full")), BELAY_DISK_FULL);
+    assert_in_range(r->report.attempted.read, 1, MANY / 2);
+}
+
 static void a_limit_in_percent_is_of_the_records_read(void **state)
 {
     rig *r = with_table(state);
@@ -306,6 +322,30 @@ static void inside_a_scope_it_never_commits_by_itself(void **state)
 /* ---- Mistakes
  * --------------------------------------------------------------------------------------------------------------- */
 
+/* A piece with two records, and then a failure. */
+static ptrdiff_t fail_behind_two(void *arg, void *buffer, size_t room)
+{
+    static const char piece[] = "id,day,payee,amount\n1,2026-01-01,Ann,1\n2,2026-01-02,Bob,2\n3,";
+    int *pieces = arg;
+    if ((*pieces)++ > 0 || room < sizeof piece)
+        return -1;
+    memcpy(buffer, piece, sizeof piece - 1);
+    return sizeof piece - 1;
+}
+
+static void a_source_that_fails_leaves_nothing_and_a_session_that_works(void **state)
+{
+    rig *r = with_table(state);
+    int pieces = 0;
+    assert_code(rig_import(r, BELAY_IMPORT_SPEC(.source = fail_behind_two, .source_arg = &pieces)), BELAY_IO);
+    assert_contains(belay_message(r->s), "the program's source");
+    assert_string_equal(rig_counts(&r->report.counts), "0 0 0 0 0");
+    assert_ids(r, "");
+    rig_write(r, twelve);
+    rig_imports(r, .table = "tx");
+    assert_ids(r, "1;2;4;11;12");
+}
+
 static void contradictions_are_told(void **state)
 {
     rig *r = with_table(state);
@@ -355,6 +395,7 @@ int main(void)
         in_rig(rows_with_a_key_that_is_there_are_updated),
         in_rig(another_unique_key_still_rejects),
         in_rig(past_the_limit_of_rejects_nothing_is_kept),
+        in_rig(rejects_that_can_not_be_written_end_the_import_at_once),
         in_rig(a_limit_in_percent_is_of_the_records_read),
         in_rig(a_dry_run_reports_and_keeps_nothing),
         in_rig(a_table_is_emptied_in_the_same_transaction),
@@ -362,6 +403,7 @@ int main(void)
         in_rig(inside_a_scope_it_is_a_part_of_that),
         in_rig(inside_a_scope_its_failure_is_an_inner_scopes),
         in_rig(inside_a_scope_it_never_commits_by_itself),
+        in_rig(a_source_that_fails_leaves_nothing_and_a_session_that_works),
         in_rig(contradictions_are_told),
         in_rig(a_key_that_tells_no_rows_apart_is_refused_before_the_first_row),
     };

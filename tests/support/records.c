@@ -106,7 +106,7 @@ static void keep_all(kept_records *kept, belayi_reader *reader)
     kept->looked = belayi_reader_looked(reader);
 }
 
-void keep_records(piecewise source, const belayi_reader_options *options, const selection *selection,
+void keep_records(piecewise source, const belayi_reader_options *options, const selection *wanted,
                   kept_records *out_kept)
 {
     *out_kept = (kept_records){.count = 0};
@@ -114,9 +114,8 @@ void keep_records(piecewise source, const belayi_reader_options *options, const 
     REQUIRE_MEMORY(stream);
     belayi_reader *reader = belayi_reader_open(stream, options, &out_kept->error);
     out_kept->opened = reader ? BELAY_OK : out_kept->error.code;
-    if (reader && selection)
-        out_kept->opened =
-            belayi_reader_select(reader, selection->count, selection->names, selection->strict, &out_kept->error);
+    if (reader && wanted)
+        out_kept->opened = belayi_reader_select(reader, wanted->count, wanted->names, wanted->strict, &out_kept->error);
     if (reader && out_kept->opened == BELAY_OK) {
         keep_header(out_kept, reader);
         keep_all(out_kept, reader);

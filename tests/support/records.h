@@ -51,8 +51,8 @@ typedef struct selection {
     bool strict;
 } selection;
 
-/* `selection` may be NULL. */
-void keep_records(piecewise source, const belayi_reader_options *, const selection *, kept_records *out_kept);
+/* `wanted` may be NULL. */
+void keep_records(piecewise source, const belayi_reader_options *, const selection *wanted, kept_records *out_kept);
 void drop_records(kept_records *);
 
 /* NULL when both are the same in all but `looked`; else what is not. */

@@ -174,6 +174,7 @@ struct belay_driver {
     unsigned type_flavour;      /* BELAY_TYPES_... */
     char name_quote;            /* what stands around a name, whatever a session is set to */
     const char *timestamp_type; /* of a column for a date and a time of day without zone, to the microsecond */
+    const char *text_type;      /* and of one for texts of any length */
 
     /* -- a database ------------------------------------------------------------------------------ */
 

@@ -26,7 +26,7 @@
 
 enum {
     SLOTS = BELAYI_MARIADB_BULK_SLOTS,
-    MOST_ROWS = 4096,
+    MOST_ROWS = 8192,
     MOST_CELLS = 65536,
     CHUNK_BYTES = 1 << 20,
     LARGE_ROW = 65536,
@@ -58,6 +58,7 @@ static bool make_memory(belayi_mariadb_bulk *b, size_t columns)
     size_t most = MOST_CELLS / columns < 2 ? 2 : MOST_CELLS / columns;
     b->columns = columns;
     b->room = (most > MOST_ROWS ? MOST_ROWS : most) / SLOTS * SLOTS;
+    b->length = b->room;
     b->data = calloc(b->room * columns, sizeof *b->data);
     b->sizes = calloc(b->room * columns, sizeof *b->sizes);
     b->nulls = calloc(b->room * columns, 1);
@@ -172,10 +173,10 @@ belay_code belayi_mariadb_prepare_bulk(belayi_mariadb_each_run *r, bool *out_can
     if (!*out_can || r->s->bulk)
         return BELAY_OK;
     belay_code code = make_bulk(r, error);
-    if (code == BELAY_NO_MEMORY || r->conn->lost || code == BELAY_TIMEOUT)
-        return code;
     *out_can = code == BELAY_OK;
-    return r->conn->doubt ? code : BELAY_OK;
+    if (code == BELAY_OK || code == BELAY_NO_MEMORY || code == BELAY_TIMEOUT || r->conn->lost)
+        return code;
+    return belayi_mariadb_check_open(r->conn, error); /* the rows fly */
 }
 
 /* ---- Values -------------------------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ static size_t most_bytes(const belayi_mariadb_conn *conn)
 /* Fills the chunk with rows from b->from on. The number of those that are sent is even. */
 static belay_code fill(belayi_mariadb_each_run *r, belayi_mariadb_bulk *b)
 {
-    size_t left = r->each->rows - b->from, most = left < r->length ? left : r->length;
+    size_t left = r->each->rows - b->from, most = left < b->length ? left : b->length;
     size_t bytes = 0, room = most_bytes(r->conn);
     b->count = b->sent = b->suspects = 0;
     for (size_t i = 0; i < b->columns; i++)
@@ -289,14 +290,13 @@ static bool bind(belayi_mariadb_bulk *b, MYSQL_STMT *native)
     return !mysql_stmt_attr_set(native, STMT_ATTR_ARRAY_SIZE, &count) && !mysql_stmt_bind_param(native, b->binds);
 }
 
-/* Sends the chunk behind a savepoint. *out_conditions: how many there are. */
-belay_code belayi_mariadb_send_chunk(belayi_mariadb_each_run *r, size_t *out_conditions, belay_error *error)
+belay_code belayi_mariadb_send_chunk(belayi_mariadb_each_run *r, belay_error *error)
 {
-    belayi_mariadb_bulk *b = r->s->bulk;
     belayi_mariadb_conn *conn = r->conn;
-    belayi_mariadb_statement *insert = (belayi_mariadb_statement *)b->insert;
+    belayi_mariadb_statement *insert = (belayi_mariadb_statement *)r->s->bulk->insert;
+    r->marked = false;
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_STATEMENT, error);
-    if (code == BELAY_OK && !bind(b, insert->native))
+    if (code == BELAY_OK && !bind(r->s->bulk, insert->native))
         code = belayi_mariadb_fail_statement(insert, error);
     if (code != BELAY_OK)
         return code;
@@ -304,16 +304,28 @@ belay_code belayi_mariadb_send_chunk(belayi_mariadb_each_run *r, size_t *out_con
     code = belayi_mariadb_send_ahead(conn, true, error);
     if (code != BELAY_OK)
         return code;
-    bool ran = belayi_mariadb_stmt_execute(conn, insert->native) == 0;
-    *out_conditions = mysql_warning_count(conn->db);
-    b->stored = (int64_t)mysql_stmt_affected_rows(insert->native);
-    code = belayi_mariadb_check_ahead(conn, ran, error);
-    if (code == BELAY_OK && !ran)
-        code = belayi_mariadb_fail_statement(insert, error);
-    if (code == BELAY_OK)
-        code = belayi_mariadb_check_cancel(conn, error);
-    belayi_mariadb_settle(conn);
-    return code;
+    r->marked = true;
+    if (belayi_mariadb_stmt_send(conn, insert->native) == 0 && belayi_mariadb_send_conditions(conn))
+        return BELAY_OK;
+    conn->lost = true; /* what the server has got of it, nobody knows */
+    return belayi_mariadb_fail_statement(insert, error);
+}
+
+belay_code belayi_mariadb_read_chunk(belayi_mariadb_each_run *r, belayi_mariadb_conditions *out, belay_error *error)
+{
+    belayi_mariadb_conn *conn = r->conn;
+    belay_error other;
+    size_t count = 0;
+    conn->base.round_trips++;
+    belay_code code = belayi_mariadb_read_answer(conn) == 0
+                          ? BELAY_OK
+                          : belayi_mariadb_fail_statement((belayi_mariadb_statement *)r->s->bulk->insert, error);
+    if (code == BELAY_OK) {
+        count = mysql_warning_count(conn->db);
+        r->s->bulk->stored = (int64_t)mysql_affected_rows(conn->db);
+    }
+    belay_code read = belayi_mariadb_read_conditions(conn, count, out, code == BELAY_OK ? error : &other);
+    return code == BELAY_OK ? read : code;
 }
 
 belay_code belayi_mariadb_fill_chunk(belayi_mariadb_each_run *r, belay_error *error)

@@ -26,6 +26,7 @@ typedef union belayi_mariadb_datum {
 typedef struct belayi_mariadb_bulk {
     belay_statement *insert;
     size_t columns, room; /* rows that a chunk may have */
+    size_t length;        /* of the next one, at most */
 
     size_t from, count; /* of the call's rows: those of the chunk, the suspects too */
     size_t sent, suspects;
@@ -48,8 +49,11 @@ typedef struct belayi_mariadb_bulk {
 /* Takes rows from b->from on, as far as they fit, all but those that are suspects already. */
 belay_code belayi_mariadb_fill_chunk(belayi_mariadb_each_run *r, belay_error *error);
 
-/* Sends it behind a new savepoint belay_each. *out_conditions: how many the server has noted. */
-belay_code belayi_mariadb_send_chunk(belayi_mariadb_each_run *r, size_t *out_conditions, belay_error *error);
+/* Sends it behind a new savepoint belay_each. */
+belay_code belayi_mariadb_send_chunk(belayi_mariadb_each_run *r, belay_error *error);
+
+/* Reads the answer, and what the server has noted of its rows. What else was sent is to be read behind that. */
+belay_code belayi_mariadb_read_chunk(belayi_mariadb_each_run *r, belayi_mariadb_conditions *out, belay_error *error);
 
 /* Whether a name as it stands in SQL is that of a column. */
 bool belayi_mariadb_is_column(const char *name, const char *bare);

@@ -22,7 +22,7 @@ belay_code belayi_mariadb_ask(belayi_mariadb_conn *conn, const char *text, MYSQL
     return *out_rows ? BELAY_OK : belayi_mariadb_fail(conn, BELAYI_MARIADB_RUNNING, error);
 }
 
-static bool send_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts)
+bool belayi_mariadb_send_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts)
 {
     for (size_t i = 0; i < n; i++)
         if (belayi_mariadb_send(conn, texts[i], strlen(texts[i])) != 0)
@@ -38,7 +38,24 @@ static belay_code read_reply(belayi_mariadb_conn *conn, belayi_mariadb_reply *re
     if (mysql_field_count(conn->db) == 0)
         return BELAY_OK;
     reply->rows = belayi_mariadb_store(conn);
-    return reply->rows ? BELAY_OK : belayi_mariadb_fail(conn, BELAYI_MARIADB_RUNNING, error);
+    int rc = reply->rows ? 0 : 1;
+    while (rc == 0 && mysql_more_results(conn->db)) /* behind the rows of a block there is one without */
+        rc = belayi_mariadb_next_result(conn);
+    return rc <= 0 ? BELAY_OK : belayi_mariadb_fail(conn, BELAYI_MARIADB_RUNNING, error);
+}
+
+belay_code belayi_mariadb_read_replies(belayi_mariadb_conn *conn, size_t n, belayi_mariadb_reply *replies,
+                                       belay_error *error)
+{
+    belay_error other;
+    belay_code first = BELAY_OK;
+    memset(replies, 0, n * sizeof *replies);
+    for (size_t i = 0; i < n && !conn->lost; i++) {
+        belay_code code = read_reply(conn, &replies[i], first == BELAY_OK ? error : &other);
+        if (first == BELAY_OK)
+            first = code;
+    }
+    return first;
 }
 
 belay_code belayi_mariadb_ask_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts,
@@ -50,13 +67,9 @@ belay_code belayi_mariadb_ask_all(belayi_mariadb_conn *conn, size_t n, const cha
     if (first != BELAY_OK)
         return first;
     conn->base.round_trips++;
-    if (!send_all(conn, n, texts))
+    if (!belayi_mariadb_send_all(conn, n, texts))
         return belayi_mariadb_fail(conn, BELAYI_MARIADB_RUNNING, error);
-    for (size_t i = 0; i < n && !conn->lost; i++) {
-        belay_code code = read_reply(conn, &replies[i], first == BELAY_OK ? error : &other);
-        if (first == BELAY_OK)
-            first = code;
-    }
+    first = belayi_mariadb_read_replies(conn, n, replies, error);
     belay_code ahead = belayi_mariadb_check_ahead(conn, first == BELAY_OK, &other);
     if (ahead != BELAY_OK && !conn->lost) { /* it is the cause */
         *error = other;

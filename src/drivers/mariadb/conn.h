@@ -69,6 +69,7 @@ typedef struct belayi_mariadb_ahead {
    and the transaction, which has the table's metadata lock, is open. */
 typedef struct belayi_mariadb_vetted {
     const belay_statement *statement; /* NULL: nothing is known */
+    bool timeout_ends;                /* a lock timeout ends the transaction: innodb_rollback_on_timeout */
     bool plain;                       /* its rows can be run in other ways than one by one */
     bool has_generated_key;           /* an AUTO_INCREMENT column, named */
     char generated_key[64 * 4 + 1];
@@ -159,6 +160,9 @@ belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patien
 /* After a statement was answered: a cancel that came too late is taken from the line. */
 void belayi_mariadb_settle(belayi_mariadb_conn *conn);
 
+/* Gives up the connection, and has the server stop what was sent on it. */
+void belayi_mariadb_break_off(belayi_mariadb_conn *conn);
+
 /* The calls of the client library that wait, each 0 or the library's failure. */
 int belayi_mariadb_query(belayi_mariadb_conn *conn, const char *text, size_t size);
 /* Only sends: the answer is read by whatever reads one next. */
@@ -195,6 +199,11 @@ typedef struct belayi_mariadb_reply {
     MYSQL_RES *rows; /* NULL: it gave none */
     unsigned warnings;
 } belayi_mariadb_reply;
+
+/* Only sends: false when it could not. All answers are read by the other, the first error being that of all. */
+bool belayi_mariadb_send_all(belayi_mariadb_conn *conn, size_t n, const char *const *texts);
+belay_code belayi_mariadb_read_replies(belayi_mariadb_conn *conn, size_t n, belayi_mariadb_reply *replies,
+                                       belay_error *error);
 
 /* Runs what is owed and then the commands, and waits once. The first error is that of all, but all are run. The caller
    frees the rows: belayi_mariadb_free_replies. */
@@ -338,6 +347,9 @@ void belayi_mariadb_guard(belayi_mariadb_statement *s);
 belay_code belayi_mariadb_check_guard(belayi_mariadb_statement *s, belay_error *error);
 /* After it failed with *error: adds to that what else it did. */
 void belayi_mariadb_judge_guard(belayi_mariadb_statement *s, belay_error *error);
+
+/* plain.c: whether all that a statement does is to write to one table, which *out_table then is, as it stands there. */
+bool belayi_mariadb_is_plain(belayi_sql_kind kind, const char *text, const char **out_table, size_t *out_size);
 
 /* values.c: binds the parameters, where they lie; makes room for the columns; reads a row into cells. */
 belay_code belayi_mariadb_check_value(const belay_value *value, size_t number, belay_error *error);

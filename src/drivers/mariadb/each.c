@@ -21,7 +21,7 @@
 
 #include "report.h"
 
-enum { FEW = 8, LONGEST = 4096 };
+enum { FEW = 8 };
 
 /* ---- Failures ----------------------------------------------------------------------------------------------- */
 
@@ -41,11 +41,12 @@ static void end_leftover(belayi_mariadb_conn *conn)
     conn->doubt = true; /* `status` asks */
 }
 
-/* Whether the error is that of everything, even where the transaction is still there. */
+/* Whether the error is that of everything, even where the transaction is still there. Who cancels means all of it, and
+   not the row that is its turn. */
 static bool blames_no_row(const belayi_mariadb_conn *conn, const belay_error *error)
 {
     return conn->lost || conn->cancelled || error->code == BELAY_DEADLOCK || error->code == BELAY_SERIALIZATION ||
-           error->code == BELAY_CONNECTION || error->code == BELAY_TIMEOUT;
+           error->code == BELAY_CONNECTION || error->code == BELAY_TIMEOUT || error->code == BELAY_CANCELLED;
 }
 
 belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *error)
@@ -54,7 +55,7 @@ belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *
     belay_error other;
     bool over = blames_no_row(conn, error);
     unsigned ended_by = conn->ended_by;
-    if (conn->lost)
+    if (conn->lost || !r->marked || conn->ahead.number != 0) /* which was the savepoint itself */
         return error->code;
     belayi_mariadb_owe_nothing(conn);
     belay_code code = belayi_mariadb_ready(conn, BELAYI_MARIADB_BACK, &other);
@@ -83,7 +84,7 @@ belay_code belayi_mariadb_try_row(belayi_mariadb_each_run *r, size_t row, belay_
     conn->owed.each = true;
     belay_code code =
         belayi_mariadb_execute(&r->s->base, r->each->columns, belayi_mariadb_each_row(r, row), &effect, &why);
-    bool marked = !conn->owed.each;
+    r->marked = !conn->owed.each;
     conn->owed.each = false;
     if (code == BELAY_OK) {
         *r->effect = effect;
@@ -92,7 +93,7 @@ belay_code belayi_mariadb_try_row(belayi_mariadb_each_run *r, size_t row, belay_
     }
     r->effect->changes = 0;
     code = BELAY_OK;
-    if (marked)
+    if (r->marked)
         code = belayi_mariadb_each_recover(r, &why);
     else if (blames_no_row(conn, &why) || why.code == BELAY_NO_MEMORY)
         code = why.code;
@@ -122,12 +123,14 @@ static belay_code try_first(belayi_mariadb_each_run *r, size_t *out_done, belay_
 
 static belay_code run_part(belayi_mariadb_each_run *r, bool in_bulk, size_t from, size_t *out_done, belay_error *error)
 {
+    size_t left = r->each->rows - from;
     *out_done = 1;
     if (!r->conn->vetted.plain)
         return belayi_mariadb_try_row(r, from, error);
-    if (in_bulk)
+    if (in_bulk && r->resting == 0)
         return belayi_mariadb_run_chunk(r, from, out_done, error);
-    *out_done = r->each->rows - from;
+    *out_done = in_bulk && r->resting < left ? r->resting : left;
+    r->resting = 0;
     return belayi_mariadb_fly_rows(r, from, *out_done, error);
 }
 
@@ -143,15 +146,28 @@ static belay_code run_rows(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-/* What the statement writes to is looked at, unless nothing can be saved. */
-static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
+/* Whether something may be saved, and what the statement writes to. */
+static bool find_table(const belayi_mariadb_each_run *r, const char **out_table, size_t *out_size)
 {
     const belay_target *target = r->each->target;
-    if (r->conn->adopted || r->s->base.columns > 0 || r->s->kind != BELAYI_SQL_INSERT || !target ||
-        (r->each->rows < FEW && r->conn->vetted.statement != &r->s->base))
+    bool known = r->conn->vetted.statement == &r->s->base;
+    if (r->conn->adopted || r->s->base.columns > 0 || (r->each->rows < FEW && !known))
+        return false;
+    if (!target)
+        return belayi_mariadb_is_plain(r->s->kind, r->s->text, out_table, out_size);
+    *out_table = target->table;
+    *out_size = strlen(target->table);
+    return true;
+}
+
+static belay_code vet(belayi_mariadb_each_run *r, belay_error *error)
+{
+    const char *table;
+    size_t size;
+    if (!find_table(r, &table, &size))
         return belayi_report(error, BELAY_UNSUPPORTED, "there is nothing faster for this statement");
-    belay_code code = belayi_mariadb_vet(r, target->table, strlen(target->table), error);
-    if (code != BELAY_OK && (code = belayi_mariadb_each_recover(r, error)) != BELAY_OK)
+    belay_code code = belayi_mariadb_vet(r, table, size, error);
+    if (code != BELAY_OK && blames_no_row(r->conn, error))
         return code;
     if (r->conn->vetted.statement != &r->s->base || !r->conn->vetted.plain)
         return belayi_report(error, BELAY_UNSUPPORTED, "the table is none whose rows are undone alone by the server");
@@ -164,8 +180,7 @@ belay_code belayi_mariadb_execute_each(belay_statement *statement, const belay_e
     belayi_mariadb_each_run r = {.s = (belayi_mariadb_statement *)statement,
                                  .conn = (belayi_mariadb_conn *)statement->conn,
                                  .each = each,
-                                 .effect = effect,
-                                 .length = LONGEST};
+                                 .effect = effect};
     *each->changes = 0;
     belay_code code = belayi_mariadb_check_open(r.conn, error);
     if (code == BELAY_OK)

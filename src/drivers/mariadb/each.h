@@ -29,7 +29,8 @@ typedef struct belayi_mariadb_each_run {
     belay_effect *effect;
     int64_t changes;
     belayi_mariadb_flight *flight; /* its memory */
-    size_t length;                 /* of the next chunk of bulk.c, at most */
+    bool marked;                   /* the savepoint in front of what is run was set, or at least sent */
+    size_t resting;                /* so many rows fly before bulk.c has its turn again */
     const belay_value *key;        /* bulk.c: the first row's of the AUTO_INCREMENT column; NULL: there is none */
 } belayi_mariadb_each_run;
 
@@ -52,8 +53,8 @@ static inline size_t belayi_mariadb_each_bytes(const belayi_mariadb_each_run *r,
 /* A row has failed. BELAY_OK: the others go on. */
 belay_code belayi_mariadb_each_reject(belayi_mariadb_each_run *r, size_t row, belay_error *error);
 
-/* Something failed behind the savepoint belay_each, with *error: goes back to that. BELAY_OK: the rows behind it may be
-   run again, in another way. Else it was the end of all, for which no row is to blame. */
+/* Something failed, with *error: goes back to the savepoint belay_each in front of it. BELAY_OK: the rows behind that
+   may be run again, in another way. Else it was the end of all, for which no row is to blame. */
 belay_code belayi_mariadb_each_recover(belayi_mariadb_each_run *r, belay_error *error);
 
 /* Runs one row, between a savepoint of its own and its release, and tells when it failed. */
@@ -74,6 +75,11 @@ belay_code belayi_mariadb_vet_triggers(belayi_mariadb_conn *conn, belay_error *e
    row is known. */
 belay_code belayi_mariadb_fly(belayi_mariadb_each_run *r, bool marked, belay_error *error);
 
+/* The same in two steps: sends the rows, behind what was only sent before, and reads the answers, which are behind
+   those of that. What was sent is read in any case. */
+belay_code belayi_mariadb_take_off(belayi_mariadb_each_run *r, bool marked, belay_error *error);
+belay_code belayi_mariadb_land(belayi_mariadb_each_run *r, belay_error *error);
+
 /* Runs rows, each as a statement of its own, and tells of those that failed. */
 belay_code belayi_mariadb_fly_rows(belayi_mariadb_each_run *r, size_t from, size_t count, belay_error *error);
 
@@ -91,9 +97,8 @@ belay_code belayi_mariadb_run_chunk(belayi_mariadb_each_run *r, size_t from, siz
 typedef struct belayi_mariadb_condition {
     size_t row; /* of the statement, from 0 */
     unsigned number;
-    char sqlstate[6];
-    const char *text; /* not NUL-terminated */
-    size_t size;
+    bool is_note;     /* it would have been one without IGNORE too */
+    const char *text; /* borrowed from the list's texts */
 } belayi_mariadb_condition;
 
 typedef struct belayi_mariadb_conditions {
@@ -103,9 +108,12 @@ typedef struct belayi_mariadb_conditions {
     MYSQL_RES *texts;
 } belayi_mariadb_conditions;
 
-/* Asks for those of the last statement, which are `count` at most. *out is empty on failure. */
-belay_code belayi_mariadb_ask_conditions(belayi_mariadb_conn *conn, size_t count, belayi_mariadb_conditions *out,
-                                         belay_error *error);
+/* Asks for those of the statement that was sent before; false when it could not be sent. */
+bool belayi_mariadb_send_conditions(belayi_mariadb_conn *conn);
+
+/* The answers: `count` at most, by the statement's own answer. *out is empty on failure. */
+belay_code belayi_mariadb_read_conditions(belayi_mariadb_conn *conn, size_t count, belayi_mariadb_conditions *out,
+                                          belay_error *error);
 void belayi_mariadb_free_conditions(belayi_mariadb_conditions *);
 
 #endif

@@ -3,13 +3,16 @@
  *
  * Each is an execution of the statement of its own. That needs no savepoint a row: a single statement of DML on a table
  * of InnoDB without triggers that fails is undone by the server itself; table.c makes sure that it is one. The server
- * runs what is behind a row that failed all the same. Where a failure may have been more than its row's, as a deadlock
- * that ended the transaction, all of the flight is undone by the savepoint in front of it, and where that is gone too,
- * what was done behind it is rolled back as well.
+ * runs what is behind a row that failed all the same. Where a failure may have been more than its row's, all of the
+ * flight is undone by the savepoint in front of it. Where the transaction is gone with it, as by a deadlock, the rows
+ * behind it are in another one, as autocommit is off: so the connection is given up, and the server drops what it has
+ * not come to.
  *
  * The library's call that executes reads the answer; ahead.c lets it only send.
  * Tests: tests/unit/drivers/test_mariadb_each.c.
  */
+#include <string.h>
+
 #include "each.h"
 #include "report.h"
 
@@ -24,11 +27,11 @@ static belay_code send_row(belayi_mariadb_each_run *r, belay_error *error)
 }
 
 /* Binds and sends; a row whose values can't be sent has failed, and is not. */
-static belay_code send_rows(belayi_mariadb_each_run *r, size_t *out_sent, belay_error *error)
+static belay_code send_rows(belayi_mariadb_each_run *r, belay_error *error)
 {
     belayi_mariadb_flight *f = r->flight;
     belay_code code = BELAY_OK;
-    *out_sent = 0;
+    bool first = true;
     for (size_t i = 0; i < f->count && code == BELAY_OK; i++) {
         const belay_value *values = belayi_mariadb_each_row(r, f->rows[i]);
         f->sent[i] = belayi_mariadb_bind(r->s, r->each->columns, values, &f->why[i]) == BELAY_OK;
@@ -37,8 +40,11 @@ static belay_code send_rows(belayi_mariadb_each_run *r, size_t *out_sent, belay_
             *error = f->why[i];
             return error->code;
         }
-        if (f->sent[i] && (*out_sent)++ == 0)
+        if (f->sent[i] && first) {
             code = belayi_mariadb_send_ahead(r->conn, !r->s->nowait, error);
+            r->marked |= code == BELAY_OK;
+        }
+        first &= !f->sent[i];
         if (f->sent[i] && code == BELAY_OK)
             code = send_row(r, error);
     }
@@ -58,35 +64,53 @@ static void note_kept(belayi_mariadb_flight *f, MYSQL *db)
     f->any_kept = true;
 }
 
+/* Whether the transaction is gone with it. */
+static bool ends_transaction(const belayi_mariadb_conn *conn, const belay_error *error)
+{
+    bool in_vain = error->code == BELAY_LOCK_TIMEOUT || error->code == BELAY_BUSY;
+    return error->code == BELAY_DEADLOCK || error->code == BELAY_SERIALIZATION ||
+           (in_vain && conn->vetted.timeout_ends);
+}
+
+/* Fails when it was more than the row's own error. What is behind the end of a transaction is in another one, and each
+   row of it may wait for what the first one has waited for: so it is broken off. */
+static belay_code judge(belayi_mariadb_each_run *r, size_t i, belay_error *error)
+{
+    belayi_mariadb_flight *f = r->flight;
+    belayi_mariadb_fail_statement(r->s, &f->why[i]);
+    if (!r->conn->doubt)
+        return BELAY_OK;
+    *error = f->why[i];
+    if (!r->conn->lost && i + 1 < f->count && ends_transaction(r->conn, error))
+        belayi_mariadb_break_off(r->conn);
+    return error->code;
+}
+
 /* *error is that of the first row that was more than its own; all answers are read. */
 static belay_code read_rows(belayi_mariadb_each_run *r, belay_error *error)
 {
     belayi_mariadb_flight *f = r->flight;
-    belayi_mariadb_conn *conn = r->conn;
+    belay_error other;
     belay_code code = BELAY_OK;
-    for (size_t i = 0; i < f->count && !conn->lost; i++) {
+    for (size_t i = 0; i < f->count && !r->conn->lost; i++) {
         if (!f->sent[i])
             continue;
-        f->failed[i] = belayi_mariadb_read_answer(conn) != 0;
-        if (!f->failed[i]) {
-            note_kept(f, conn->db);
-            continue;
-        }
-        f->last.changes = 0;
-        belayi_mariadb_fail_statement(r->s, &f->why[i]);
-        if (conn->doubt && code == BELAY_OK) {
-            *error = f->why[i];
-            code = error->code;
-        }
+        f->failed[i] = belayi_mariadb_read_answer(r->conn) != 0;
+        if (!f->failed[i])
+            note_kept(f, r->conn->db);
+        else if (code == BELAY_OK)
+            code = judge(r, i, error);
+        else
+            judge(r, i, &other);
     }
     return code;
 }
 
-static belay_code land(belayi_mariadb_each_run *r, belay_error *error)
+belay_code belayi_mariadb_land(belayi_mariadb_each_run *r, belay_error *error)
 {
     belay_error other;
     belay_code code = read_rows(r, error);
-    if (belayi_mariadb_check_ahead(r->conn, code == BELAY_OK, &other) != BELAY_OK) {
+    if (!r->conn->lost && belayi_mariadb_check_ahead(r->conn, code == BELAY_OK, &other) != BELAY_OK) {
         *error = other; /* it is the cause */
         code = error->code;
     }
@@ -96,25 +120,32 @@ static belay_code land(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-belay_code belayi_mariadb_fly(belayi_mariadb_each_run *r, bool marked, belay_error *error)
+belay_code belayi_mariadb_take_off(belayi_mariadb_each_run *r, bool marked, belay_error *error)
 {
     belayi_mariadb_flight *f = r->flight;
-    size_t sent;
     f->changes = 0;
     f->any_kept = false;
     f->last = *r->effect;
     f->last.changes = 0;
+    memset(f->sent, 0, sizeof f->sent);
+    r->conn->owed.each = marked;
+    belay_code code = send_rows(r, error);
+    r->conn->owed.each = false;
+    return code;
+}
+
+belay_code belayi_mariadb_fly(belayi_mariadb_each_run *r, bool marked, belay_error *error)
+{
+    belay_error other;
+    r->marked &= !marked;
     belay_code code = belayi_mariadb_ready(r->conn, BELAYI_MARIADB_STATEMENT, error);
     if (code != BELAY_OK)
         return code;
-    r->conn->owed.each = marked;
-    code = send_rows(r, &sent, error);
-    r->conn->owed.each = false;
-    if (sent == 0 || r->conn->lost)
+    code = belayi_mariadb_take_off(r, marked, error);
+    if (r->conn->lost)
         return code;
     r->conn->base.round_trips++;
-    belay_error other;
-    belay_code landed = land(r, &other); /* also what was sent before one that could not be */
+    belay_code landed = belayi_mariadb_land(r, &other); /* also what was sent before one that could not be */
     if (code == BELAY_OK && landed != BELAY_OK) {
         *error = other;
         code = landed;
@@ -144,7 +175,7 @@ static belay_code tell_flight(belayi_mariadb_each_run *r, belay_error *error)
     r->changes += f->changes;
     if (f->any_kept)
         *r->effect = f->last;
-    r->effect->changes = f->last.changes;
+    r->effect->changes = f->failed[f->count - 1] ? 0 : f->last.changes;
     for (size_t i = 0; i < f->count; i++)
         if (f->failed[i] && belayi_mariadb_each_reject(r, f->rows[i], &f->why[i]) != BELAY_OK) {
             *error = f->why[i];

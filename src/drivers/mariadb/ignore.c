@@ -10,7 +10,7 @@
 #include "chunk.h"
 #include "report.h"
 
-enum { CONSTRAINT_FAILED = 4025, SHORTEST = 64, MOST_SUSPECTS = 1024 };
+enum { CONSTRAINT_FAILED = 4025, SHORTEST = 256 /* chunk */, REST = 4096, MOST_SUSPECTS = 1024 };
 
 /* What became of a chunk. */
 typedef enum turn {
@@ -38,6 +38,8 @@ static turn read_fates(belayi_mariadb_bulk *b, const belayi_mariadb_conditions *
         const belayi_mariadb_condition *c = &conditions->list[i];
         if (c->row >= b->sent)
             return CHUNK_IN_AIR;
+        if (c->is_note)
+            continue;
         size_t row = b->rows[c->row];
         if (!is_of_skipped_row(c->number) || b->fates[row] != BELAYI_MARIADB_ROW_SENT) {
             b->fates[row] = BELAYI_MARIADB_ROW_SUSPECT;
@@ -125,15 +127,11 @@ static void fill_flight(belayi_mariadb_each_run *r, size_t *next)
     }
 }
 
-/* Runs them. CHUNK_IN_AIR, with *error of no meaning: one was not what it was taken for. */
-static turn run_suspects(belayi_mariadb_each_run *r, belay_error *error)
+/* Runs them from row *next of the chunk on; `done` is known of already. CHUNK_IN_AIR, with *error of no meaning: one
+   was not what it was taken for. */
+static turn run_suspects(belayi_mariadb_each_run *r, size_t next, size_t done, belay_error *error)
 {
-    belayi_mariadb_bulk *b = r->s->bulk;
-    if (!make_room(b)) {
-        belayi_report(error, BELAY_NO_MEMORY, "no memory for the errors of rows");
-        return CHUNK_FAILED;
-    }
-    for (size_t next = 0, done = 0; done < b->suspects; done += r->flight->count) {
+    for (; done < r->s->bulk->suspects; done += r->flight->count) {
         fill_flight(r, &next);
         if (belayi_mariadb_fly(r, false, error) != BELAY_OK)
             return CHUNK_FAILED;
@@ -147,11 +145,8 @@ static turn run_suspects(belayi_mariadb_each_run *r, belay_error *error)
 
 static void describe(const belayi_mariadb_condition *c, belay_error *error)
 {
-    char text[MYSQL_ERRMSG_SIZE + 1];
-    size_t size = c->size < sizeof text ? c->size : sizeof text - 1;
-    memcpy(text, c->text, size);
-    text[size] = '\0';
-    belayi_mariadb_describe(c->number, c->sqlstate, text, error);
+    const char *state = c->number == ER_NO_PARTITION_FOR_GIVEN_VALUE ? "HY000" : "23000";
+    belayi_mariadb_describe(c->number, state, c->text, error);
 }
 
 /* As the last row's statement would have left it. */
@@ -193,27 +188,49 @@ static belay_code tell(belayi_mariadb_each_run *r, const belayi_mariadb_conditio
 /* ---- A chunk ------------------------------------------------------------------------------------------------------
  */
 
+/* Sends the chunk and the first of its suspects, and waits for all of it. *next: the first row that may be another. */
+static belay_code exchange(belayi_mariadb_each_run *r, belayi_mariadb_conditions *conditions, size_t *next,
+                           belay_error *error)
+{
+    belay_error other;
+    belay_code code = belayi_mariadb_send_chunk(r, error), behind = BELAY_OK;
+    if (code != BELAY_OK)
+        return code;
+    fill_flight(r, next);
+    if (r->flight->count > 0)
+        behind = belayi_mariadb_take_off(r, false, &other);
+    code = belayi_mariadb_read_chunk(r, conditions, error);
+    if (code == BELAY_OK && behind != BELAY_OK)
+        *error = other;
+    belay_code landed = belayi_mariadb_land(r, code == BELAY_OK && behind == BELAY_OK ? error : &other);
+    return code != BELAY_OK ? code : behind != BELAY_OK ? behind : landed;
+}
+
 /* Stores what is in the chunk, and makes out what became of each row. */
 static turn store(belayi_mariadb_each_run *r, belayi_mariadb_conditions *conditions, belay_error *error)
 {
     belayi_mariadb_bulk *b = r->s->bulk;
-    size_t count;
-    if (belayi_mariadb_send_chunk(r, &count, error) != BELAY_OK)
+    size_t next = 0;
+    if (!make_room(b)) {
+        belayi_report(error, BELAY_NO_MEMORY, "no memory for the errors of rows");
         return CHUNK_FAILED;
-    if (count > 0 && belayi_mariadb_ask_conditions(r->conn, count, conditions, error) != BELAY_OK)
+    }
+    if (exchange(r, conditions, &next, error) != BELAY_OK)
         return CHUNK_FAILED;
-    if (count > 0 && !conditions->complete)
+    if (!conditions->complete)
         return CHUNK_IN_AIR;
     turn result = read_fates(b, conditions);
-    if (result == CHUNK_DONE && b->suspects > MOST_SUSPECTS)
+    if (result != CHUNK_DONE)
+        return result;
+    if (!note_suspects(r, 0))
         return CHUNK_IN_AIR;
-    return result == CHUNK_DONE ? run_suspects(r, error) : result;
+    return run_suspects(r, next, r->flight->count, error);
 }
 
 /* Undoes the chunk, which did not come to its end. CHUNK_FAILED: there is nothing to go on with. */
 static turn undo(belayi_mariadb_each_run *r, turn result, belay_error *error)
 {
-    if (result == CHUNK_FAILED && error->code == BELAY_NO_MEMORY && error->native_code == 0)
+    if (result == CHUNK_FAILED && error->code == BELAY_NO_MEMORY && error->native_code == 0) /* ours */
         return result;
     if (result != CHUNK_FAILED)
         *error = (belay_error){0};
@@ -222,7 +239,21 @@ static turn undo(belayi_mariadb_each_run *r, turn result, belay_error *error)
     return result == CHUNK_AGAIN ? CHUNK_AGAIN : CHUNK_IN_AIR;
 }
 
-/* The chunk is run again at most once; it is shorter then when suspects were cut off with its end. */
+/* Chunks get shorter while they are run in vain, and else longer again. Where the shortest one still was, the next rows
+   fly. */
+static void adapt_length(belayi_mariadb_each_run *r, bool in_vain)
+{
+    belayi_mariadb_bulk *b = r->s->bulk;
+    b->length = in_vain ? b->count / 2 : b->length + b->length / 2;
+    if (b->length < SHORTEST) {
+        b->length = SHORTEST;
+        r->resting = in_vain ? REST : 0;
+    }
+    if (b->length > b->room)
+        b->length = b->room;
+}
+
+/* The chunk is run again at most once. */
 static turn store_chunk(belayi_mariadb_each_run *r, belay_error *error)
 {
     enum { TRIES = 2 };
@@ -232,13 +263,14 @@ static turn store_chunk(belayi_mariadb_each_run *r, belay_error *error)
     for (int i = 0; i < TRIES && result == CHUNK_AGAIN; i++) {
         if (belayi_mariadb_fill_chunk(r, error) != BELAY_OK)
             return CHUNK_FAILED;
-        if (b->sent == 0)
+        if (b->sent == 0 || b->suspects > MOST_SUSPECTS)
             return CHUNK_IN_AIR;
         result = store(r, &conditions, error);
         if (result == CHUNK_DONE && tell(r, &conditions, error) != BELAY_OK)
             result = CHUNK_FAILED;
         else if (result != CHUNK_DONE)
             result = undo(r, result, error);
+        adapt_length(r, result != CHUNK_DONE);
         belayi_mariadb_free_conditions(&conditions);
         forget_skipped(b);
     }
@@ -254,10 +286,7 @@ belay_code belayi_mariadb_run_chunk(belayi_mariadb_each_run *r, size_t from, siz
     *out_done = b->count > 0 ? b->count : 1;
     if (result == CHUNK_FAILED)
         return error->code;
-    if (result == CHUNK_DONE) {
-        r->length = r->length * 2 < b->room ? r->length * 2 : b->room;
+    if (result == CHUNK_DONE)
         return BELAY_OK;
-    }
-    r->length = *out_done / 2 > SHORTEST ? *out_done / 2 : SHORTEST;
     return belayi_mariadb_fly_rows(r, from, *out_done, error);
 }

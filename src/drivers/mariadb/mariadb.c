@@ -82,6 +82,7 @@ const belay_driver belayi_driver_mariadb = {
     .type_flavour = BELAY_TYPES_DISPLAY,
     .name_quote = '`', /* also under ANSI_QUOTES */
     .timestamp_type = "DATETIME(6)",
+    .text_type = "LONGTEXT",
     .shared_size = sizeof(belayi_mariadb_shared),
     .conn_size = sizeof(belayi_mariadb_conn),
     .shared_init = belayi_mariadb_shared_init,

@@ -58,13 +58,14 @@ static void find_generated_key(const char *text, belayi_mariadb_vetted *vetted)
 
 /* ---- Questions and answers ------------------------------------------------------------------------------------- */
 
-/* The settings are two cells of one row: the mode, in which a value that does not fit is refused, and the checks,
-   without which InnoDB looks for duplicates at the end only. */
-static bool are_settings_strict(const belayi_mariadb_reply *reply)
+/* The settings are cells of one row: the mode, in which a value that does not fit is refused; the checks, without which
+   InnoDB looks for duplicates at the end only; and what a lock timeout does. */
+static bool are_settings_strict(const belayi_mariadb_reply *reply, belayi_mariadb_vetted *vetted)
 {
     MYSQL_ROW row = reply->rows ? mysql_fetch_row(reply->rows) : NULL;
-    if (!row || !row[0] || !row[1])
+    if (!row || !row[0] || !row[1] || !row[2])
         return false;
+    vetted->timeout_ends = strcmp(row[2], "0") != 0;
     return strcmp(row[1], "1") == 0 && (strstr(row[0], "STRICT_TRANS_TABLES") || strstr(row[0], "STRICT_ALL_TABLES"));
 }
 
@@ -75,7 +76,7 @@ static void judge(belayi_mariadb_conn *conn, const belay_statement *statement, b
     *vetted = (belayi_mariadb_vetted){.statement = statement};
     vetted->triggers = atol(cell(&replies[TRIGGERS], 1));
     vetted->plain = replies[GO_BACK].warnings == 0 && replies[TRIGGERS].rows && is_of_innodb(table) &&
-                    are_settings_strict(&replies[SETTINGS]);
+                    are_settings_strict(&replies[SETTINGS], vetted);
     find_generated_key(table, vetted);
 }
 
@@ -84,7 +85,7 @@ static belay_code ask(belayi_mariadb_each_run *r, const char *show, belay_error 
     const char *texts[QUESTIONS] = {[SET_MARK] = "SAVEPOINT belay_each",
                                     [GO_BACK] = "ROLLBACK TO SAVEPOINT belay_each",
                                     [KEEP_CONDITIONS] = "SET SESSION max_error_count = 65535",
-                                    [SETTINGS] = "SELECT @@sql_mode, @@unique_checks",
+                                    [SETTINGS] = "SELECT @@sql_mode, @@unique_checks, @@innodb_rollback_on_timeout",
                                     [TRIGGERS] = triggers_text,
                                     [TABLE] = show};
     belayi_mariadb_reply replies[QUESTIONS];

@@ -135,13 +135,13 @@ bool belayi_mariadb_connect(const belayi_mariadb_shared *shared, int64_t end_ns,
 
 /* ---- Cancelling ------------------------------------------------------------------------------------------------ */
 
-static bool kill_query(const belayi_mariadb_conn *conn)
+static bool kill_by(const belayi_mariadb_conn *conn, const char *verb)
 {
     char text[48];
     int failed = 1;
     MYSQL *side;
     int64_t end_ns = belayi_clock_now() + cancel_ns;
-    int size = snprintf(text, sizeof text, "KILL QUERY %lu", mysql_thread_id(conn->db));
+    int size = snprintf(text, sizeof text, "%s %lu", verb, mysql_thread_id(conn->db));
     if (belayi_mariadb_connect(belayi_mariadb_shared_of(conn), end_ns, &side)) {
         int asked = mysql_real_query_start(&failed, side, text, (unsigned long)size);
         while (asked)
@@ -156,7 +156,7 @@ static bool cancel(belayi_mariadb_conn *conn)
 {
     conn->cancel_at = 0;
     conn->hang_up_at = belayi_clock_now() + answer_ns;
-    conn->cancelled = conn->late_cancel = kill_query(conn);
+    conn->cancelled = conn->late_cancel = kill_by(conn, "KILL QUERY");
     return conn->cancelled;
 }
 
@@ -190,6 +190,13 @@ belay_code belayi_mariadb_ready(belayi_mariadb_conn *conn, belayi_mariadb_patien
     int64_t now = belayi_clock_now();
     conn->hang_up_at = deadline ? (deadline > now ? deadline : now) + control_ns : now + back_ns;
     return BELAY_OK;
+}
+
+void belayi_mariadb_break_off(belayi_mariadb_conn *conn)
+{
+    kill_by(conn, "KILL CONNECTION");
+    give_up(conn->db);
+    conn->lost = true;
 }
 
 void belayi_mariadb_settle(belayi_mariadb_conn *conn)

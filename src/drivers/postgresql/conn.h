@@ -330,14 +330,15 @@ typedef struct belayi_pg_statement {
     unsigned parameters;
     bool is_other; /* no SELECT, INSERT, UPDATE or DELETE: it may do anything */
     belayi_pg_name name;
-    Oid *types;          /* that it was prepared with; 0: the server's guess */
-    PGresult *first;     /* what `start` got: a row, or all there is. Kept for the names of the columns */
-    PGresult *row;       /* a later row */
-    bool waiting;        /* the row in `first` was not read yet */
-    bool ended;          /* all was read, and `effect` is known */
-    belay_effect effect; /* has_last_id: it is of no INSERT */
-    belayi_pg_keys keys; /* rows of a table: of those before */
-    uint64_t asked;      /* the server is asked of these rules beforehand: see asks.c */
+    Oid *types;             /* that it was prepared with; 0: the server's guess */
+    PGresult *first;        /* what `start` got: a row, or all there is. Kept for the names of the columns */
+    PGresult *row;          /* a later row */
+    bool waiting;           /* the row in `first` was not read yet */
+    bool ended;             /* all was read, and `effect` is known */
+    belay_effect effect;    /* has_last_id: it is of no INSERT */
+    belayi_pg_keys keys;    /* rows of a table: of those before */
+    belayi_pg_keys parents; /* rows of other tables that were there: see parents.c */
+    uint64_t asked;         /* the server is asked of these rules beforehand: see asks.c */
 } belayi_pg_statement;
 
 belay_code belayi_pg_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,

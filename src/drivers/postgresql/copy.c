@@ -99,6 +99,7 @@ static bool send_part(belayi_pg_copy *copy)
     belayi_pg_conn *conn = copy->conn;
     bool sent = copy->size == 0 || PQputCopyData(conn->pg, copy->bytes, (int)copy->size) == 1;
     copy->size = 0;
+    copy->no_memory |= !sent;
     return sent && belayi_pg_wait_sent(conn, &copy->heard) && !copy->heard && !conn->cancelled;
 }
 

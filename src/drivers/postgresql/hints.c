@@ -1,7 +1,7 @@
 /*
  * hints.c - which rows look bad, as far as that can be seen without the server: a
- * NULL where there must be none, a text that is too long, a key that an earlier row
- * has had, a value that COPY would take for another.
+ * NULL where there must be none, a text that is too long, a simple CHECK, a key that
+ * an earlier row has had, a value that COPY would take for another.
  *
  * A hint may be wrong: a row that looks bad is run by its own INSERT, and one that
  * looks good and is not fails the COPY. But one thing is relied on: of two rows of
@@ -9,6 +9,7 @@
  * of all rows are looked at, and one that is unclear stops the window.
  * Tests: tests/unit/drivers/test_postgresql_copy.c.
  */
+#include "checks.h"
 #include "keys.h"
 #include "store.h"
 #include "values.h"
@@ -49,16 +50,18 @@ static bool look_good(const belayi_pg_storing *w, const belay_value *row, bool *
 static belayi_pg_fate look(belayi_pg_storing *w, size_t row)
 {
     const belay_value *values = belayi_pg_store_row(w, row);
-    bool never, good = look_good(w, values, &never);
+    bool never, unclear = false, good = look_good(w, values, &never);
     belayi_pg_fate bad = w->table.apart ? BELAYI_PG_FATE_ALONE : BELAYI_PG_FATE_STOP;
     if (never)
         return bad;
-    bool unclear = false;
     for (size_t i = 0; i < w->table.rule_count; i++) {
+        const belayi_pg_rule *rule = &w->table.rules[i];
         uint64_t number;
-        if (w->table.rules[i].kind != BELAYI_PG_RULE_UNIQUE)
+        if (rule->check)
+            good &= !belayi_pg_check_fails(rule->check, values);
+        if (rule->kind != BELAYI_PG_RULE_UNIQUE)
             continue;
-        belayi_pg_key key = belayi_pg_key_of(&w->table, &w->table.rules[i], values, &number);
+        belayi_pg_key key = belayi_pg_key_of(&w->table, rule, values, &number);
         unclear |= key == BELAYI_PG_KEY_UNCLEAR;
         if (key == BELAYI_PG_KEY_KNOWN)
             good &= !belayi_pg_keys_add(&w->s->keys, number);

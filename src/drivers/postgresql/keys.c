@@ -246,6 +246,11 @@ bool belayi_pg_keys_add(belayi_pg_keys *keys, uint64_t number)
     return there;
 }
 
+bool belayi_pg_keys_has(const belayi_pg_keys *keys, uint64_t number)
+{
+    return keys->count > 0 && keys->slots[find_slot(keys, number)] != 0;
+}
+
 void belayi_pg_keys_done(belayi_pg_keys *keys)
 {
     free(keys->slots);

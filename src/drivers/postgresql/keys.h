@@ -28,6 +28,7 @@ bool belayi_pg_keys_prepare(belayi_pg_keys *keys, size_t more, bool *out_forgot)
 void belayi_pg_keys_forget(belayi_pg_keys *keys);
 /* Adds it, where room was made. Whether it was there already. */
 bool belayi_pg_keys_add(belayi_pg_keys *keys, uint64_t number);
+bool belayi_pg_keys_has(const belayi_pg_keys *keys, uint64_t number);
 void belayi_pg_keys_done(belayi_pg_keys *keys);
 
 #endif

@@ -70,6 +70,7 @@ const belay_driver belayi_driver_postgresql = {
     .type_flavour = BELAY_TYPES_STANDARD,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",
+    .text_type = "TEXT",
     .shared_size = sizeof(belayi_pg_shared),
     .conn_size = sizeof(belayi_pg_conn),
     .shared_init = belayi_pg_shared_init,

@@ -67,6 +67,7 @@ void belayi_pg_finalize(belay_statement *statement)
     if (s->base.conn)
         belayi_pg_forget_name((belayi_pg_conn *)s->base.conn, &s->name);
     belayi_pg_keys_done(&s->keys);
+    belayi_pg_keys_done(&s->parents);
     free(s->text);
     free(s->types);
     free(s);

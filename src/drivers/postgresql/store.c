@@ -33,9 +33,10 @@
 #include "report.h"
 
 enum {
-    SHORTEST = 64,       /* window that is worth a COPY */
-    LONGEST = 1 << 17,   /* rows */
-    IN_PLACE = 2000,     /* rows that are run by themselves, where windows would be too short */
+    SHORTEST = 64,     /* window that is worth a COPY */
+    LONGEST = 1 << 17, /* rows */
+    IN_PLACE = 2000,   /* rows that are run by themselves, where windows would be too short */
+    UNASKED = 1 << 11,
     AT_A_TIME = 1 << 17, /* rows, before the share of bad ones counts half */
     ROW_US = 6,          /* what a row costs in a COPY */
     WINDOW_US = 250      /* and a window, besides its trips */
@@ -44,7 +45,8 @@ enum {
 /* ---- By their own INSERT ---------------------------------------------------------------------------------------- */
 
 typedef struct some_rows {
-    const belayi_pg_storing *w;
+    bool (*told)(void *arg, size_t row, belay_error *error);
+    void *arg;
     size_t from;
     const size_t *rows; /* which they are; NULL: those from `from` on */
 } some_rows;
@@ -52,46 +54,53 @@ typedef struct some_rows {
 static bool reject_one(void *arg, size_t row, belay_error *error)
 {
     const some_rows *some = arg;
-    const belay_each *each = some->w->each;
-    return each->rejected(each->arg, some->rows ? some->rows[row] : some->from + row, error);
+    return some->told(some->arg, some->rows ? some->rows[row] : some->from + row, error);
 }
 
-static belay_code run_rows(belayi_pg_storing *w, const some_rows *some, size_t count, const belay_value *values,
-                           bool suspects, belay_error *error)
+static belay_code run_rows(belayi_pg_storing *w, some_rows *some, size_t count, const belay_value *values,
+                           belay_error *error)
 {
     belay_each part = *w->each;
     part.rows = count;
     part.values = values;
     part.rejected = reject_one;
-    part.arg = (void *)some;
-    return belayi_pg_each_rows(&w->s->base, &part, suspects, w->effect, error);
+    part.arg = some;
+    return belayi_pg_each_rows(&w->s->base, &part, some->rows != NULL, w->effect, error);
 }
 
 static belay_code run_in_place(belayi_pg_storing *w, size_t from, size_t to, belay_error *error)
 {
-    some_rows some = {.w = w, .from = from};
-    return run_rows(w, &some, to - from, belayi_pg_store_row(w, from), false, error);
+    some_rows some = {.told = w->each->rejected, .arg = w->each->arg, .from = from};
+    return run_rows(w, &some, to - from, belayi_pg_store_row(w, from), error);
+}
+
+belay_code belayi_pg_store_run(belayi_pg_storing *w, const size_t *rows, size_t count,
+                               bool (*told)(void *arg, size_t row, belay_error *error), void *arg, belay_error *error)
+{
+    size_t columns = w->each->columns;
+    some_rows some = {.told = told ? told : w->each->rejected, .arg = told ? arg : w->each->arg, .rows = rows};
+    if (count == 0)
+        return BELAY_OK;
+    belay_value *values = malloc(count * columns * sizeof *values);
+    if (!values)
+        return belayi_report(error, BELAY_NO_MEMORY, "no memory for %zu rows", count);
+    for (size_t i = 0; i < count; i++)
+        memcpy(values + i * columns, belayi_pg_store_row(w, rows[i]), columns * sizeof *values);
+    belay_code code = run_rows(w, &some, count, values, error);
+    free(values);
+    return code;
 }
 
 /* Those of a window that were not copied. */
 static belay_code run_suspects(belayi_pg_storing *w, size_t from, size_t to, size_t count, belay_error *error)
 {
-    size_t columns = w->each->columns, at = 0;
-    belay_value *values = malloc(count * columns * sizeof *values);
-    size_t *rows = malloc(count * sizeof *rows);
-    belay_code code = BELAY_OK;
-    if (!values || !rows)
-        code = belayi_report(error, BELAY_NO_MEMORY, "no memory for %zu rows", count);
-    for (size_t row = from; row < to && code == BELAY_OK; row++) {
-        if (w->fates[row] == BELAYI_PG_FATE_COPY)
-            continue;
-        memcpy(values + at * columns, belayi_pg_store_row(w, row), columns * sizeof *values);
-        rows[at++] = row;
-    }
-    some_rows some = {.w = w, .rows = rows};
-    if (code == BELAY_OK)
-        code = run_rows(w, &some, count, values, true, error);
-    free(values);
+    size_t *rows = malloc(count * sizeof *rows), at = 0;
+    if (!rows)
+        return belayi_report(error, BELAY_NO_MEMORY, "no memory for %zu rows", count);
+    for (size_t row = from; row < to; row++)
+        if (w->fates[row] != BELAYI_PG_FATE_COPY)
+            rows[at++] = row;
+    belay_code code = belayi_pg_proofs_run(w, rows, count, error);
     free(rows);
     return code;
 }
@@ -112,6 +121,8 @@ static size_t choose_window(const belayi_pg_storing *w)
 {
     size_t most =
         w->uniques > 0 && BELAYI_PG_KEYS_MOST / w->uniques < LONGEST ? BELAYI_PG_KEYS_MOST / w->uniques : LONGEST;
+    if (w->parents > 0 && w->no_asking && most > UNASKED)
+        most = UNASKED; /* a missing parent would be told at the end only */
     if (w->bad == 0)
         return most;
     size_t share = 1000000 * w->bad / (w->seen + 1000) + 1, trip = (size_t)(w->conn->trip_ns / 1000);
@@ -206,6 +217,10 @@ static belay_code begin_again(belayi_pg_storing *w, const window *now, const bel
         w->asked = learned ? now->from : w->asked;
         return BELAY_OK;
     }
+    if (why->code == BELAY_FOREIGN_KEY && !w->asked_again) {
+        belayi_pg_keys_forget(&w->s->parents); /* one of them is not there any more */
+        w->asked_again = learned = true;
+    }
     if (learned || w->no_copy) {
         w->asked = now->from;
         return BELAY_OK;
@@ -255,6 +270,20 @@ static belay_code copy_window(belayi_pg_storing *w, window *now, size_t *out_nex
 
 /* ---- All rows ---------------------------------------------------------------------------------------------------- */
 
+/* Before the COPY, what only the server knows. */
+static belay_code look_and_ask(belayi_pg_storing *w, window *now, belay_error *error)
+{
+    belay_code code = BELAY_OK;
+    now->to = look_ahead(w, now->from, now->to);
+    size_t from = w->asked > now->from ? w->asked : now->from;
+    if (from < now->to && belayi_pg_asks_any(w))
+        code = belayi_pg_asks_run(w, from, now->to, error);
+    if (from < now->to && code == BELAY_OK && w->parents > 0 && !w->no_asking)
+        code = belayi_pg_parents_look(w, from, now->to, error);
+    w->asked = now->to;
+    return code;
+}
+
 /* The next rows, by COPY or not. *out_next: where it goes on. */
 static belay_code store_some(belayi_pg_storing *w, char **bytes, size_t *room, size_t from, size_t *out_next,
                              belay_error *error)
@@ -266,12 +295,8 @@ static belay_code store_some(belayi_pg_storing *w, char **bytes, size_t *room, s
         now.to = w->until;
     bool copies = !w->no_copy && length >= SHORTEST && belayi_pg_hints_prepare(w, from, now.to - from) &&
                   count_copied(w, from, now.to) > 0;
-    if (copies && belayi_pg_asks_any(w)) {
-        now.to = look_ahead(w, from, now.to);
-        if (now.to > w->asked)
-            code = belayi_pg_asks_run(w, w->asked > from ? w->asked : from, now.to, error);
-        w->asked = now.to;
-    }
+    if (copies && (w->parents > 0 || belayi_pg_asks_any(w)))
+        code = look_and_ask(w, &now, error);
     if (code != BELAY_OK)
         return code;
     if (!copies) {
@@ -314,33 +339,40 @@ static belay_code store_all(belayi_pg_storing *w, size_t from, belay_error *erro
     w->no_copy = !w->table.copyable || !w->text || !w->fates;
     for (size_t i = 0; i < w->table.rule_count; i++)
         w->uniques += w->table.rules[i].kind == BELAYI_PG_RULE_UNIQUE;
+    for (size_t i = 0; i < w->table.rule_count; i++)
+        w->parents += w->table.rules[i].kind == BELAYI_PG_RULE_PARENT;
     for (size_t row = from, next = 0; row < w->each->rows && code == BELAY_OK; row = next)
         if (w->no_copy)
             code = run_in_place(w, row, next = w->each->rows, error);
         else
             code = store_some(w, &bytes, &room, row, &next, error);
+    for (size_t i = 0; i < BELAYI_PG_VERDICTS; i++)
+        free(w->kinds[i]);
     free(bytes);
     free(w->text);
     free(w->fates);
     return code;
 }
 
-/* The catalog is read when the table is locked, as by any row that was stored before. */
+/* The table is locked by any row that was kept: one that is undone gives the lock back. So rows are run by themselves
+   until one is kept, and the catalog says what will hold to the end. */
 belay_code belayi_pg_store(belay_statement *statement, const belay_each *each, belay_effect *effect, belay_error *error)
 {
     belayi_pg_storing w = {.s = (belayi_pg_statement *)statement,
                            .conn = (belayi_pg_conn *)statement->conn,
                            .each = each,
                            .effect = effect};
-    size_t from = 0;
+    size_t from = 0, part = 1;
     belay_code code = belayi_pg_table_read(w.conn, each->target, each->columns, &w.table, error);
-    if (code == BELAY_OK && w.table.copyable && !w.table.locked) {
+    while (code == BELAY_OK && w.table.copyable && !w.table.locked && from < each->rows) {
+        size_t next = from + (part < each->rows - from ? part : each->rows - from);
         belayi_pg_table_done(&w.table);
-        code = run_in_place(&w, 0, from = 1, error);
+        code = run_in_place(&w, from, next, error);
+        from = next;
+        part *= 4;
         if (code == BELAY_OK)
             code = belayi_pg_table_read(w.conn, each->target, each->columns, &w.table, error);
     }
-    w.table.copyable &= w.table.locked;
     if (code == BELAY_OK)
         code = store_all(&w, from, error);
     belayi_pg_table_done(&w.table);

@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checks.h"
 #include "report.h"
 #include "table.h"
 
 /* ---- The question ---------------------------------------------------------------------------------------------- */
 
-/* One row a thing, in six cells: what it is, then as said where it is read. */
+/* One row a thing: what it is, then as said where it is read. Unique keys and checks in the order in which the server
+   looks at them. */
 static const char question[] =
     "WITH t AS (SELECT * FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)), "
     "parts AS (SELECT 'pg_catalog.pg_constraint'::regclass AS class, c.oid AS part FROM t, "
@@ -24,7 +26,7 @@ static const char question[] =
     "UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, a.oid FROM t, pg_catalog.pg_attrdef a WHERE a.adrelid = t.oid "
     "UNION ALL SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid FROM t, pg_catalog.pg_index i "
     "WHERE i.indrelid = t.oid) "
-    "SELECT 't', t.relname::text, "
+    "SELECT * FROM (SELECT 't', t.relname::text, "
     "(EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' "
     "AND l.relation = t.oid AND l.granted AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', "
     "'AccessExclusiveLock')))::int::text, "
@@ -33,38 +35,46 @@ static const char question[] =
     "AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = t.oid AND c.confrelid = t.oid) "
     "AND NOT EXISTS (SELECT FROM parts p JOIN pg_catalog.pg_depend d ON d.classid = p.class AND d.objid = p.part "
     "WHERE d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass, "
-    "'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass)))::int::text, '', '' FROM t "
+    "'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass)))::int::text, "
+    "(pg_catalog.current_setting('transaction_isolation') = 'read committed' "
+    "AND pg_catalog.current_setting('server_encoding') = 'UTF8' "
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = t.oid AND (i.indexprs IS NOT NULL "
+    "OR i.indpred IS NOT NULL OR i.indisexclusion OR NOT i.indimmediate OR NOT i.indisready)))::int::text, '', '' FROM "
+    "t "
     "UNION ALL "
     "SELECT 'c', '\"' || pg_catalog.replace(a.attname, '\"', '\"\"') || '\"', a.attnum::text, "
     "CASE WHEN y.typtype = 'e' THEN 'e' WHEN a.atttypid < 16384 AND y.typtype IN ('b', 'r', 'm') "
     "AND (y.typelem = 0 OR y.typelem < 16384) THEN a.atttypid::text ELSE '' END, a.atttypmod::text || ' ' || "
     "a.attnotnull::int || ' ' || (coalesce(l.collisdeterministic, true))::int || ' ' || "
-    "(a.attidentity = 'a' OR a.attgenerated <> '')::int || ' ' || "
+    "(a.attidentity = 'a' OR a.attgenerated <> '')::int || ' ' || (a.attcollation = y.typcollation)::int || ' ' || "
     /* 1: left out, it is NULL; 2: always another; 0: who knows */
     "CASE WHEN a.attidentity <> '' OR pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%' THEN 2 "
-    "WHEN NOT a.atthasdef THEN 1 ELSE 0 END, pg_catalog.format_type(a.atttypid, -1) "
+    "WHEN NOT a.atthasdef THEN 1 ELSE 0 END, pg_catalog.format_type(a.atttypid, -1), "
+    "pg_catalog.format_type(a.atttypid, a.atttypmod) "
     "FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped "
     "JOIN pg_catalog.pg_type y ON y.oid = a.atttypid LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation "
     "LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = t.oid AND f.adnum = a.attnum "
     "UNION ALL "
     "SELECT 'u', c.relname::text, i.indkey::text, (i.indexprs IS NULL AND NOT i.indisexclusion)::int::text, "
-    "coalesce(pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct', ''), i.indnkeyatts::text "
+    "coalesce(pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct', ''), i.indnkeyatts::text, "
+    "pg_catalog.lpad(i.indexrelid::text, 10, '0') "
     "FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid AND (i.indisunique OR i.indisexclusion) "
     "JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
     "UNION ALL "
     "SELECT 'k', c.conname::text, pg_catalog.array_to_string(c.conkey, ' '), "
-    "pg_catalog.pg_get_expr(c.conbin, c.conrelid), '', '' "
+    "pg_catalog.pg_get_expr(c.conbin, c.conrelid), '', '', c.conname::text "
     "FROM t JOIN pg_catalog.pg_constraint c ON c.conrelid = t.oid AND c.contype = 'c' "
     "UNION ALL "
     "SELECT 'f', c.conname::text, pg_catalog.array_to_string(c.conkey, ' '), c.confrelid::regclass::text, "
     "(SELECT pg_catalog.string_agg('\"' || pg_catalog.replace(a.attname, '\"', '\"\"') || '\"', E'\\n' ORDER BY k.n) "
-    "|| E'\\n' "
-    "FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(part, n) "
-    "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.part), '' "
-    "FROM t JOIN pg_catalog.pg_constraint c ON c.conrelid = t.oid AND c.contype = 'f' AND c.confmatchtype = 's' "
-    "ORDER BY 1 DESC";
+    "|| "
+    "E'\\n' FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(part, n) "
+    "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.part), "
+    "(c.confmatchtype = 's' AND NOT c.condeferrable)::int::text, '' "
+    "FROM t JOIN pg_catalog.pg_constraint c ON c.conrelid = t.oid AND c.contype = 'f' "
+    ") AS things(what, name, second, third, fourth, fifth, place) ORDER BY place COLLATE \"C\"";
 
-enum { KIND, NAME, SECOND, THIRD, FOURTH, FIFTH, CELLS };
+enum { KIND, NAME, SECOND, THIRD, FOURTH, FIFTH, SIXTH };
 
 /* ---- Types ----------------------------------------------------------------------------------------------------- */
 
@@ -90,6 +100,11 @@ static belayi_pg_kind find_kind(const char *type, int measure)
         if (known_types[i].type == oid)
             return known_types[i].kind;
     return oid != 0 && measure == -1 ? BELAYI_PG_KIND_OTHER : BELAYI_PG_KIND_NONE;
+}
+
+static int find_bytes(const char *type)
+{
+    return strcmp(type, "21") == 0 ? 2 : strcmp(type, "23") == 0 ? 4 : strcmp(type, "20") == 0 ? 8 : 0;
 }
 
 bool belayi_pg_column_takes(const belayi_pg_column *column, const belay_value *value)
@@ -152,6 +167,7 @@ static void note_measure(belayi_pg_column *column, int measure)
     bool text = column->kind == BELAYI_PG_KIND_TEXT || column->kind == BELAYI_PG_KIND_CHAR;
     column->length = text && measure >= 4 ? measure - 4 : -1;
     column->scale = -1;
+    column->precision = column->kind == BELAYI_PG_KIND_NUMERIC && measure >= 4 ? (measure - 4) >> 16 & 0xffff : -1;
     if (column->kind == BELAYI_PG_KIND_NUMERIC && measure >= 4)
         column->scale = (((measure - 4) & 0x7ff) ^ 1024) - 1024;
     if (column->kind == BELAYI_PG_KIND_NUMERIC && column->scale < 0 && measure >= 4)
@@ -160,19 +176,30 @@ static void note_measure(belayi_pg_column *column, int measure)
         column->scale = measure;
 }
 
+/* An INSERT is refused for what its own row has, as far as this column goes: nothing is computed that could fail. */
+static bool leaves_alone(bool found, bool not_null, int without)
+{
+    return found || (without == 1 && !not_null) || without == 2;
+}
+
 static void note_column(reading *r, int row)
 {
     belayi_pg_table *table = r->table;
-    int measure, not_null, exact, unwritable;
+    int measure, not_null, exact, unwritable, usual, without;
+    bool found = false;
+    const char *rest = next_number(cell(r, row, FOURTH), &measure);
+    rest = next_number(next_number(next_number(rest, &not_null), &exact), &unwritable);
+    next_number(next_number(rest, &usual), &without);
     for (size_t i = 0; i < table->count; i++) {
         belayi_pg_column *column = &table->columns[i];
         if (strcmp(r->target->names[i], cell(r, row, NAME)) != 0)
             continue;
-        const char *rest = next_number(cell(r, row, FOURTH), &measure);
-        next_number(next_number(next_number(rest, &not_null), &exact), &unwritable);
+        found = true;
         table->copyable &= column->number == 0 && !unwritable; /* and not named twice */
         *column = (belayi_pg_column){.name = r->target->names[i],
                                      .type = keep(r, row, FIFTH),
+                                     .full_type = keep(r, row, SIXTH),
+                                     .bytes = find_bytes(cell(r, row, THIRD)),
                                      .kind = find_kind(cell(r, row, THIRD), measure),
                                      .not_null = not_null,
                                      .exact_collation = exact};
@@ -180,6 +207,7 @@ static void note_column(reading *r, int row)
         note_measure(column, measure);
         table->copyable &= column->kind != BELAYI_PG_KIND_NONE;
     }
+    table->provable &= leaves_alone(found, not_null, without) && usual; /* a collation is not asked along */
 }
 
 /* What a column that the rows don't have gets: 1: NULL, 2: always another, 0: who knows. */
@@ -262,6 +290,7 @@ static void note_unique(reading *r, int row)
     if (never || !plain || rule->count == 0)
         r->table->rule_count--;
     r->table->apart &= plain && (never || rule->count > 0);
+    r->table->provable &= never || rule->whole;
 }
 
 static void note_other(reading *r, int row, belayi_pg_rule_kind kind)
@@ -273,6 +302,12 @@ static void note_other(reading *r, int row, belayi_pg_rule_kind kind)
     add_columns(r, rule, cell(r, row, SECOND), BELAYI_PG_RULE_COLUMNS, &ignored);
     rule->text = keep(r, row, THIRD);
     rule->key = keep(r, row, FOURTH);
+    if (kind == BELAYI_PG_RULE_CHECK)
+        rule->check = belayi_pg_check_read(r->table, rule->text);
+    r->table->provable &=
+        rule->whole && rule->count > 0 && (kind == BELAYI_PG_RULE_CHECK || cell(r, row, FIFTH)[0] == '1');
+    if (kind == BELAYI_PG_RULE_PARENT && cell(r, row, FIFTH)[0] != '1')
+        rule->whole = false; /* NULLs mean something else there, or it is looked at later */
 }
 
 /* ---- All ------------------------------------------------------------------------------------------------------- */
@@ -282,6 +317,7 @@ static void note_table(reading *r, int row)
     r->table->name = keep(r, row, NAME);
     r->table->locked = cell(r, row, SECOND)[0] == '1';
     r->table->copyable = cell(r, row, THIRD)[0] == '1';
+    r->table->provable = cell(r, row, FOURTH)[0] == '1';
     r->table->apart = true;
 }
 
@@ -311,10 +347,12 @@ static void read_result(reading *r, size_t columns)
         return;
     memset(table->columns, 0, columns * sizeof *table->columns);
     table->count = columns;
-    for (const char *kinds = "tcukf"; *kinds; kinds++)
-        note(r, *kinds);
+    note(r, 't');
+    note(r, 'c');
     for (size_t i = 0; i < columns; i++)
-        table->copyable &= table->columns[i].number > 0;
+        table->copyable &= table->columns[i].number > 0; /* else it is not there, or written otherwise */
+    for (const char *kinds = "ukf"; *kinds && table->copyable; kinds++)
+        note(r, *kinds);
 }
 
 belay_code belayi_pg_table_read(belayi_pg_conn *conn, const belay_target *target, size_t columns,
@@ -336,4 +374,5 @@ belay_code belayi_pg_table_read(belayi_pg_conn *conn, const belay_target *target
 void belayi_pg_table_done(belayi_pg_table *table)
 {
     belayi_arena_free(&table->memory);
+    *table = (belayi_pg_table){0};
 }

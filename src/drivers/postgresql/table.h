@@ -32,10 +32,13 @@ typedef enum belayi_pg_kind {
 
 /* A column that the rows have, in their order. */
 typedef struct belayi_pg_column {
-    const char *name; /* quoted */
-    const char *type; /* as SQL writes it, without measures */
-    int number;       /* in the table */
+    const char *name;      /* quoted */
+    const char *type;      /* as SQL writes it, without measures */
+    const char *full_type; /* with them */
+    int number;            /* in the table */
     belayi_pg_kind kind;
+    int bytes;         /* of an integer */
+    int precision;     /* of a number: digits in all; -1: any */
     int length, scale; /* of a text, in characters; of a number, behind the point; -1: any */
     bool not_null, exact_collation;
 } belayi_pg_column;
@@ -51,10 +54,11 @@ enum { BELAYI_PG_RULE_COLUMNS = 32, BELAYI_PG_RULES = 64 };
 
 typedef struct belayi_pg_rule {
     belayi_pg_rule_kind kind;
-    const char *name; /* of the constraint, or the index */
-    const char *text; /* CHECK: its expression; PARENT: the table that is referred to */
-    const char *key;  /* PARENT: its columns, quoted, with a line end behind each */
-    size_t count;     /* of the rows' columns that it looks at */
+    const char *name;                    /* of the constraint, or the index */
+    const char *text;                    /* CHECK: its expression; PARENT: the table that is referred to */
+    const char *key;                     /* PARENT: its columns, quoted, with a line end behind each */
+    const struct belayi_pg_check *check; /* CHECK: when it is simple: see checks.h */
+    size_t count;                        /* of the rows' columns that it looks at */
     unsigned short columns[BELAYI_PG_RULE_COLUMNS];
     bool whole;       /* it looks at no others */
     bool nulls_equal; /* UNIQUE: NULL is a value like any other */
@@ -65,6 +69,7 @@ typedef struct belayi_pg_table {
     const char *name; /* as the server writes it in the context of an error: without schema, not quoted */
     bool locked;      /* by this transaction, so that it stays as it is */
     bool copyable;    /* COPY gives each row the same fate, but for the order in which they are looked at */
+    bool provable;    /* the rules are all that can refuse a row whose values fit their types, in their order */
     bool apart;       /* and rows without a key in common do not know of each other */
     size_t count;
     belayi_pg_column *columns;

@@ -47,6 +47,9 @@ typedef enum belayi_sqlite_control {
     BELAYI_SQLITE_COMMIT,
     BELAYI_SQLITE_ROLLBACK,
     BELAYI_SQLITE_GROUND,
+    BELAYI_SQLITE_ROW,      /* the savepoint around one row of many */
+    BELAYI_SQLITE_ROW_GOOD, /* its release */
+    BELAYI_SQLITE_ROW_BAD,  /* back to it */
     BELAYI_SQLITE_CONTROLS
 } belayi_sqlite_control;
 
@@ -59,6 +62,12 @@ typedef enum belayi_sqlite_mark {
 
 /* Savepoints up to this number keep their statements. */
 enum { BELAYI_SQLITE_KEPT_MARKS = 64 };
+
+/* The rows that a statement reads from memory: rows.c. */
+typedef struct belayi_sqlite_rows {
+    const belay_each *each; /* NULL: none are being read */
+    size_t at, end;
+} belayi_sqlite_rows;
 
 typedef struct belayi_sqlite_conn {
     belay_conn base;
@@ -96,6 +105,10 @@ typedef struct belayi_sqlite_conn {
     unsigned data_version; /* when it was checked last */
     int schema_renewals;   /* how often `schema_probe` had been prepared anew then */
     sqlite3_stmt *schema_probe;
+
+    belayi_sqlite_rows rows;
+    bool has_rows; /* the virtual table of rows was made known to this connection */
+    int64_t pages; /* what cache_size was before it was widened for this transaction; 0: it was not */
 
     sqlite3_stmt *controls[BELAYI_SQLITE_CONTROLS];
     sqlite3_stmt *marks[BELAYI_SQLITE_KEPT_MARKS][BELAYI_SQLITE_MARKS];
@@ -156,6 +169,10 @@ belay_code belayi_sqlite_savepoint(belay_conn *conn, unsigned number, belay_erro
 belay_code belayi_sqlite_release(belay_conn *conn, unsigned number, belay_error *error);
 belay_code belayi_sqlite_rollback_to(belay_conn *conn, unsigned number, belay_error *error);
 
+/* A savepoint of its own around one row of many, above all others: ROW sets it, ROW_GOOD releases it, ROW_BAD goes back
+   to it, and it stays. */
+belay_code belayi_sqlite_mark_row(belayi_sqlite_conn *conn, belayi_sqlite_control which, belay_error *error);
+
 /* To be called after everything that may have ended a transaction: gives back what belonged to it. */
 void belayi_sqlite_notice_end(belayi_sqlite_conn *conn);
 
@@ -175,6 +192,8 @@ typedef struct belayi_sqlite_statement {
     belay_effect effect;
     uint64_t contained_generation; /* of the answer below; 0: not asked yet */
     bool contained;
+    uint64_t together_generation; /* the same, of the statement below */
+    sqlite3_stmt *together;       /* inserts rows from memory, as many as there are; NULL: not to be had for this one */
 } belayi_sqlite_statement;
 
 belay_code belayi_sqlite_prepare(belay_conn *conn, const struct belayi_sql *sql, belay_statement **out_statement,
@@ -187,8 +206,45 @@ belay_step belayi_sqlite_step(belay_statement *statement, belay_value *cells, be
 void belayi_sqlite_finish(belay_statement *statement);
 const char *belayi_sqlite_column_name(belay_statement *statement, int column);
 
+belay_code belayi_sqlite_check_value(const belay_value *value, size_t number, belay_error *error);
+belay_code belayi_sqlite_check_may_run(belayi_sqlite_statement *s, belay_error *error);
+/* So that it can be seen whether an INSERT generates a key, and back to the one before when it did not. */
+void belayi_sqlite_forget_last_id(belayi_sqlite_conn *conn);
+void belayi_sqlite_restore_last_id(belayi_sqlite_conn *conn);
+
+/* NULL data would be bound as NULL. */
+static inline const void *belayi_sqlite_data_of(const belay_value *value)
+{
+    return value->as.data ? value->as.data : "";
+}
+
 /* contained.c */
 bool belayi_sqlite_self_contained(belay_statement *statement);
+/* After something that does not say what went wrong: it may have ended the transaction. */
+void belayi_sqlite_notice_silent_end(belayi_sqlite_conn *conn);
+/* Whether the statement, an INSERT OR FAIL ... SELECT, writes row by row, the last thing that it does for a row, so
+   that one that fails leaves those before it and nothing else. Inside a transaction. */
+bool belayi_sqlite_stops_clean(belayi_sqlite_conn *conn, const char *text);
+/* Whether SQLite makes the same program of both texts. */
+bool belayi_sqlite_is_same_program(belayi_sqlite_conn *conn, const char *one, const char *two);
+
+/* ---- Many rows: each.c, rows.c ------------------------------------------------------------------------------ */
+
+belay_code belayi_sqlite_execute_each(belay_statement *statement, const belay_each *each, belay_effect *effect,
+                                      belay_error *error);
+
+/* Whether the statement can write rows together; prepares what that takes. Inside a transaction, for a statement that
+   is contained. */
+bool belayi_sqlite_can_write_together(belayi_sqlite_statement *s, const belay_target *target, size_t columns);
+
+/* Writes rows from *at on, and moves it to the first that was not written: behind the last, or to one that is to be run
+   by itself, or, when it fails, to the one to blame. */
+belay_code belayi_sqlite_write_together(belayi_sqlite_statement *s, const belay_each *each, size_t *at,
+                                        belay_effect *effect, belay_error *error);
+
+/* Lets the page cache grow for the rest of the transaction, unless the URL says how large it is to be, and back. */
+void belayi_sqlite_widen_cache(belayi_sqlite_conn *conn);
+void belayi_sqlite_narrow_cache(belayi_sqlite_conn *conn);
 
 /* ---- Errors: errors.c ---------------------------------------------------------------------------------- */
 

@@ -165,6 +165,37 @@ static belay_code configure(belayi_sqlite_conn *conn, belay_error *error)
     return code;
 }
 
+/* ---- The page cache of a large write ------------------------------------------------------------------ */
+
+enum { WIDE_KIB = 32 * 1024 };
+
+/* Keys that come in no order touch all pages of an index; those that don't fit are written and read again and again. */
+void belayi_sqlite_widen_cache(belayi_sqlite_conn *conn)
+{
+    belay_error ignored;
+    char answer[16], text[64];
+    if (conn->pages != 0 || conn->adopted || conn->lent || belayi_sqlite_shared_of(conn)->cache_kib > 0)
+        return;
+    belay_code code = run_pragma(conn, "PRAGMA main.cache_size", answer, &ignored);
+    int64_t pages = code == BELAY_OK ? strtoll(answer, NULL, 10)
+                                     : 0; /* KiB when it is negative; what the program set in pages stays */
+    snprintf(text, sizeof text, "PRAGMA main.cache_size = -%d", WIDE_KIB);
+    if (pages < 0 && pages > -WIDE_KIB && run_pragma(conn, text, answer, &ignored) == BELAY_OK)
+        conn->pages = pages;
+    belayi_sqlite_notice_silent_end(conn);
+}
+
+void belayi_sqlite_narrow_cache(belayi_sqlite_conn *conn)
+{
+    belay_error ignored;
+    char answer[16], text[64];
+    if (conn->pages == 0)
+        return;
+    snprintf(text, sizeof text, "PRAGMA main.cache_size = %lld", (long long)conn->pages);
+    if (run_pragma(conn, text, answer, &ignored) == BELAY_OK)
+        conn->pages = 0;
+}
+
 /* ---- Open and close ---------------------------------------------------------------------------------- */
 
 static belay_code open_native(belayi_sqlite_conn *conn, belay_error *error)

@@ -96,6 +96,8 @@ typedef struct program {
     int size;
     int prologue;           /* from here on it is code that runs first, and then jumps to 1 */
     uint64_t table_cursors; /* the cursors that write tables or indexes, not temporary ones */
+    int sources;            /* virtual tables that it reads */
+    bool together;          /* it is an INSERT OR FAIL of many rows */
     bool in_trigger;
     bool forbidden;
     bool may_abort;
@@ -113,17 +115,25 @@ static uint64_t cursor_bit(int cursor)
     return cursor >= 0 && cursor < CURSOR_ROOM ? UINT64_C(1) << cursor : 0;
 }
 
+/* For a function, which may fail, SQLite keeps a statement journal, by which all rows would go. */
+static bool spans_rows(const explained *row)
+{
+    return strcmp(row->name, "Function") == 0 || strcmp(row->name, "PureFunc") == 0;
+}
+
 /* What the opcodes of triggers may say as well. */
 static void note_anywhere(program *p, const explained *row)
 {
     enum { ROLL_BACK = 1, ABORT = 2, FAIL = 3, FIRST_ATTACHED = 2 };
     bool halts = strcmp(row->name, "Halt") == 0 || strcmp(row->name, "HaltIfNull") == 0;
     if (halts && row->p1 != 0) {
-        p->forbidden |= row->p2 == ROLL_BACK || row->p2 == FAIL;
+        p->forbidden |= row->p2 == ROLL_BACK || (row->p2 == FAIL && !p->together);
         p->may_abort |= row->p2 == ABORT;
     }
     if (strcmp(row->name, "Transaction") == 0 && row->p1 >= FIRST_ATTACHED)
         p->forbidden = true;
+    p->sources += strcmp(row->name, "VOpen") == 0;
+    p->forbidden |= p->together && spans_rows(row);
 }
 
 /* AUTOINCREMENT writes the table's name and a number into sqlite_sequence after all: too short to be too long. */
@@ -140,6 +150,8 @@ static unsigned find_row_traits(program *p, const explained *row)
     unsigned traits = find_traits(row->name);
     if (strcmp(row->name, "Halt") == 0 && row->p1 == 0)
         return TRAIT_QUIET;
+    if (strcmp(row->name, "FkCounter") == 0 && p->together && row->p1 == 0 && row->p2 < 0)
+        return TRAIT_QUIET; /* rows that waited for this one: none do, or all do until the commit */
     if (strcmp(row->name, "FkCounter") == 0 && (row->p1 != 0 || row->p2 < 0))
         return traits | TRAIT_QUIET; /* deferred, or for the better; else the end of the statement may refuse it */
     if (is_sequence_record(p, row))
@@ -229,13 +241,21 @@ static bool judge(const program *p)
     return p->size > 1 && p->prologue < p->size && !p->forbidden && (has_journal(p) || fails_first(p));
 }
 
-static bool explain(belayi_sqlite_conn *conn, const char *text, program *out)
+static sqlite3_stmt *prepare_explain(belayi_sqlite_conn *conn, const char *text)
 {
     sqlite3_stmt *native = NULL;
     char *question = sqlite3_mprintf("EXPLAIN %s", text);
-    int rc = question ? sqlite3_prepare_v2(conn->db, question, -1, &native, NULL) : SQLITE_NOMEM;
+    if (question)
+        sqlite3_prepare_v2(conn->db, question, -1, &native, NULL);
     sqlite3_free(question);
-    if (rc != SQLITE_OK)
+    return native;
+}
+
+static bool explain(belayi_sqlite_conn *conn, const char *text, program *out)
+{
+    int rc;
+    sqlite3_stmt *native = prepare_explain(conn, text);
+    if (!native)
         return false;
     while ((rc = sqlite3_step(native)) == SQLITE_ROW && !out->forbidden) {
         explained row = {(const char *)sqlite3_column_text(native, 1), sqlite3_column_int(native, 0),
@@ -246,6 +266,58 @@ static bool explain(belayi_sqlite_conn *conn, const char *text, program *out)
     }
     sqlite3_finalize(native);
     return rc == SQLITE_DONE || out->forbidden;
+}
+
+/* ---- Many rows by one statement ---------------------------------------------------------------------------- */
+
+/* Whether the first write is followed by nothing but quiet code up to the jump to the next row, and by no other write.
+ */
+static bool writes_last(const program *p)
+{
+    int first = 0, end;
+    while (first < p->prologue && !(p->codes[first].traits & TRAIT_EFFECT))
+        first++;
+    for (end = first; end < p->prologue && !(p->codes[end].traits & TRAIT_LOOP); end++)
+        if (!(p->codes[end].traits & TRAIT_QUIET) || (p->codes[end].traits & TRAIT_JUMP && p->codes[end].target <= end))
+            return false;
+    if (first == end || end == p->prologue || p->codes[end].target >= first)
+        return false;
+    for (int i = end; i < p->size; i++)
+        if (p->codes[i].traits & TRAIT_EFFECT)
+            return false;
+    return true;
+}
+
+bool belayi_sqlite_stops_clean(belayi_sqlite_conn *conn, const char *text)
+{
+    program p = {.together = true};
+    return explain(conn, text, &p) && p.size > 1 && p.prologue < p.size && !p.forbidden && !p.may_abort &&
+           p.sources == 1 && writes_last(&p);
+}
+
+static bool is_same_row(sqlite3_stmt *one, sqlite3_stmt *two)
+{
+    enum { COMPARED = 7 }; /* the address, the name, five operands; then a comment */
+    for (int i = 0; i < COMPARED; i++) {
+        const unsigned char *a = sqlite3_column_text(one, i), *b = sqlite3_column_text(two, i);
+        if ((a && b) ? strcmp((const char *)a, (const char *)b) != 0 : a != b)
+            return false;
+    }
+    return sqlite3_column_text(one, 1) != NULL;
+}
+
+bool belayi_sqlite_is_same_program(belayi_sqlite_conn *conn, const char *one, const char *two)
+{
+    int rc = SQLITE_ROW;
+    sqlite3_stmt *a = prepare_explain(conn, one), *b = prepare_explain(conn, two);
+    bool same = a && b;
+    while (same && rc == SQLITE_ROW) {
+        rc = sqlite3_step(a);
+        same = sqlite3_step(b) == rc && (rc == SQLITE_DONE || (rc == SQLITE_ROW && is_same_row(a, b)));
+    }
+    sqlite3_finalize(a);
+    sqlite3_finalize(b);
+    return same;
 }
 
 /* ---- When what is known is out of date --------------------------------------------------------------------- */
@@ -282,7 +354,7 @@ static bool probe_schema(belayi_sqlite_conn *conn)
 }
 
 /* Asking, too, can run out of memory or fail to read, and so end the transaction. The next call will say so. */
-static void notice_silent_end(belayi_sqlite_conn *conn)
+void belayi_sqlite_notice_silent_end(belayi_sqlite_conn *conn)
 {
     if (!sqlite3_get_autocommit(conn->db))
         return;
@@ -315,6 +387,6 @@ bool belayi_sqlite_self_contained(belay_statement *statement)
         return false; /* the program may have changed the schema by its own handle, unseen */
     if (renew_answer(conn, s))
         return s->contained;
-    notice_silent_end(conn);
+    belayi_sqlite_notice_silent_end(conn);
     return false;
 }

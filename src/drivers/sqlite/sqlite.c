@@ -60,6 +60,7 @@ const belay_driver belayi_driver_sqlite = {
     .type_flavour = BELAY_TYPES_LOOSE,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",
+    .text_type = "TEXT",
     .shared_size = sizeof(belayi_sqlite_shared),
     .conn_size = sizeof(belayi_sqlite_conn),
     .shared_init = belayi_sqlite_shared_init,
@@ -86,6 +87,7 @@ const belay_driver belayi_driver_sqlite = {
     .step = belayi_sqlite_step,
     .finish = belayi_sqlite_finish,
     .column_name = belayi_sqlite_column_name,
+    .execute_each = belayi_sqlite_execute_each,
 };
 
 enum { KEY_MODE, KEY_JOURNAL, KEY_SYNCHRONOUS, KEY_FOREIGN_KEYS, KEY_CACHE, KEYS };

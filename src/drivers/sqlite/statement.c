@@ -105,6 +105,7 @@ void belayi_sqlite_finalize(belay_statement *statement)
     if (!statement)
         return;
     sqlite3_finalize(((belayi_sqlite_statement *)statement)->native);
+    sqlite3_finalize(((belayi_sqlite_statement *)statement)->together);
     free(statement);
 }
 
@@ -117,12 +118,6 @@ static int bind_timestamp(sqlite3_stmt *native, int at, int64_t microseconds)
     return sqlite3_bind_text(native, at, text, BELAYI_TIMESTAMP_SIZE - 1, SQLITE_TRANSIENT);
 }
 
-/* NULL data would be bound as NULL. */
-static inline const void *data_of(const belay_value *value)
-{
-    return value->as.data ? value->as.data : "";
-}
-
 static inline int bind_value(sqlite3_stmt *native, int at, const belay_value *value, sqlite3_destructor_type keep)
 {
     switch (value->type) {
@@ -132,11 +127,11 @@ static inline int bind_value(sqlite3_stmt *native, int at, const belay_value *va
         return sqlite3_bind_int64(native, at, value->as.integer);
     case BELAY_TYPE_TEXT:
     case BELAY_TYPE_DECIMAL:
-        return sqlite3_bind_text64(native, at, data_of(value), value->size, keep, SQLITE_UTF8);
+        return sqlite3_bind_text64(native, at, belayi_sqlite_data_of(value), value->size, keep, SQLITE_UTF8);
     case BELAY_TYPE_DOUBLE:
         return sqlite3_bind_double(native, at, value->as.real);
     case BELAY_TYPE_BLOB:
-        return sqlite3_bind_blob64(native, at, data_of(value), value->size, keep);
+        return sqlite3_bind_blob64(native, at, belayi_sqlite_data_of(value), value->size, keep);
     case BELAY_TYPE_TIMESTAMP:
         return bind_timestamp(native, at, value->as.integer);
     case BELAY_TYPE_NULL:
@@ -146,7 +141,7 @@ static inline int bind_value(sqlite3_stmt *native, int at, const belay_value *va
 }
 
 /* Whether it may be bound. The most frequent values come first. */
-static inline belay_code check_value(const belay_value *value, size_t number, belay_error *error)
+belay_code belayi_sqlite_check_value(const belay_value *value, size_t number, belay_error *error)
 {
     if (value->type == BELAY_TYPE_INT || (value->type == BELAY_TYPE_TEXT && value->as.data && value->size <= INT_MAX &&
                                           belayi_utf8_ascii(value->as.data, value->size) == value->size))
@@ -166,7 +161,7 @@ static belay_code bind_all(belayi_sqlite_statement *s, size_t n, const belay_val
         return belayi_report(error, BELAY_MISUSE, "the statement has %u parameters, and %zu values were given",
                              s->parameters, n);
     for (size_t i = 0; i < n; i++) {
-        belay_code code = check_value(&values[i], i + 1, error);
+        belay_code code = belayi_sqlite_check_value(&values[i], i + 1, error);
         if (code != BELAY_OK)
             return code;
         int rc = bind_value(s->native, (int)i + 1, &values[i], keep);
@@ -181,15 +176,14 @@ static belay_code bind_all(belayi_sqlite_statement *s, size_t n, const belay_val
 
 /* ---- The key that an INSERT generates -------------------------------------------------------------------- */
 
-/* So that it can be seen whether the statement generates one. */
-static void forget_last_id(belayi_sqlite_conn *conn)
+void belayi_sqlite_forget_last_id(belayi_sqlite_conn *conn)
 {
     conn->last_id = sqlite3_last_insert_rowid(conn->db);
     sqlite3_set_last_insert_rowid(conn->db, 0);
 }
 
-/* It did not: the program, where it has the connection too, finds the one from before. */
-static void restore_last_id(belayi_sqlite_conn *conn)
+/* The program, where it has the connection too, finds the one from before. */
+void belayi_sqlite_restore_last_id(belayi_sqlite_conn *conn)
 {
     if (sqlite3_last_insert_rowid(conn->db) == 0)
         sqlite3_set_last_insert_rowid(conn->db, conn->last_id);
@@ -197,7 +191,7 @@ static void restore_last_id(belayi_sqlite_conn *conn)
 
 /* ---- Run ------------------------------------------------------------------------------------------------ */
 
-static belay_code check_may_run(belayi_sqlite_statement *s, belay_error *error)
+belay_code belayi_sqlite_check_may_run(belayi_sqlite_statement *s, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)s->base.conn;
     belayi_sqlite_limits_renew(conn);
@@ -216,13 +210,13 @@ static belay_code prepare_run(belayi_sqlite_statement *s, size_t n, const belay_
                               sqlite3_destructor_type keep, belay_error *error)
 {
     belayi_sqlite_conn *conn = (belayi_sqlite_conn *)s->base.conn;
-    belay_code code = check_may_run(s, error);
+    belay_code code = belayi_sqlite_check_may_run(s, error);
     if (code == BELAY_OK)
         code = bind_all(s, n, values, keep, error);
     if (code != BELAY_OK)
         conn->interrupt_at = 0;
     else if (s->may_insert)
-        forget_last_id(conn);
+        belayi_sqlite_forget_last_id(conn);
     return code;
 }
 
@@ -234,7 +228,7 @@ static void read_effect(const belayi_sqlite_statement *s, belay_effect *effect)
     if (!s->may_insert)
         return; /* the key that the last INSERT generated stays */
     int64_t id = sqlite3_last_insert_rowid(conn->db);
-    restore_last_id(conn);
+    belayi_sqlite_restore_last_id(conn);
     effect->has_last_id = id != 0;
     if (id != 0)
         effect->last_id = id;
@@ -246,7 +240,7 @@ static belay_code fail_run(belayi_sqlite_statement *s, int rc, belay_error *erro
     belay_code code = belayi_sqlite_fail(conn, rc, BELAYI_SQLITE_RUNNING, error);
     sqlite3_reset(s->native);
     if (s->may_insert)
-        restore_last_id(conn);
+        belayi_sqlite_restore_last_id(conn);
     belayi_sqlite_notice_end(conn);
     return code;
 }
@@ -357,7 +351,7 @@ static int take_step(belayi_sqlite_statement *s, belay_error *error)
         return rc;
     s->ahead = 0;
     if (rc == 0)
-        rc = check_may_run(s, error) == BELAY_OK ? advance(s, error) : SQLITE_ERROR;
+        rc = belayi_sqlite_check_may_run(s, error) == BELAY_OK ? advance(s, error) : SQLITE_ERROR;
     if (rc != SQLITE_ROW)
         s->ahead = SQLITE_DONE;
     return rc;
@@ -383,7 +377,7 @@ void belayi_sqlite_finish(belay_statement *statement)
 {
     belayi_sqlite_statement *s = (belayi_sqlite_statement *)statement;
     if (s->may_insert && sqlite3_stmt_busy(s->native)) /* half-way: its effect was not read */
-        restore_last_id((belayi_sqlite_conn *)statement->conn);
+        belayi_sqlite_restore_last_id((belayi_sqlite_conn *)statement->conn);
     s->ahead = 0;
     sqlite3_reset(s->native);
 }

@@ -31,6 +31,7 @@ void belayi_sqlite_notice_end(belayi_sqlite_conn *conn)
         return;
     conn->read_only = conn->began = false;
     conn->schema_checked = false;
+    belayi_sqlite_narrow_cache(conn);
     if (conn->lent && !conn->adopted) {
         conn->lent = false;
         reset_busy_statements(conn);
@@ -71,6 +72,9 @@ static const char *const control_texts[BELAYI_SQLITE_CONTROLS] = {
     [BELAYI_SQLITE_COMMIT] = "COMMIT",
     [BELAYI_SQLITE_ROLLBACK] = "ROLLBACK",
     [BELAYI_SQLITE_GROUND] = "SAVEPOINT belay_0",
+    [BELAYI_SQLITE_ROW] = "SAVEPOINT belay_row",
+    [BELAYI_SQLITE_ROW_GOOD] = "RELEASE belay_row",
+    [BELAYI_SQLITE_ROW_BAD] = "ROLLBACK TO belay_row",
 };
 
 static belay_code get_control(belayi_sqlite_conn *conn, belayi_sqlite_control which, belay_error *error)
@@ -341,4 +345,15 @@ belay_code belayi_sqlite_rollback_to(belay_conn *conn, unsigned number, belay_er
     belay_code code = run_mark(conn, BELAYI_SQLITE_BACK, number, error);
     notice_undo((belayi_sqlite_conn *)conn);
     return code;
+}
+
+belay_code belayi_sqlite_mark_row(belayi_sqlite_conn *conn, belayi_sqlite_control which, belay_error *error)
+{
+    if (which == BELAYI_SQLITE_ROW && conn->firsts < 2) {
+        conn->firsts = 1;
+        if (lay_ground(conn, error) != BELAY_OK)
+            return error->code;
+    }
+    belay_code code = get_control(conn, which, error);
+    return code == BELAY_OK ? run_control(conn, conn->controls[which], BELAYI_SQLITE_RUNNING, error) : code;
 }

@@ -67,8 +67,7 @@ static const char *described(const char *name)
 #define assert_described(name, sqlite, postgresql, mariadb)                                                            \
     assert_string_equal(described(name), on_engine(&the, sqlite, postgresql, mariadb))
 
-/* ---- Columns --------------------------------------------------------------------------------------------------------
- */
+/* ---- Columns ------------------------------------------------------------------------------------------------ */
 
 static void columns_come_in_the_tables_order_with_their_types_and_what_is_known_of_them(void **state)
 {
@@ -169,8 +168,7 @@ static void a_domain_is_what_it_is_made_of_with_all_its_not_nulls(void **state)
     assert_string_equal(described("a"), "x numeric(12,2) nd; y enum('sad','it''s','b\\x') ");
 }
 
-/* ---- Which table ----------------------------------------------------------------------------------------------------
- */
+/* ---- Which table -------------------------------------------------------------------------------------------- */
 
 static void a_schema_can_be_named_and_without_one_the_engine_decides(void **state)
 {
@@ -273,8 +271,7 @@ static void a_view_that_takes_rows_is_as_good_as_a_table(void **state)
     assert_described("v", "x INTEGER ", "x integer ", "x int(11) ");
 }
 
-/* ---- The session ---------------------------------------------------------------------------------------------------
- */
+/* ---- The session -------------------------------------------------------------------------------------------- */
 
 static void reading_leaves_what_the_session_knows_of_the_statements_before(void **state)
 {
@@ -341,8 +338,7 @@ static void nothing_is_asked_while_an_error_is_pending(void **state)
     assert_null(table.columns);
 }
 
-/* ---- Finding a column ----------------------------------------------------------------------------------------------
- */
+/* ---- Finding a column --------------------------------------------------------------------------------------- */
 
 static void a_column_is_found_by_its_name_or_by_the_only_one_that_differs_by_case(void **state)
 {

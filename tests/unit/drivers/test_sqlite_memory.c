@@ -55,6 +55,39 @@ static void *sqlite_realloc(void *memory, int size)
 static rig r;
 static int64_t expected; /* rows whose commit was reported */
 
+static bool fail_on_reject(void *arg, size_t row, belay_error *error)
+{
+    (void)arg;
+    (void)row;
+    return error->code == BELAY_UNIQUE;
+}
+
+/* Enough that they are written together, with a larger page cache; the last is there already. */
+static belay_code write_many(belay_conn *conn)
+{
+    enum { MANY = 1001 };
+    static belay_value values[MANY];
+    static const char *const names[] = {"a"};
+    static const belay_target target = {"many", names};
+    int64_t changes = 0;
+    belay_statement *insert;
+    for (int i = 0; i < MANY; i++)
+        values[i] = belay_integer(i == MANY - 1 ? 1 : i + 1);
+    const belay_each each = {.rows = MANY,
+                             .columns = 1,
+                             .values = values,
+                             .target = &target,
+                             .changes = &changes,
+                             .rejected = fail_on_reject};
+    belay_code code = rig_try_prepare(conn, "INSERT INTO many (a) VALUES (?1)", 1, &insert, &r.error);
+    if (code == BELAY_OK)
+        code = conn->driver->execute_each(insert, &each, &r.effect, &r.error);
+    if (code == BELAY_OK)
+        assert_int_equal(changes, MANY - 1);
+    D->finalize(insert);
+    return code;
+}
+
 static belay_code run_unit(belay_conn *conn)
 {
     belay_statement *insert = NULL;
@@ -75,6 +108,12 @@ static belay_code run_unit(belay_conn *conn)
     }
     for (unsigned i = 3; i >= 1 && code == BELAY_OK; i--)
         code = i == 2 ? D->rollback_to(conn, i, &r.error) : D->release(conn, i, &r.error);
+    if (code == BELAY_OK)
+        code = D->savepoint(conn, 1, &r.error);
+    if (code == BELAY_OK)
+        code = write_many(conn);
+    if (code == BELAY_OK)
+        code = D->rollback_to(conn, 1, &r.error);
     if (code == BELAY_OK)
         code = D->commit(conn, &r.error);
     belay_error first = r.error;
@@ -148,6 +187,7 @@ static void fail_each_allocation(const char *parameters)
     rig made;
     rig_init(&made, parameters);
     rig_must(&made, rig_connect(&made), "CREATE TABLE t (a INTEGER PRIMARY KEY, b)");
+    rig_must(&made, made.connections[0], "CREATE TABLE many (a INTEGER PRIMARY KEY)");
     rig_disconnect(&made, made.connections[0]);
     snprintf(url, sizeof url, "sqlite:%s/db%s", made.directory, parameters);
     r.shared = calloc(1, D->shared_size);
