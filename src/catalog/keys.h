@@ -2,7 +2,7 @@
  * keys.h - the unique and foreign keys of a table.
  *
  * Must not know: any engine by name; what they are wanted for.
- * Tests: tests/unit/catalog/test_catalog.c, on every engine.
+ * Tests: tests/model_objects/test_differences.c, on every engine.
  */
 #ifndef BELAYI_CATALOG_KEYS_H
 #define BELAYI_CATALOG_KEYS_H
