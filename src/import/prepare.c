@@ -55,7 +55,7 @@ static void fill_defaults(belay_import_spec *spec)
     if (!spec->quote)
         spec->quote = '"';
     if (!spec->max_record)
-        spec->max_record = (size_t)16 << 20;
+        spec->max_record = (size_t)8 << 20;
 }
 
 static belay_code check_spec(belayi_job *job)

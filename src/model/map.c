@@ -6,22 +6,22 @@
 
 #include "field.h"
 
+enum { EMPTY, TAKEN_OUT, FIRST_HASH };
 enum { FIRST_ROOM = 64, FIRST_PIECES = 8, LARGEST_PIECES = 1024 };
 
 typedef struct belayi_slab {
     struct belayi_slab *next;
-    size_t count; /* of pieces */
+    size_t count, used; /* pieces */
     alignas(max_align_t) char bytes[];
 } slab;
 
 /* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
-static belayi_object taken_out; /* stands where one was */
-
 static uint32_t mix(uint64_t number)
 {
     number *= UINT64_C(0x9E3779B97F4A7C15);
-    return (uint32_t)(number >> 32);
+    uint32_t hash = (uint32_t)(number >> 32);
+    return hash < FIRST_HASH ? FIRST_HASH : hash;
 }
 
 static uint32_t hash_address(const void *object)
@@ -34,7 +34,7 @@ static uint32_t hash_text(uint32_t hash, belay_span text)
     const unsigned char *bytes = text.data;
     for (size_t i = 0; i < text.size; i++)
         hash = (hash ^ bytes[i]) * 16777619u;
-    return hash;
+    return mix(hash);
 }
 
 static uint32_t hash_key(const belayi_kind *kind, const void *object)
@@ -50,60 +50,63 @@ static uint32_t hash_key(const belayi_kind *kind, const void *object)
     return hash;
 }
 
-/* The hash that the record has in this table. */
-typedef uint32_t (*hash_of)(const belayi_object *);
-
-static uint32_t address_of(const belayi_object *record)
-{
-    return hash_address(record->object);
-}
-
-static uint32_t key_of(const belayi_object *record)
-{
-    return record->hash;
-}
-
 static void put(belayi_slots *table, belayi_object *record, uint32_t hash)
 {
     size_t at = hash & (table->room - 1);
-    while (table->slots[at] && table->slots[at] != &taken_out)
+    while (table->hashes[at] >= FIRST_HASH)
         at = (at + 1) & (table->room - 1);
-    table->used += !table->slots[at];
-    table->slots[at] = record;
+    table->used += table->hashes[at] == EMPTY;
+    table->hashes[at] = hash;
+    table->records[at] = record;
     table->count++;
 }
 
-/* Makes the table twice what is in it, at least. */
-static bool grow(belayi_slots *table, hash_of hash)
+/* Makes the table twice what is in it, at least. Both arrays are one block. */
+static bool grow(belayi_slots *table)
 {
     belayi_slots grown = {.room = FIRST_ROOM};
     while (grown.room < 4 * table->count)
         grown.room *= 2;
-    grown.slots = calloc(grown.room, sizeof(belayi_object *));
-    if (!grown.slots)
+    grown.records = calloc(grown.room, sizeof(belayi_object *) + sizeof(uint32_t));
+    if (!grown.records)
         return false;
+    grown.hashes = (uint32_t *)(void *)(grown.records + grown.room);
     for (size_t i = 0; i < table->room; i++)
-        if (table->slots[i] && table->slots[i] != &taken_out)
-            put(&grown, table->slots[i], hash(table->slots[i]));
-    free(table->slots);
+        if (table->hashes[i] >= FIRST_HASH)
+            put(&grown, table->records[i], table->hashes[i]);
+    free(table->records);
     *table = grown;
     return true;
 }
 
 /* Room for one more, with at least one slot empty, so that every search ends. */
-static bool make_room(belayi_slots *table, hash_of hash)
+static bool make_room(belayi_slots *table)
 {
-    if (2 * (table->used + 1) <= table->room || grow(table, hash))
+    if (2 * (table->used + 1) <= table->room || grow(table))
         return true;
     return table->used + 2 <= table->room;
 }
 
+/* A place at the end of a run is empty again, and with it those before it in which nobody is. */
+static void vacate(belayi_slots *table, size_t at)
+{
+    size_t last = table->room - 1;
+    table->hashes[at] = TAKEN_OUT;
+    table->count--;
+    if (table->hashes[(at + 1) & last] != EMPTY)
+        return;
+    for (; table->hashes[at] == TAKEN_OUT; at = (at - 1) & last) {
+        table->hashes[at] = EMPTY;
+        table->used--;
+    }
+}
+
 static void take_out(belayi_slots *table, const belayi_object *record, uint32_t hash)
 {
-    for (size_t at = hash & (table->room - 1); table->room > 0 && table->slots[at]; at = (at + 1) & (table->room - 1))
-        if (table->slots[at] == record) {
-            table->slots[at] = &taken_out;
-            table->count--;
+    size_t last = table->room - 1;
+    for (size_t at = hash & last; table->room > 0 && table->hashes[at] != EMPTY; at = (at + 1) & last)
+        if (table->hashes[at] == hash && table->records[at] == record) {
+            vacate(table, at);
             return;
         }
 }
@@ -113,9 +116,11 @@ belayi_object *belayi_map_find(const belayi_map *map, const void *object)
     const belayi_slots *table = &map->by_address;
     if (table->room == 0)
         return NULL;
-    for (size_t at = hash_address(object) & (table->room - 1); table->slots[at]; at = (at + 1) & (table->room - 1))
-        if (table->slots[at] != &taken_out && table->slots[at]->object == object)
-            return table->slots[at];
+    uint32_t hash = hash_address(object);
+    size_t last = table->room - 1;
+    for (size_t at = hash & last; table->hashes[at] != EMPTY; at = (at + 1) & last)
+        if (table->hashes[at] == hash && table->records[at]->object == object)
+            return table->records[at];
     return NULL;
 }
 
@@ -133,10 +138,10 @@ belayi_object *belayi_map_find_key(const belayi_map *map, const belayi_kind *kin
     if (table->room == 0)
         return NULL;
     uint32_t hash = hash_key(kind, object);
-    for (size_t at = hash & (table->room - 1); table->slots[at]; at = (at + 1) & (table->room - 1)) {
-        belayi_object *record = table->slots[at];
-        if (record != &taken_out && record->hash == hash && record->kind == kind &&
-            same_key(kind, record->image, object))
+    size_t last = table->room - 1;
+    for (size_t at = hash & last; table->hashes[at] != EMPTY; at = (at + 1) & last) {
+        belayi_object *record = table->records[at];
+        if (table->hashes[at] == hash && record->kind == kind && same_key(kind, record->image, object))
             return record;
     }
     return NULL;
@@ -144,7 +149,7 @@ belayi_object *belayi_map_find_key(const belayi_map *map, const belayi_kind *kin
 
 bool belayi_map_reserve(belayi_map *map)
 {
-    return make_room(&map->by_key, key_of);
+    return make_room(&map->by_key);
 }
 
 /* ---- Pieces of memory ---------------------------------------------------------------------------------------------
@@ -172,21 +177,29 @@ static bool add_slab(belayi_kind *kind)
     s->next = kind->slabs;
     s->count = count;
     kind->slabs = s;
-    for (size_t i = count; i > 0; i--) { /* the first piece is used first */
-        belayi_object *piece = piece_at(kind, s, i - 1);
-        piece->next = kind->free;
-        kind->free = piece;
-    }
     return true;
+}
+
+/* A piece of zeros. */
+static belayi_object *take_piece(belayi_kind *kind)
+{
+    belayi_object *piece = kind->free;
+    if (piece) {
+        kind->free = piece->next;
+        memset(piece, 0, kind->piece);
+        return piece;
+    }
+    bool full = !kind->slabs || kind->slabs->used == kind->slabs->count;
+    if (full && !add_slab(kind))
+        return NULL;
+    return piece_at(kind, kind->slabs, kind->slabs->used++);
 }
 
 static belayi_object *new_record(belayi_map *map, belayi_kind *kind, void *object)
 {
-    if (!make_room(&map->by_address, address_of) || (!kind->free && !add_slab(kind)))
+    belayi_object *record = make_room(&map->by_address) ? take_piece(kind) : NULL;
+    if (!record)
         return NULL;
-    belayi_object *record = kind->free;
-    kind->free = record->next;
-    memset(record, 0, kind->piece);
     record->kind = kind;
     record->raw = (char *)record + align_up(sizeof *record);
     record->image = (char *)record->raw + align_up(kind->shape.model->object_size);
@@ -231,7 +244,7 @@ void belayi_map_free_kind(belayi_kind *kind)
 {
     while (kind->slabs) {
         slab *s = kind->slabs;
-        for (size_t i = 0; i < s->count; i++)
+        for (size_t i = 0; i < s->used; i++)
             if (piece_at(kind, s, i)->kind)
                 empty_record(piece_at(kind, s, i));
         kind->slabs = s->next;
@@ -242,8 +255,8 @@ void belayi_map_free_kind(belayi_kind *kind)
 
 void belayi_map_done(belayi_map *map)
 {
-    free(map->by_address.slots);
-    free(map->by_key.slots);
+    free(map->by_address.records);
+    free(map->by_key.records);
     *map = (belayi_map){0};
 }
 
@@ -279,7 +292,7 @@ static void leave_key(belayi_map *map, belayi_object *record)
 
 static void enter_key(belayi_map *map, belayi_object *record)
 {
-    make_room(&map->by_key, key_of);
+    make_room(&map->by_key);
     record->hash = hash_key(record->kind, record->image);
     put(&map->by_key, record, record->hash);
     record->by_key = true;
@@ -350,7 +363,7 @@ void belayi_map_remove(belayi_map *map, belayi_object *record)
 void belayi_map_remove_all(belayi_map *map, belayi_kind *kind)
 {
     for (slab *s = kind->slabs; s; s = s->next)
-        for (size_t i = 0; i < s->count; i++)
+        for (size_t i = 0; i < s->used; i++)
             if (piece_at(kind, s, i)->kind && !piece_at(kind, s, i)->gone)
                 belayi_map_remove(map, piece_at(kind, s, i));
 }

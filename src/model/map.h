@@ -28,7 +28,7 @@ typedef struct belayi_kind {
     bool last_id_tells;      /* RETURNING has shown that what the engine says of the last INSERT is the key */
     size_t piece;            /* bytes of a record with its image and the struct */
     struct belayi_slab *slabs;
-    struct belayi_object *free; /* pieces that can be used again */
+    struct belayi_object *free; /* pieces that were used before */
 } belayi_kind;
 
 typedef struct belayi_object {
@@ -52,9 +52,11 @@ typedef struct belayi_object {
     struct belayi_object *next;          /* of a list that it is in for a moment; of the gone, and of the free ones */
 } belayi_object;
 
+/* Open addressing. The hashes stand by themselves, so that looking for what is not there touches nothing else. */
 typedef struct belayi_slots {
-    belayi_object **slots; /* open addressing; NULL is empty */
-    size_t room, used;     /* used: with those that were taken out */
+    belayi_object **records;
+    uint32_t *hashes;  /* 0: empty; 1: somebody was there */
+    size_t room, used; /* used: with those that were taken out */
     size_t count;
 } belayi_slots;
 

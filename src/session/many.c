@@ -18,11 +18,23 @@ typedef struct many {
     size_t rows, done, rejected;
     int64_t changes; /* by the rows that were kept */
     bool row_by_row; /* the driver has nothing better */
+    bool strict;     /* only what may be a row's own fault rejects it */
     belay_rejected on_reject;
     void *arg;
 } many;
 
 /* ---- Rejecting ------------------------------------------------------------------------------------------------ */
+
+/* What comes from elsewhere: another row would meet it too, and this one be taken another time. */
+static bool is_no_rows_fault(belay_code code)
+{
+    static const belay_code others[] = {BELAY_BUSY,      BELAY_LOCK_TIMEOUT, BELAY_TIMEOUT, BELAY_CANCELLED,
+                                        BELAY_READ_ONLY, BELAY_DISK_FULL,    BELAY_IO,      BELAY_NO_MEMORY};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (code == others[i])
+            return true;
+    return belayi_code_ends_transaction(code);
+}
 
 /* The row's error is the caught one. */
 static void reject(many *m, size_t row)
@@ -45,6 +57,10 @@ static belay_code try_next(many *m, bool *out_kept)
     code = belayi_statement_run(s, &m->call);
     if (code != BELAY_OK && belayi_session_code(s) != BELAY_OK)
         return code;
+    if (code != BELAY_OK && m->strict && is_no_rows_fault(code)) {
+        belay_error error = s->caught;
+        return belayi_session_raise(s, m->call.place, &error);
+    }
     *out_kept = code == BELAY_OK;
     if (code == BELAY_OK)
         m->changes += s->effect.changes;
@@ -73,7 +89,7 @@ static void catch_row(many *m, const belay_error *error)
 static bool rejected_by_driver(void *arg, size_t row, belay_error *error)
 {
     many *m = arg;
-    if (belayi_code_ends_transaction(error->code))
+    if (m->strict ? is_no_rows_fault(error->code) : belayi_code_ends_transaction(error->code))
         return false;
     catch_row(m, error);
     reject(m, m->done + row);
@@ -186,6 +202,7 @@ belay_code belayi_many_insert(belay_session *s, const belayi_insert *insert, int
     many m = {.session = s,
               .call = {insert->sql, insert->columns, insert->values, insert->place, BELAYI_USE_TRY},
               .target = insert->target,
+              .strict = true,
               .rows = insert->rows,
               .on_reject = insert->on_reject,
               .arg = insert->arg};

@@ -171,6 +171,8 @@ static void every_kind_of_change_is_found(void **state)
     assert_rows(s, "SELECT length(bytes) FROM thing", "1");
     t->price = "7.25";
     assert_rows(s, "SELECT price FROM thing", "7.25");
+    t->price = "-7.25";
+    assert_rows(s, "SELECT price FROM thing", "-7.25");
     t->maybe = 3;
     assert_rows(s, "SELECT maybe FROM thing", "3");
     t->has_maybe = false;

@@ -1,6 +1,7 @@
 /* What a flush writes, when, and in which order. */
 #include "objects.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,73 @@ static void objects_follow_the_fate_of_an_item_of_a_batch(void **state)
     assert_state(s, &all[3], "persistent");
     assert_code(belay_commit(s), BELAY_OK);
     assert_rows(w->other, "SELECT owner, balance FROM account ORDER BY owner", "a|0;ann|104;b|0;bob|50;d|0;e|0");
+}
+
+static int change_and_refuse(belay_session *s, size_t i, void *arg)
+{
+    account *ann = belay_get(s, account, 1), *mine = (account *)arg + i;
+    if (ann)
+        ann->balance += 1;
+    belay_add(s, account, mine);
+    mine->balance = 3;
+    return i % 2 == 1; /* before anything was sent */
+}
+
+static void an_item_that_did_nothing_yet_leaves_objects_as_they_were(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account all[4] = {{.owner = "a"}, {.owner = "b"}, {.owner = "c"}, {.owner = "d"}};
+    belay_begin(s, NULL);
+    account *ann = belay_get(s, account, 1);
+    assert_code(belay_batch(s, 4, change_and_refuse, all, NULL), BELAY_OK);
+    assert_int_equal(ann->balance, 102);
+    assert_int_equal(all[1].balance, 0);
+    assert_state(s, &all[1], "transient");
+    assert_int_equal(all[2].balance, 3);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_rows(w->other, "SELECT owner, balance FROM account ORDER BY owner", "a|3;ann|102;bob|50;c|3");
+}
+
+/* Belay's own handle, on the engine that every build has. */
+static void the_engines_own_handle_sees_what_was_changed(void **state)
+{
+    world *w = *state;
+    only_on_sqlite(w);
+    belay_session *s = w->s;
+    sqlite3_stmt *statement = NULL;
+    belay_begin(s, NULL);
+    account *a = belay_get(s, account, 1);
+    a->balance = 77;
+    sqlite3 *native = belay_native(s);
+    assert_int_equal(sqlite3_prepare_v2(native, "SELECT balance FROM account WHERE id = 1", -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(statement, 0), 77);
+    sqlite3_finalize(statement);
+    assert_code(belay_commit(s), BELAY_OK);
+}
+
+/* A key that the database makes, and that is not the number of SQLite's row. */
+static void a_key_is_what_the_row_has_and_not_what_the_connection_says(void **state)
+{
+    world *w = *state;
+    only_on_sqlite(w);
+    belay_session *s = w->s;
+    assert_code(belay_exec(s, "DROP TABLE category"), BELAY_OK);
+    assert_code(belay_exec(s, "CREATE TABLE category(id BIGINT PRIMARY KEY DEFAULT (abs(random() % 1000000000) + 100), "
+                              "name TEXT, parent_id BIGINT)"),
+                BELAY_OK);
+    category *all[4];
+    belay_begin(s, NULL);
+    for (int i = 0; i < 4; i++) {
+        all[i] = belay_new(s, category);
+        belay_add(s, category, all[i]);
+        assert_code(belay_flush(s), BELAY_OK);
+        assert_int_equal(belay_int_of(s, "SELECT count(*) FROM category WHERE id = ?", all[i]->id), 1);
+        assert_true(all[i]->id >= 100);
+    }
+    assert_code(belay_commit(s), BELAY_OK);
 }
 
 static void changes_made_before_a_nested_scope_are_of_the_scope_around_it(void **state)
@@ -330,6 +398,9 @@ int main(void)
         with_objects(a_get_flushes_what_was_added_or_deleted_and_not_what_was_only_changed),
         with_objects(a_key_that_is_not_alone_is_given_and_may_be_0),
         with_objects(objects_follow_the_fate_of_an_item_of_a_batch),
+        with_objects(an_item_that_did_nothing_yet_leaves_objects_as_they_were),
+        with_objects(the_engines_own_handle_sees_what_was_changed),
+        with_objects(a_key_is_what_the_row_has_and_not_what_the_connection_says),
         with_objects(changes_made_before_a_nested_scope_are_of_the_scope_around_it),
         with_objects(an_error_of_a_flush_at_the_end_is_caught_outside_the_scope),
         with_objects(what_a_hook_before_the_commit_changes_is_written),

@@ -302,6 +302,27 @@ static void a_transaction_of_its_own_has_objects_of_its_own(void **state)
     assert_accounts(w, "1|ann|100;2|bob|51;3|log|0");
 }
 
+static void a_transaction_of_its_own_puts_the_programs_objects_back(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account mine = {.owner = "eve"}, kept = {.owner = "joe"};
+    belay_begin(s, BELAY_SCOPE_OPTIONS(.read_only = true)); /* on SQLite there may be no other one in one that writes */
+    belay_begin(s, BELAY_SCOPE_OPTIONS(.propagation = BELAY_REQUIRES_NEW));
+    assert_code(belay_add(s, account, &mine), BELAY_OK);
+    assert_code(belay_flush(s), BELAY_OK);
+    assert_true(mine.id != 0);
+    belay_rollback(s);
+    assert_int_equal(mine.id, 0);
+    assert_state(s, &mine, "transient");
+    belay_begin(s, BELAY_SCOPE_OPTIONS(.propagation = BELAY_REQUIRES_NEW));
+    assert_code(belay_add(s, account, &kept), BELAY_OK);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_true(kept.id != 0);
+    belay_rollback(s);
+    assert_rows(w->other, "SELECT owner FROM account ORDER BY id", "ann;bob;joe");
+}
+
 static void calls_without_a_scope_or_object_are_misuse(void **state)
 {
     world *w = *state;
@@ -396,6 +417,7 @@ int main(void)
         with_objects(what_is_taken_out_is_never_written_nor_brought_back),
         with_objects(all_objects_may_be_let_go_at_once),
         with_objects(a_transaction_of_its_own_has_objects_of_its_own),
+        with_objects(a_transaction_of_its_own_puts_the_programs_objects_back),
         with_objects(calls_without_a_scope_or_object_are_misuse),
         with_objects(calls_are_refused_while_an_error_is_pending),
         with_objects(an_object_may_be_added_and_deleted_again_and_again),
