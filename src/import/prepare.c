@@ -122,7 +122,14 @@ static belay_code look_up(belayi_job *job, bool *out_there)
         return belayi_constraints_read(job->session, &job->table, &job->constraints);
     if (belay_status(job->session) != BELAY_OK)
         return code;
-    return code == BELAY_SCHEMA && job->spec.create ? BELAY_OK : belayi_job_raise(job, &error);
+    if (code == BELAY_SCHEMA && job->spec.create)
+        return BELAY_OK;
+    if (error.hint[0]) {
+        char hint[sizeof error.hint];
+        BELAYI_REPORT_FIELD(hint, error.hint);
+        BELAYI_REPORT_FORMAT(error.hint, "%s; with .create it is made", hint);
+    }
+    return belayi_job_raise(job, &error);
 }
 
 static belay_code find_table(belayi_job *job)

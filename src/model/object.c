@@ -189,13 +189,14 @@ void *belay_merge_at(belay_session *s, belay_place place, const belay_model *mod
 /* ---- Letting go ----------------------------------------------------------------------------------------------------
  */
 
-static void expire_record(belayi_world *w, belay_place place, belayi_object *record)
+/* Outside all scopes, too, where the session's code is that of the last unit. */
+static belay_code expire_record(belayi_world *w, belay_place place, belayi_object *record)
 {
     bool logged = w->session->transaction.depth == 0 || belayi_world_log(w, record);
     if (!logged || !belayi_map_restore(record))
-        belayi_world_no_memory(w, place);
-    else
-        record->expired = true;
+        return belayi_world_no_memory(w, place);
+    record->expired = true;
+    return BELAY_OK;
 }
 
 belay_code belay_expire_at(belay_session *s, belay_place place, void *object)
@@ -204,9 +205,7 @@ belay_code belay_expire_at(belay_session *s, belay_place place, void *object)
         return BELAY_MISUSE;
     belayi_world *w = belayi_object_enter(s, place);
     belayi_object *record = w ? belayi_object_find_persistent(w, place, object, "belay_expire") : NULL;
-    if (record)
-        expire_record(w, place, record);
-    belay_code code = belayi_session_code(s);
+    belay_code code = record ? expire_record(w, place, record) : belayi_session_code(s);
     belayi_session_leave(s);
     return code;
 }
@@ -216,10 +215,10 @@ belay_code belay_expire_all_at(belay_session *s, belay_place place)
     if (!belayi_session_enter(s))
         return BELAY_MISUSE;
     belayi_world *w = belayi_object_enter(s, place);
-    for (belayi_object *record = w ? w->map.oldest : NULL; record; record = record->newer)
+    belay_code code = w ? BELAY_OK : belayi_session_code(s);
+    for (belayi_object *record = w ? w->map.oldest : NULL; record && code == BELAY_OK; record = record->newer)
         if (record->state == BELAY_PERSISTENT)
-            expire_record(w, place, record);
-    belay_code code = belayi_session_code(s);
+            code = expire_record(w, place, record);
     belayi_session_leave(s);
     return code;
 }

@@ -73,22 +73,7 @@ void belayi_undo_keep(belayi_undo *undo, belayi_texts *texts)
 /* ---- Going back ---------------------------------------------------------------------------------------------------
  */
 
-/* Pointers to parents that have been taken out of the session since are not put back. */
-static void drop_gone_parents(const belayi_map *map, const belayi_object *record)
-{
-    const belayi_shape *shape = &record->kind->shape;
-    for (unsigned i = 0; i < shape->count; i++) {
-        const belay_column_def *column = &shape->model->columns[i];
-        void *parent = NULL, *none = NULL;
-        if (column->role != BELAY_ROLE_PARENT)
-            continue;
-        memcpy(&parent, (char *)record->image + column->pointer, sizeof parent);
-        if (parent && !belayi_map_find(map, parent))
-            memcpy((char *)record->image + column->pointer, &none, sizeof none);
-    }
-}
-
-static void put_back(belayi_undo *undo, const belayi_map *map, belayi_object *record, const belayi_undo_entry *entry)
+static void put_back(belayi_undo *undo, belayi_object *record, const belayi_undo_entry *entry)
 {
     size_t size = size_of(record);
     if (record->texts != entry->texts) {
@@ -100,8 +85,6 @@ static void put_back(belayi_undo *undo, const belayi_map *map, belayi_object *re
     memcpy(record->image, entry->image, size);
     if (!record->mine)
         memcpy(record->raw, (const char *)entry->image + size, size);
-    if (map->gone && record->kind->shape.parents)
-        drop_gone_parents(map, record);
 }
 
 static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry)
@@ -111,7 +94,7 @@ static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_ent
     if (!record->gone && !entry->image) {
         record->expired = true;
     } else if (!record->gone) {
-        put_back(undo, map, record, entry);
+        put_back(undo, record, entry);
         record->expired = entry->expired;
         belayi_map_set(map, record, entry->state, entry->to_delete);
         good = belayi_map_restore(record);
@@ -129,8 +112,7 @@ bool belayi_undo_go_back(belayi_undo *undo, belayi_map *map, size_t position)
         good &= undo_entry(undo, map, &undo->entries[--undo->count]);
     /* What the program has changed since and nobody has written. */
     for (belayi_object *record = map->oldest; record; record = record->newer)
-        if (belayi_image_changed(&record->kind->shape, record->object, record->image) ||
-            belayi_image_moved(&record->kind->shape, record->object, record->image))
+        if (belayi_map_differs(record))
             good &= belayi_map_restore(record);
     return good;
 }

@@ -58,6 +58,7 @@ static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_sh
         return NULL;
     }
     kind->shape = *shape;
+    kind->highest = INT64_MIN;
     kind->row = calloc(3, shape->model->object_size);
     if (!kind->row) {
         free(kind);
@@ -177,21 +178,30 @@ bool belayi_world_be_persistent(belayi_world *w, belayi_object *record)
     return true;
 }
 
-/* No child points to an object any more. */
-static void forget_parent(belayi_world *w, const void *parent)
+/* One struct of a kind does not point to an object any more. */
+static void forget_in(const belayi_shape *shape, char *child, const void *parent)
 {
     void *none = NULL;
+    for (unsigned i = 0; shape->parents && i < shape->count; i++) {
+        const belay_column_def *column = &shape->model->columns[i];
+        if (column->role == BELAY_ROLE_PARENT && memcmp(child + column->pointer, &parent, sizeof parent) == 0)
+            memcpy(child + column->pointer, &none, sizeof none);
+    }
+}
+
+/* No child points to an object any more, nor will after a rollback. */
+static void forget_parent(belayi_world *w, const void *parent)
+{
     for (belayi_object *child = w->map.oldest; child; child = child->newer) {
         const belayi_shape *shape = &child->kind->shape;
-        for (unsigned i = 0; shape->parents && i < shape->count; i++) {
-            const belay_column_def *column = &shape->model->columns[i];
-            if (column->role != BELAY_ROLE_PARENT)
-                continue;
-            char *structs[] = {child->object, child->image, child->raw};
-            for (size_t j = 0; j < sizeof structs / sizeof structs[0]; j++)
-                if (memcmp(structs[j] + column->pointer, &parent, sizeof parent) == 0)
-                    memcpy(structs[j] + column->pointer, &none, sizeof none);
-        }
+        forget_in(shape, child->object, parent);
+        forget_in(shape, child->image, parent);
+        forget_in(shape, child->raw, parent);
+    }
+    for (size_t i = 0; i < w->undo.count; i++) {
+        const belayi_undo_entry *entry = &w->undo.entries[i];
+        if (entry->image)
+            forget_in(&entry->record->kind->shape, entry->image, parent);
     }
 }
 

@@ -298,6 +298,41 @@ static void nobody_points_to_an_object_that_was_taken_out(void **state)
     assert_int_equal(b->order_id, mine.id);
 }
 
+static void a_rollback_brings_no_pointer_back_to_what_was_taken_out(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    order *o = new_order(s, "ann");
+    belay_begin(s, NULL);
+    belay_add(s, order, o);
+    line *a = new_line(s, o, "pen");
+    belay_add(s, line, a);
+    assert_code(belay_commit(s), BELAY_OK);
+    belay_begin(s, NULL);
+    assert_ptr_equal(belay_get(s, line, a->id)->of, o); /* which is expired, and untouched in this unit */
+    belay_delete(s, a);
+    belay_expunge(s, o);
+    order *again = belay_new(s, order); /* perhaps in its place */
+    belay_rollback(s);
+    assert_null(a->of);
+    assert_state(s, again, "transient");
+}
+
+static void what_is_transient_again_points_where_it_did_when_it_was_added(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    order mine = {.customer = "bob"};
+    line *b = new_line(s, &mine, "ink");
+    belay_begin(s, NULL);
+    belay_add(s, line, b);
+    belay_add(s, order, &mine);
+    assert_code(belay_flush(s), BELAY_OK);
+    belay_rollback(s);
+    assert_ptr_equal(b->of, &mine);
+    assert_int_equal(b->order_id, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +349,8 @@ int main(void)
         with_objects(parents_are_deleted_after_their_children),
         with_objects(a_parent_with_children_in_the_database_is_not_deleted),
         with_objects(nobody_points_to_an_object_that_was_taken_out),
+        with_objects(a_rollback_brings_no_pointer_back_to_what_was_taken_out),
+        with_objects(what_is_transient_again_points_where_it_did_when_it_was_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
