@@ -50,13 +50,11 @@ static belay_code write_deletes(belayi_world *w, belay_place place)
 }
 
 /* Whether an object differs from its image. Most flushes find none. */
-static bool has_changes(const belayi_world *w, const belayi_object **out_expired)
+static bool has_changes(belayi_world *w, const belayi_object **out_expired)
 {
     bool changes = false;
-    for (const belayi_object *record = w->map.oldest; record; record = record->newer) {
-        const belayi_shape *shape = &record->kind->shape;
-        if (record->state == BELAY_PENDING || (!belayi_image_changed(shape, record->object, record->image) &&
-                                               !belayi_image_moved(shape, record->object, record->image)))
+    for (belayi_object *record = w->map.oldest; record; record = record->newer) {
+        if (record->state == BELAY_PENDING || !belayi_map_differs(record))
             continue;
         changes = true;
         if (record->expired && !*out_expired)

@@ -356,6 +356,18 @@ bool belayi_map_take(belayi_object *record, belayi_texts **out_replaced)
     return true;
 }
 
+bool belayi_map_differs(belayi_object *record)
+{
+    const belayi_shape *shape = &record->kind->shape;
+    if (belayi_image_changed(shape, record->object, record->image) ||
+        belayi_image_moved(shape, record->object, record->image))
+        return true;
+    if (record->mine && shape->pointed &&
+        memcmp((char *)record->object + shape->first, (char *)record->image + shape->first, shape->end - shape->first))
+        belayi_image_lend(shape, record->object, record->image);
+    return false;
+}
+
 bool belayi_map_restore(belayi_object *record)
 {
     const belayi_shape *shape = &record->kind->shape;

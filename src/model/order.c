@@ -268,6 +268,8 @@ static int compare_deletes(const void *a, const void *b)
 
 static bool sort_records(belayi_list *list, int (*compare)(const void *, const void *))
 {
+    if (list->count < 2)
+        return true;
     ordered *entries = malloc(list->count * sizeof *entries);
     for (size_t i = 0; entries && i < list->count; i++) {
         belayi_object *record = list->records[i];

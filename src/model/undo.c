@@ -112,8 +112,7 @@ bool belayi_undo_go_back(belayi_undo *undo, belayi_map *map, size_t position)
         good &= undo_entry(undo, map, &undo->entries[--undo->count]);
     /* What the program has changed since and nobody has written. */
     for (belayi_object *record = map->oldest; record; record = record->newer)
-        if (belayi_image_changed(&record->kind->shape, record->object, record->image) ||
-            belayi_image_moved(&record->kind->shape, record->object, record->image))
+        if (belayi_map_differs(record))
             good &= belayi_map_restore(record);
     return good;
 }

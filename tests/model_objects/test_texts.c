@@ -22,6 +22,24 @@ static void a_text_of_the_programs_is_copied_by_the_flush(void **state)
     assert_accounts(w, "1|eve|100;2|bob|50");
 }
 
+static void a_text_with_the_same_bytes_is_let_go_of_too(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    char *text = strdup("ann"), *other = strdup("ann");
+    belay_begin(s, NULL);
+    account *a = belay_get(s, account, 1);
+    a->owner = text;
+    assert_code(belay_flush(s), BELAY_OK);
+    assert_ptr_not_equal(a->owner, text);
+    a->owner = other;
+    belay_rollback(s);
+    assert_ptr_not_equal(a->owner, other);
+    free(text);
+    free(other);
+    assert_string_equal(a->owner, "ann");
+}
+
 static void old_texts_stay_valid_until_the_outermost_scope_has_ended(void **state)
 {
     world *w = *state;
@@ -200,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_objects(a_text_of_the_programs_is_copied_by_the_flush),
+        with_objects(a_text_with_the_same_bytes_is_let_go_of_too),
         with_objects(old_texts_stay_valid_until_the_outermost_scope_has_ended),
         with_objects(a_text_that_is_replaced_by_reading_is_valid_until_the_unit_ends),
         with_objects(texts_of_malloc_are_the_objects_own),

@@ -69,7 +69,8 @@ codes call_flush(run *t)
         keys[i] = -1 - i;
         if (!t->m.objects[i].dead && t->m.objects[i].state == BELAY_PENDING && kinds[t->m.objects[i].kind].generated) {
             int64_t made = kinds_read(t->m.objects[i].kind, 0, t->real[i]);
-            keys[i] = made > 0 ? made : keys[i];
+            bool is_old = made == t->m.objects[i].entered.of[0]; /* put back already, as all of it failed */
+            keys[i] = made > 0 && !is_old ? made : keys[i];
         }
     }
     codes wrong = plain_flush(&t->m, keys);

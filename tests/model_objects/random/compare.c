@@ -75,8 +75,12 @@ static const char *text_at(const object *o, int column, const void *real)
     return text;
 }
 
+/* Or the program's, and good until the next flush only. */
 static bool is_watched(const run *t, const char *text)
 {
+    for (int i = 0; i < t->lent_count; i++)
+        if (t->lent[i] == text)
+            return true;
     for (int i = t->watched_count - 1; i >= 0; i--)
         if (t->watched[i].text == text)
             return true;

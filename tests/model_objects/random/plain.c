@@ -433,22 +433,12 @@ static void put_back_object(plain *m, int slot, const plain *then, int since)
         put_out(o);
     } else if (was && was->held && was->state != BELAY_TRANSIENT &&
                !(was->state == BELAY_DETACHED && o->state == BELAY_DETACHED)) {
+        fields entered = o->entered;
         *o = *was;
+        o->entered = entered;
+        if (o->image.parent != NOBODY && m->objects[o->image.parent].gone > since)
+            o->image.parent = NOBODY; /* it was taken out since */
         o->now = o->image;
-    }
-}
-
-/* Pointers to what was taken out since are not put back. */
-static void drop_gone_parents(plain *m, int since)
-{
-    for (int i = 0; i < m->count; i++) {
-        object *o = &m->objects[i];
-        fields *all[] = {&o->now, &o->image, &o->entered};
-        for (int j = 0; j < 3; j++) {
-            const object *p = all[j]->parent == NOBODY ? NULL : &m->objects[all[j]->parent];
-            if (p && (p->dead || (!p->held && p->gone > since)))
-                all[j]->parent = NOBODY;
-        }
     }
 }
 
@@ -467,7 +457,6 @@ void plain_put_back(plain *m, const plain *then, int since)
     memcpy(m->rows, then->rows, sizeof m->rows);
     for (int i = 0; i < m->count; i++)
         put_back_object(m, i, then, since);
-    drop_gone_parents(m, since);
     give_way(m, since);
 }
 

@@ -18,6 +18,7 @@ typedef struct beginning {
 
 typedef struct mark {
     int name, depth;
+    bool dead; /* it was refused, and hides others of its name */
     beginning at;
 } mark;
 
@@ -52,7 +53,7 @@ typedef struct run {
     int watched_count;
 
     const char *wrong; /* NULL: all as it should be */
-    char expected[160], actual[160];
+    char expected[160], actual[400];
     bool tells;          /* prints what it does */
     const void *batches; /* the innermost that runs */
 } run;

@@ -217,18 +217,18 @@ static void set_mark(run *t, const op *o)
         return;
     tell(t, "belay_savepoint %s", mark_names[name]);
     belay_code real = belay_savepoint(t->s, mark_names[name]);
-    if (!call_came_to(t, real, call_flush(t)))
-        return;
+    bool set = call_came_to(t, real, call_flush(t));
     mark *m = &t->marks[t->mark_count++];
     m->name = name;
     m->depth = t->depth;
+    m->dead = !set;
     beginning_take(t, &m->at);
 }
 
 static void go_back(run *t, const op *o)
 {
     mark *m = find_mark(t, o->a % 2);
-    if (!m || t->fatal)
+    if (!m || m->dead || t->fatal)
         return;
     tell(t, "belay_rollback_to %s", mark_names[m->name]);
     belay_code real = belay_rollback_to(t->s, mark_names[m->name]);

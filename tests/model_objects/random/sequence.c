@@ -170,5 +170,5 @@ bool sequence_parse(sequence *p, const char *text)
         p->ops[p->count++] = o;
         text += used;
     }
-    return text[0] == '\0' || text[0] == '\n';
+    return text[strspn(text, " \n")] == '\0';
 }
