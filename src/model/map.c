@@ -363,7 +363,8 @@ bool belayi_map_differs(belayi_object *record)
         belayi_image_moved(shape, record->object, record->image))
         return true;
     if (record->mine && shape->pointed &&
-        memcmp((char *)record->object + shape->first, (char *)record->image + shape->first, shape->end - shape->first))
+        memcmp((char *)record->object + shape->first, (char *)record->image + shape->first,
+               shape->end - shape->first) != 0)
         belayi_image_lend(shape, record->object, record->image);
     return false;
 }
