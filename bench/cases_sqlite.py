@@ -3,7 +3,7 @@
 import stores
 from harness import CPU, Case, Comparison, Side
 
-PROGRAMS = ("side_sqlite", "side_belay")
+PROGRAMS = ("side_sqlite", "side_belay", "side_objects_sqlite", "side_objects_belay")
 
 SCOPES = [
     Comparison("control: raw / the same again", "again", "bare"),
@@ -36,6 +36,14 @@ TRANSFER_PEERS = [
     Comparison("SQLAlchemy Session / Belay", "session", "belay"),
     Comparison("Django / Belay", "django", "belay"),
 ]
+OBJECTS = [
+    Comparison("SQLAlchemy ORM / Belay", "orm", "belay", at_least=30),
+    Comparison("CPU: Belay / by hand", "belay", "raw", at_most=3, clock=CPU),
+    Comparison("CPU: SQLAlchemy ORM / Belay", "orm", "belay", clock=CPU),
+]
+GETS = [
+    Comparison("SQLAlchemy ORM / Belay", "orm", "belay", at_least=30),
+]
 
 
 class Sides:
@@ -44,6 +52,8 @@ class Sides:
     def __init__(self, programs, peers):
         self.raw, self.belay = [programs["side_sqlite"]], [programs["side_belay"]]
         self.sqlalchemy, self.django = peers["sqlalchemy"], peers["django"]
+        self.objects_raw, self.objects = [programs["side_objects_sqlite"]], [programs["side_objects_belay"]]
+        self.orm = peers["sqlalchemy_objects"]
 
     def scopes(self):
         return [Side("bare", "raw: bare insert loop", self.raw, "bare"),
@@ -76,6 +86,15 @@ class Sides:
                 Side("session", "SQLAlchemy Session", self.sqlalchemy, "transfer-session"),
                 Side("django", "Django", self.django, "transfer")]
 
+    def work_of_objects(self):
+        return [Side("raw", "by hand: prepared statements", self.objects_raw, "objects"),
+                Side("belay", "Belay", self.objects, "objects"),
+                Side("orm", "SQLAlchemy ORM", self.orm, "objects")]
+
+    def gets(self):
+        return [Side("belay", "Belay", self.objects, "gets"),
+                Side("orm", "SQLAlchemy ORM", self.orm, "gets")]
+
 
 def make_cases(programs, peers, directory, quick):
     sides = Sides(programs, peers)
@@ -97,4 +116,9 @@ def make_cases(programs, peers, directory, quick):
                               2000 if quick else 10000, 3 if quick else 5, 3 if quick else 5))
     cases.append(Case("durable transfer against peers, file", file, "account", sides.transfer_peers(), TRANSFER_PEERS,
                       300 if quick else 1000, 3 if quick else 5, 3 if quick else 5))
+    objects = 2000 if quick else 10000
+    cases.append(Case("objects: load, change each tenth, add as many with a line each", file, "objects",
+                      sides.work_of_objects(), OBJECTS, objects, 3 if quick else 7, 3 if quick else 5))
+    cases.append(Case("objects: get by key, ten times each", file, "objects", sides.gets(), GETS, objects,
+                      3 if quick else 7, 3 if quick else 5))
     return cases

@@ -18,6 +18,8 @@ PROGRAMS = {
     "side_libmariadb": ([HERE / "side_libmariadb.c"], ["libmariadb"]),
     "side_libpqxx": ([HERE / "side_libpqxx.cxx"], ["libpqxx", "libpq"]),
     "side_belay": ([HERE / "side_belay.c"], ["sqlite3"]),
+    "side_objects_sqlite": ([HERE / "side_objects_sqlite.c"], ["sqlite3"]),
+    "side_objects_belay": ([HERE / "side_objects_belay.c"], ["sqlite3"]),
     "delay_proxy": ([HERE / "delay_proxy.c", *(PROXY / name for name in ("proxy.c", "proxy_frame.c", "proxy_link.c"))], []),
 }
 PACKAGES = {"sqlite3": "libsqlite3-dev", "libpq": "libpq-dev", "libmariadb": "libmariadb-dev",
@@ -72,5 +74,5 @@ def compile_programs(options, library, names, servers=()):
     out = options.build / "side-by-side"
     out.mkdir(parents=True, exist_ok=True)
     subprocess.run(compiler() + WARNINGS + ["-c", str(HERE / "common.c"), "-o", str(out / "common.o")], check=True)
-    return {name: compile_program(out, name, belay_arguments(library, servers) if name == "side_belay" else [])
+    return {name: compile_program(out, name, belay_arguments(library, servers) if name.endswith("_belay") else [])
             for name in names}

@@ -50,8 +50,18 @@ class Sqlite:
         "plain": "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount INTEGER NOT NULL)",
         "unique": "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, amount INTEGER NOT NULL)",
         "account": "CREATE TABLE account(id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
+        "objects": """
+            CREATE TABLE account(id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance INTEGER NOT NULL,
+                                 version INTEGER NOT NULL);
+            CREATE TABLE purchase(id INTEGER PRIMARY KEY, customer TEXT NOT NULL);
+            CREATE TABLE line(id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL REFERENCES purchase(id),
+                              item TEXT NOT NULL, amount INTEGER NOT NULL)""",
     }
-    contents = {"plain": common.ITEMS, "unique": common.ITEMS, "account": "SELECT id, balance FROM account ORDER BY id"}
+    objects = """
+        SELECT 'account' AS kind, id, owner, balance, version FROM account
+        UNION ALL SELECT 'purchase', id, customer, NULL, NULL FROM purchase
+        UNION ALL SELECT 'line', id, item, order_id, amount FROM line ORDER BY kind, id"""
+    contents = {"objects": objects, "plain": common.ITEMS, "unique": common.ITEMS, "account": "SELECT id, balance FROM account ORDER BY id"}
 
     def __init__(self, directory):
         must_be_on_disk(directory)
@@ -63,9 +73,12 @@ class Sqlite:
         db.execute("PRAGMA journal_mode = WAL")
         with db:
             if case.table:
-                db.execute(self.tables[case.table])
+                db.executescript(self.tables[case.table])
             if case.table == "account":
                 db.executemany("INSERT INTO account VALUES (?, ?)", [(i + 1, BALANCE) for i in range(ACCOUNTS)])
+            if case.table == "objects":
+                db.executemany("INSERT INTO account VALUES (?, ?, ?, 1)",
+                               [(i + 1, "owner-%07d" % i, BALANCE) for i in range(case.count)])
         db.close()
         return ["--database", str(self.path)]
 

@@ -31,6 +31,7 @@
  *     belay/rows.h       queries and results
  *     belay/hook.h       what runs after a commit or a rollback
  *     belay/value.h      C values as parameters
+ *     belay/model.h      a program's own structs as objects: identity map and unit of work
  *     belay/adopt.h      connections that the program has already, and the engine's own handle
  *     belay/error.h      codes and the error record
  *     belay/trace.h      what is sent, when, for which scope, and how long it takes
@@ -45,6 +46,7 @@
 #include <belay/db.h>
 #include <belay/error.h>
 #include <belay/hook.h>
+#include <belay/model.h>
 #include <belay/rows.h>
 #include <belay/scope.h>
 #include <belay/session.h>

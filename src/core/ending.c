@@ -101,6 +101,8 @@ static belay_code tell_outside(belayi_transaction *t, const belayi_frame *ended,
 static belay_code end_nested(belayi_transaction *t, belayi_end reason)
 {
     belayi_frame *frame = belayi_transaction_top(t);
+    if (keeps(t, reason))
+        belayi_scope_follow(t);
     if (t->eager > 0 && keeps(t, reason))
         belayi_scope_ended_behind(t);
     if (keeps(t, reason) && release_nested(t, frame)) {
@@ -112,6 +114,8 @@ static belay_code end_nested(belayi_transaction *t, belayi_end reason)
         belayi_mark_forget(t, ended.marks);
     } else {
         undo_nested(t, frame);
+        if (t->follower)
+            t->follower->go_back(t->follower_arg, ended.followed);
         belayi_hooks_roll_back(t, ended.hooks, true);
     }
     belayi_scope_pop(t, t->pending.code == BELAY_OK ? BELAY_ROLLED_BACK : t->pending.code);
@@ -285,8 +289,11 @@ static void conclude(belayi_transaction *t, const belayi_frame *frame, belayi_en
 /* What may still speak against a commit. */
 static void check_before_commit(belayi_transaction *t)
 {
-    if (t->hooks.count > 0)
+    belayi_scope_follow(t);
+    if (t->hooks.count > 0) {
         run_before_commit(t);
+        belayi_scope_follow(t); /* what the hooks left */
+    }
     if (belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && t->phase == BELAYI_PHASE_OPEN)
         belayi_scope_check(t);
     if (belayi_transaction_state(t) != BELAYI_SCOPE_WORKING || !t->twice)
@@ -337,6 +344,17 @@ BELAYI_COLD static belay_code end_outermost(belayi_transaction *t, belayi_end re
     t->phase = BELAYI_PHASE_IDLE;
     t->last_call_ns = 0;
     return t->pending.code;
+}
+
+void belayi_scope_follow_end(belayi_transaction *t)
+{
+    if (!t->follower)
+        return;
+    belay_outcome outcome = t->pending.outcome;
+    bool lies_outside = outcome == BELAY_WORK_OPEN && t->pending.code == BELAY_OK; /* in somebody else's transaction */
+    t->follower->ended(t->follower_arg,
+                       outcome == BELAY_WORK_COMMITTED || outcome == BELAY_WORK_UNKNOWN || lies_outside);
+    t->followed = 0;
 }
 
 /* A phantom ends: the error is the real scope's, which has held it since. */

@@ -111,6 +111,7 @@ belay_code belayi_scope_open(belayi_transaction *t, const belayi_scope_spec *spe
         open_outermost(t, spec, form, place);
         return t->eager > 0 ? belayi_scope_settle(t) : BELAY_OK;
     }
+    belayi_scope_follow(t);
     if (spec) /* its limits are for what is done in it */
         belayi_scope_drain(t);
     /* The scope around decides how it begins: with the pending error, called off, or working. */

@@ -22,6 +22,7 @@ static belay_code forget_marks(belayi_transaction *t, belay_error *error)
 belay_code belayi_part_end(belayi_transaction *t)
 {
     belay_error error;
+    belayi_scope_follow(t);
     bool has_marks = t->mark_count > belayi_transaction_top(t)->marks;
     if (has_marks && belayi_transaction_state(t) == BELAYI_SCOPE_WORKING && belayi_scope_drain(t) == BELAY_OK &&
         forget_marks(t, &error) != BELAY_OK)
@@ -39,6 +40,8 @@ bool belayi_part_drop(belayi_transaction *t, belay_error *caught)
         return false;
     if (forget_marks(t, &error) != BELAY_OK)
         return false;
+    if (t->follower)
+        t->follower->go_back(t->follower_arg, t->part.followed);
     belayi_hooks_roll_back(t, t->part.hooks, true);
     belayi_scope_take_error(t, caught);
     belayi_frame_step(top, BELAYI_EVENT_GO_BACK);

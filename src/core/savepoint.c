@@ -209,7 +209,8 @@ static bool push_mark(belayi_transaction *t, const char *name, bool dead)
                 t->marks[i].dead = true;
         return false;
     }
-    t->marks[t->mark_count++] = (belayi_mark){.name = copy, .dead = dead, .hooks = t->hooks.count};
+    t->marks[t->mark_count++] =
+        (belayi_mark){.name = copy, .dead = dead, .hooks = t->hooks.count, .followed = t->followed};
     return true;
 }
 
@@ -227,6 +228,7 @@ belay_code belayi_mark_set(belayi_transaction *t, const char *name)
     belayi_scope_drain(t);
     if (t->phantoms > 0)
         return belayi_scope_refuse(t);
+    belayi_scope_follow(t);
     belay_code refused = belayi_scope_refuse(t);
     bool pushed = push_mark(t, name, refused != BELAY_OK);
     if (refused != BELAY_OK)
@@ -254,6 +256,8 @@ static belay_code go_back_to(belayi_transaction *t, belayi_mark *mark)
     belay_error error;
     if (belayi_savepoint_go_back(t, mark->savepoint, &error) != BELAY_OK)
         return belayi_scope_lose(t, &error);
+    if (t->follower)
+        t->follower->go_back(t->follower_arg, mark->followed);
     belayi_hooks_roll_back(t, mark->hooks, true);
     belayi_frame *top = belayi_transaction_top(t);
     top->state = belayi_state_next(top->state, BELAYI_EVENT_GO_BACK);

@@ -29,6 +29,8 @@ void belayi_transaction_init(belayi_transaction *t, const belayi_host *host, voi
 void belayi_transaction_done(belayi_transaction *t)
 {
     assert(t->depth == 0);
+    if (t->follower)
+        t->follower->done(t->follower_arg);
     belayi_hooks_done(&t->hooks);
     if (t->frames != t->first_frames)
         free(t->frames);

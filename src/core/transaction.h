@@ -22,6 +22,7 @@
 #include <belay/sys/driver.h>
 
 #include "clock.h"
+#include "follower.h"
 #include "state.h"
 #include "trace.h"
 
@@ -87,6 +88,7 @@ typedef struct belayi_frame {
     unsigned savepoint;  /* the one that its beginning is marked by; 0: none, or owed */
     unsigned marks;      /* how many marks were set beneath it */
     size_t hooks;        /* how many hooks were registered beneath it */
+    size_t followed;     /* where the follower stood when it began */
     uint64_t serial;     /* tells this scope from every other of the session */
     belay_limits limits; /* idle_ns: the loosest of the scopes that are open, which the server may enforce */
     int64_t idle_ns;     /* its own; 0: none */
@@ -100,7 +102,7 @@ typedef struct belayi_mark {
     char *name;
     unsigned savepoint; /* 0: owed */
     bool dead;          /* was set while it could not be: never gone back to */
-    size_t hooks;
+    size_t hooks, followed;
 } belayi_mark;
 
 /* A savepoint that is set at the engine. */
@@ -144,10 +146,11 @@ typedef struct belayi_hooks {
 
 /* One of several pieces of work that follow each other in one scope, each as if it had a scope of its own. */
 typedef struct belayi_part {
-    size_t number; /* from 1; 0: the scope has no parts */
-    size_t failed; /* the part that a statement stood in which failed after it was queued; 0: none has */
-    size_t hooks;  /* how many hooks were registered before it */
-    bool changed;  /* it has sent what may have to be undone */
+    size_t number;   /* from 1; 0: the scope has no parts */
+    size_t failed;   /* the part that a statement stood in which failed after it was queued; 0: none has */
+    size_t hooks;    /* how many hooks were registered before it */
+    size_t followed; /* where the follower stood */
+    bool changed;    /* it has sent what may have to be undone */
 } belayi_part;
 
 enum { BELAYI_FRAMES_AT_FIRST = 8 };
@@ -174,6 +177,9 @@ typedef struct belayi_transaction {
     belayi_queue queue;
     belayi_part part;
     belayi_hooks hooks;
+    const belayi_follower *follower; /* NULL: nobody follows the scopes */
+    void *follower_arg;
+    size_t followed; /* where it stands: the follower's to set */
     belay_begin_options begin;
     bool autocommit;
     bool closing; /* every scope is being abandoned: none is undone alone */
@@ -207,7 +213,7 @@ typedef struct belayi_transaction {
 } belayi_transaction;
 
 void belayi_transaction_init(belayi_transaction *, const belayi_host *, void *host_arg);
-/* Frees what the transaction holds. No scope is open. */
+/* Frees what the transaction holds, its follower too. No scope is open. */
 void belayi_transaction_done(belayi_transaction *);
 
 /* ---- Where it stands ------------------------------------------------------------------------------------------- */
@@ -369,6 +375,16 @@ belay_code belayi_scope_undo(belayi_transaction *);
 /* Whether an error of this code ends the whole transaction, whoever raises it. */
 bool belayi_code_ends_transaction(belay_code);
 
+/* ---- Who follows the scopes: follower.h ----------------------------------------------------------------------------
+ */
+
+/* Lets the follower send what belongs to the innermost scope, if that works. Before what is sent must have it, or see
+ * it. */
+static inline void belayi_scope_follow(belayi_transaction *);
+
+/* The outermost scope has ended, and it is known how. */
+void belayi_scope_follow_end(belayi_transaction *);
+
 /* ---- Marks: the innermost scope's -------------------------------------------------------------------------------- */
 
 /* NULL name, no scope: the caller's business. A name is copied. */
@@ -436,10 +452,11 @@ belay_code belayi_scope_send_begin(belayi_transaction *);
 belay_code belayi_scope_send_savepoint(belayi_transaction *, unsigned depth);
 void belayi_scope_note_call(belayi_transaction *);
 
-/* Whether a nested scope can be opened without more ado: the innermost scope works, and there is room for one more. */
+/* Whether a nested scope can be opened without more ado: the innermost scope works, there is room for one more, and
+   nobody has work of his own for the one around it. */
 static inline bool belayi_scope_takes_another(const belayi_transaction *t)
 {
-    return t->depth > 0 && t->depth < t->room && t->phantoms == 0 && t->eager == 0 &&
+    return t->depth > 0 && t->depth < t->room && t->phantoms == 0 && t->eager == 0 && !t->follower &&
            t->frames[t->depth - 1].state == BELAYI_SCOPE_WORKING;
 }
 
@@ -456,6 +473,7 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
     frame->savepoint = 0;
     frame->marks = t->mark_count;
     frame->hooks = t->hooks.count;
+    frame->followed = t->followed;
     frame->serial = ++t->serials;
     frame->limits = outer->limits;
     frame->idle_ns = outer->idle_ns;
@@ -469,7 +487,7 @@ static inline void belayi_scope_push(belayi_transaction *t, belayi_form form, co
 static inline bool belayi_scope_is_untouched(const belayi_transaction *t)
 {
     const belayi_frame *top = &t->frames[t->depth - 1];
-    return t->depth > 1 && t->eager == 0 && t->phantoms == 0 && top->state == BELAYI_SCOPE_WORKING &&
+    return t->depth > 1 && t->eager == 0 && t->phantoms == 0 && !t->follower && top->state == BELAYI_SCOPE_WORKING &&
            top->savepoint == 0 && t->mark_count == top->marks && (t->queue.count == 0 || !top->joined);
 }
 
@@ -521,9 +539,17 @@ static inline belay_code belayi_scope_mark(belayi_transaction *t, bool elide_top
     return BELAY_OK;
 }
 
+/* The library's own scope around one statement has nothing of the program's. */
+static inline void belayi_scope_follow(belayi_transaction *t)
+{
+    if (t->follower && t->depth > 0 && t->phantoms == 0 && t->frames[t->depth - 1].state == BELAYI_SCOPE_WORKING &&
+        t->frames[t->depth - 1].form != BELAYI_FORM_STATEMENT)
+        t->follower->flush(t->follower_arg);
+}
+
 static inline void belayi_part_begin(belayi_transaction *t, size_t number)
 {
-    t->part = (belayi_part){.number = number, .hooks = t->hooks.count};
+    t->part = (belayi_part){.number = number, .hooks = t->hooks.count, .followed = t->followed};
 }
 
 static inline void belayi_scope_worked(belayi_transaction *t)

@@ -115,6 +115,7 @@ static void *lend_inside(belay_session *s, belay_place place)
         belayi_session_misuse(s, place, "belay_native: a stream is open; close it first");
         return NULL;
     }
+    belayi_scope_follow(t);
     if (belayi_scope_be_eager(t) != BELAY_OK)
         return NULL;
     t->wrote = true; /* for all that is known */

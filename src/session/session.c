@@ -259,6 +259,7 @@ static void keep_outcome(belay_session *s)
 BELAYI_COLD static void end_unit(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
+    belayi_scope_follow_end(t);
     keep_outcome(s);
     s->hook_errors = t->hooks.failed + (s->unit.attempt > 1 ? s->hook_errors : 0); /* of all its attempts */
     if (t->hooks.count == 0)

@@ -307,6 +307,7 @@ static belay_code end_own_scope(belay_session *s, const belayi_call *call, const
 belay_code belayi_statement_open(belay_session *s, const belayi_call *call, belayi_running *out_running)
 {
     *out_running = (belayi_running){0};
+    belayi_scope_follow(&s->transaction);
     s->effect.changes = 0;
     belay_code code = open_own_scope(s, call, out_running);
     if (code != BELAY_OK && !out_running->own_scope)

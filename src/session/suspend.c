@@ -50,6 +50,7 @@ static void run_hooks_of_inner(belay_session *s, belayi_hooks hooks, belay_outco
 void belayi_session_resume(belay_session *s)
 {
     belayi_suspended *outer = s->suspended;
+    belayi_scope_follow_end(&s->transaction);
     belay_error ended = s->transaction.pending;
     int failed = s->transaction.hooks.failed;
     belayi_hooks hooks = belayi_hooks_take(&s->transaction.hooks);

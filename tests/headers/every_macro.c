@@ -14,7 +14,32 @@ void values(belay_session *s);
 void counts(belay_session *s);
 void rows(belay_session *s);
 void handles(void);
+void objects(belay_session *s, int64_t from, int64_t to, int64_t amount);
 const char *codes(void);
+
+/* clang-format off */
+typedef struct account { int64_t id; const char *owner; int64_t balance; int64_t version; } account;
+
+BELAY_MODEL(account, "account",
+    BELAY_KEY    (account, id),
+    BELAY_COLUMN (account, owner, .not_null = true),
+    BELAY_COLUMN (account, balance),
+    BELAY_VERSION_COLUMN(account, version))
+/* clang-format on */
+
+typedef struct entry {
+    const char *code;
+    int32_t part;
+    account *owner;
+    int64_t owner_id;
+    double rate;
+    bool has_rate;
+} entry;
+
+BELAY_MODEL_DECLARE(entry);
+BELAY_MODEL(entry, "ledger.entry", BELAY_KEY(entry, code), BELAY_KEY(entry, part, .name = "part_no"),
+            BELAY_PARENT(entry, owner, owner_id, account, .not_null = true),
+            BELAY_NULLABLE(entry, rate, has_rate, .check = "rate > 0", .default_sql = "1.5"))
 
 int blocks(belay_session *s, int n)
 {
@@ -179,6 +204,38 @@ void rows(belay_session *s)
     printf("%lld\n", (long long)belay_int_of(s, "SELECT ?", 1));
     belay_rows_close(result);
     belay_rows_close(stream);
+}
+
+void objects(belay_session *s, int64_t from, int64_t to, int64_t amount)
+{
+    /* clang-format off */
+    BELAY_ATOMIC(s) {
+        account *a = belay_get(s, account, from), *b = belay_get(s, account, to);
+        if (!a || !b)                 belay_fail(s, BELAY_NOT_FOUND, "no such account");
+        else if (a->balance < amount) belay_fail(s, BELAY_APPLICATION, "insufficient funds");
+        else { a->balance -= amount; b->balance += amount; }      // written by the flush at commit
+    }
+    /* clang-format on */
+    entry *e = belay_new(s, entry), copy = {.code = "a"};
+    belay_add(s, entry, e);
+    e = belay_get(s, entry, "a", 5);
+    entry **all = belay_find(s, entry, "");
+    printf("%zu\n", belay_found(all));
+    BELAY_EACH_OBJECT(entry, each, s, "WHERE part_no > ? AND code <> ? ORDER BY code", 5, "x")
+    if (each->has_rate)
+        break;
+    e = belay_merge(s, entry, &copy);
+    belay_delete(s, e);
+    belay_flush(s);
+    belay_refresh(s, e);
+    belay_expire(s, e);
+    belay_expire_all(s);
+    e->code = belay_keep(s, "b");
+    if (belay_lock(s, e, BELAY_LOCK_NOWAIT) && belay_state_of(s, e) == BELAY_PERSISTENT)
+        belay_expunge(s, e);
+    belay_expunge_all(s);
+    belay_create_tables(s, account, entry);
+    belay_check_tables(s, NULL, NULL, account);
 }
 
 void handles(void)

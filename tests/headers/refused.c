@@ -8,6 +8,50 @@ struct point {
     int x, y;
 };
 
+typedef struct owner {
+    int64_t id;
+} owner;
+typedef struct model {
+    int64_t id;
+    double real;
+    struct point point;
+    int *number;
+    int bits : 3;
+    long double wide;
+    int has;
+    owner *owner;
+    int64_t owner_id;
+    const char *text;
+} model;
+
+BELAY_MODEL(owner, "owner", BELAY_KEY(owner, id))
+#if CASE == 17 /* a struct is no column */
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, point))
+#elif CASE == 18 /* nor a pointer to anything but text */
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, number))
+#elif CASE == 19
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, bits))
+#elif CASE == 20
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, wide))
+#elif CASE == 21
+BELAY_MODEL(model, "model", BELAY_KEY(model, real))
+#elif CASE == 22
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_NULLABLE(model, real, has))
+#elif CASE == 23
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_PARENT(model, number, owner_id, owner))
+#elif CASE == 24
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_PARENT(model, owner, real, owner))
+#elif CASE == 25
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_VERSION_COLUMN(model, text))
+#elif CASE == 26 /* an option that there isn't */
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, real, .notnull = true))
+#elif CASE == 27 /* a member that there isn't */
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, name))
+#else
+BELAY_MODEL(model, "model", BELAY_KEY(model, id), BELAY_COLUMN(model, real),
+            BELAY_COLUMN(model, text, .not_null = true), BELAY_PARENT(model, owner, owner_id, owner))
+#endif
+
 void use(belay_session *s, int *number, void *pointer, const unsigned char *bytes, struct point point,
          long double wide);
 void use(belay_session *s, int *number, void *pointer, const unsigned char *bytes, struct point point, long double wide)
@@ -20,6 +64,8 @@ void use(belay_session *s, int *number, void *pointer, const unsigned char *byte
     (void)wide;
 #if CASE == 0
     belay_exec(s, "...", *number, belay_null(), belay_blob(bytes, 2), point.x);
+    belay_add(s, owner, belay_new(s, owner));
+    belay_merge(s, owner, belay_get(s, owner, 1));
 #elif CASE == 1
     belay_exec(s, "...", number);
 #elif CASE == 2
@@ -57,6 +103,17 @@ void use(belay_session *s, int *number, void *pointer, const unsigned char *byte
 #elif CASE == 16
     BELAY_EACH(row, s, "...", NULL)
         break;
+#elif CASE == 28 /* an object of another type */
+    belay_add(s, owner, belay_new(s, model));
+#elif CASE == 29
+    belay_merge(s, owner, belay_new(s, model));
+#elif CASE == 30 /* no key */
+    belay_get(s, owner);
+#elif CASE == 31
+    belay_get(s, owner, pointer);
+#elif CASE == 32 /* a model that there isn't */
+    belay_new(s, point);
+#elif CASE > 16 && CASE < 28
 #else
 #error no such case
 #endif
