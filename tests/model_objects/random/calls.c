@@ -293,10 +293,16 @@ static void lend_text(run *t, const op *o, object *what, void *real, int column)
         kinds_lend(what->kind, column, real, belay_keep(t->s, text));
 }
 
+/* A batch was ended by an error that ends all: which objects it has put back, nobody knows. */
+static bool has_left_batch(const run *t)
+{
+    return t->uncertain && t->fatal;
+}
+
 static void call_change(run *t, const op *o)
 {
     int slot = pick_slot(t, KINDS, o->a, likes_fresh);
-    if (slot == NOBODY)
+    if (slot == NOBODY || has_left_batch(t))
         return;
     object *what = &t->m.objects[slot];
     const kind *k = &kinds[what->kind];
@@ -322,10 +328,12 @@ static bool likes_child(const object *o)
 static void call_parent(run *t, const op *o)
 {
     int slot = pick_slot(t, KINDS, o->a, likes_child);
-    if (slot == NOBODY || kinds[t->m.objects[slot].kind].parent < 0)
+    if (slot == NOBODY || kinds[t->m.objects[slot].kind].parent < 0 || has_left_batch(t))
         return;
     object *what = &t->m.objects[slot];
     int parent = o->b % 4 == 0 ? NOBODY : pick_slot(t, kinds[what->kind].parent_kind, o->b / 4, likes_parent);
+    if (what->expired && parent != NOBODY && t->m.objects[parent].own)
+        return; /* that it is NULL afterwards is not promised */
     tell(t, "point %d to %d", slot, parent);
     what->now.parent = parent;
     kinds_set_parent(what->kind, t->real[slot], parent == NOBODY ? NULL : t->real[parent]);

@@ -170,7 +170,7 @@ static codes settle(plain *m, object *o)
         if (p->dead || !p->held || (p->state != BELAY_PENDING && p->state != BELAY_PERSISTENT) || p->to_delete ||
             (key_set && o->now.of[column] != p->now.of[0]))
             return CODE(BELAY_MISUSE);
-        o->now.of[column] = p->now.of[0];
+        o->now.of[column] = p->now.of[0] == 0 ? NOTHING : p->now.of[0]; /* 0: the program has changed it */
         return 0;
     }
     if (moved && !key_set)
@@ -442,14 +442,20 @@ static void put_back_object(plain *m, int slot, const plain *then, int since)
     }
 }
 
-/* "One row is one object": one that was loaded gives way to the one that stood for the row before. */
-static void give_way(plain *m, int since)
+/* "Or it is detached, where another one that was deleted in the scope stands for the row again." */
+static void give_way(plain *m)
 {
-    for (int i = 0; i < m->count; i++) {
-        const object *o = &m->objects[i];
-        if (!o->dead && o->held && o->state == BELAY_PERSISTENT && o->since <= since)
-            detach_others(m, o);
-    }
+    for (int i = 0; i < m->count; i++)
+        for (int j = 0; j < m->count; j++) {
+            const object *o = &m->objects[i];
+            object *late = &m->objects[j];
+            if (o->held && o->state == BELAY_PERSISTENT && late->held && late->state == BELAY_PERSISTENT &&
+                o->kind == late->kind && o->order < late->order && same_key(o->kind, o->image.of, late->image.of)) {
+                late->state = BELAY_DETACHED;
+                late->to_delete = false;
+                late->since = 0; /* that it came is no scope's business any more */
+            }
+        }
 }
 
 void plain_put_back(plain *m, const plain *then, int since)
@@ -457,7 +463,7 @@ void plain_put_back(plain *m, const plain *then, int since)
     memcpy(m->rows, then->rows, sizeof m->rows);
     for (int i = 0; i < m->count; i++)
         put_back_object(m, i, then, since);
-    give_way(m, since);
+    give_way(m);
 }
 
 static void end_object(object *o)
