@@ -328,7 +328,7 @@ bool kinds_make_tables(belay_session *s, const char *url)
              "CREATE TABLE book(isbn VARCHAR(20) PRIMARY KEY, author_id BIGINT, title VARCHAR(60) NOT NULL, pages "
              "INTEGER NOT NULL CHECK (pages >= 0), FOREIGN KEY (author_id) REFERENCES author(id))");
     snprintf(sql[NOTE], sizeof sql[NOTE],
-             "CREATE TABLE note(author_id BIGINT, number INTEGER, text %s, made VARCHAR(20) DEFAULT 'fresh', version "
+             "CREATE TABLE note(author_id BIGINT, number INTEGER, text %s, made VARCHAR(60) DEFAULT 'fresh', version "
              "BIGINT NOT NULL, PRIMARY KEY (author_id, number), FOREIGN KEY (author_id) REFERENCES author(id))",
              sqlite    ? "BLOB"
              : mariadb ? "LONGBLOB"
