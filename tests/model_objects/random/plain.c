@@ -88,7 +88,7 @@ codes plain_check_delete(const plain *m, int k, const row *gone)
     for (int child = 0; child < KINDS; child++)
         for (int i = 0; i < ROWS && kinds[child].parent_kind == k && kinds[child].parent >= 0; i++) {
             const row *r = &m->rows[child][i];
-            if (r->there && r != gone && r->of[kinds[child].parent] == gone->of[0])
+            if (r->there && (r != gone || kinds_own_row_counts) && r->of[kinds[child].parent] == gone->of[0])
                 return CODE(BELAY_FOREIGN_KEY);
         }
     return 0;
