@@ -311,8 +311,6 @@ static void call_change(run *t, const op *o)
                  (column == k->version || column == k->key[0] || (k->keys > 1 && column == k->key[1]));
     if (fixed && o->b % 11 != 10)
         return;
-    if (column == k->version && !fixed)
-        return;
     int64_t value = pick_value(t, what->kind, column, o->c);
     tell(t, "change %d: %s = %lld", slot, k->model->columns[column].member, (long long)value);
     what->now.of[column] = value;
