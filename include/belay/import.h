@@ -168,7 +168,8 @@ typedef struct belay_import_report {
  *
  * Errors: BELAY_MISUSE, BELAY_SCHEMA, BELAY_NOT_FOUND (the file), BELAY_IO,
  * BELAY_DATA (past max_rejects, or the file is not the one that was begun with),
- * BELAY_CANCELLED (on_progress stopped it), and any that ends a transaction.
+ * BELAY_CANCELLED (on_progress stopped it), BELAY_STALE (another program is at the
+ * same import), and any that ends a transaction.
  */
 #define belay_import(s, spec, out_report) belay_import_at(s, BELAY_HERE, spec, out_report)
 BELAY_API belay_code belay_import_at(belay_session *, belay_place, const belay_import_spec *,

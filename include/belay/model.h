@@ -438,8 +438,14 @@ BELAY_API const char *belay_keep_at(belay_session *, belay_place, const char *te
 /*
  * belay_create_tables(s, types...): makes the tables of the models that are not there
  * yet, parents first, with their keys, constraints and defaults, in the types of the
- * engine; up to 32 at a time. Tables that are there are left as they are. On MariaDB,
- * whose DDL commits, outside all scopes only: BELAY_MISUSE.
+ * engine; up to 32 at a time. All or none, but on MariaDB, whose DDL commits: there it is
+ * refused inside a scope. Tables that are there are left as they are. A text has the size
+ * it says, or any; as a key or parent 255 characters without one. Two texts are the same
+ * when their bytes are, on each engine. A uint64_t goes up to INT64_MAX. Decimals are texts
+ * on SQLite, which has no exact numbers of so many digits; it does not enforce .size.
+ *
+ * Errors: BELAY_MISUSE (a model is no good; models that are parents of each other in a
+ * circle; inside a scope on MariaDB), any of a statement: BELAY_SYNTAX for a bad .check.
  */
 #define belay_create_tables(s, ...) BELAYI_MODELS(belay_create_tables_at, s, __VA_ARGS__)
 BELAY_API belay_code belay_create_tables_at(belay_session *, belay_place, const belay_model *const *models,
@@ -459,9 +465,10 @@ typedef void (*belay_differs)(void *arg, const belay_difference *);
  * belay_check_tables(s, tell, arg, types...): compares the tables with their models, by
  * the engine's catalog: missing tables and columns, types that can't hold the member,
  * NULL where the model has none, the primary key, unique and foreign keys; columns that
- * the model does not know, when an INSERT can't do without them. `tell`, which may be
- * NULL, is called for each difference, and can't use the session. BELAY_OK when there
- * is none; else BELAY_SCHEMA, pending, with the first in its message.
+ * the model does not know, when an INSERT can't do without them. A text
+ * without .size is taken to fit. Conditions of .check are not compared. `tell`, which
+ * may be NULL, is called for each difference. BELAY_OK when there is none; else
+ * BELAY_SCHEMA, pending, with the first in its message.
  */
 #define belay_check_tables(s, tell, arg, ...) BELAYI_CHECK_MODELS(s, tell, arg, __VA_ARGS__)
 BELAY_API belay_code belay_check_tables_at(belay_session *, belay_place, belay_differs tell, void *arg,

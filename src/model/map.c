@@ -50,6 +50,26 @@ static uint32_t hash_key(const belayi_kind *kind, const void *object)
     return hash;
 }
 
+/* The column whose number is the whole key; NULL where the key is something else. */
+static const belay_column_def *number_key(const belayi_kind *kind)
+{
+    const belay_column_def *key = &kind->shape.model->columns[kind->shape.key[0]];
+    return kind->shape.keys == 1 && key->kind < BELAY_KIND_TEXT ? key : NULL;
+}
+
+/* Rows mostly come with higher and higher keys: that such a one is not there is known without a look. */
+static bool is_beyond_all(const belayi_kind *kind, const void *object)
+{
+    const belay_column_def *key = number_key(kind);
+    return key && belayi_field_number(key, object) > kind->highest;
+}
+
+static void note_highest(belayi_kind *kind, const void *object)
+{
+    if (is_beyond_all(kind, object))
+        kind->highest = belayi_field_number(number_key(kind), object);
+}
+
 static void put(belayi_slots *table, belayi_object *record, uint32_t hash)
 {
     size_t at = hash & (table->room - 1);
@@ -135,7 +155,7 @@ static bool same_key(const belayi_kind *kind, const void *a, const void *b)
 belayi_object *belayi_map_find_key(const belayi_map *map, const belayi_kind *kind, const void *object)
 {
     const belayi_slots *table = &map->by_key;
-    if (table->room == 0)
+    if (table->room == 0 || is_beyond_all(kind, object))
         return NULL;
     uint32_t hash = hash_key(kind, object);
     size_t last = table->room - 1;
@@ -294,6 +314,7 @@ static void enter_key(belayi_map *map, belayi_object *record)
 {
     make_room(&map->by_key);
     record->hash = hash_key(record->kind, record->image);
+    note_highest(record->kind, record->image);
     put(&map->by_key, record, record->hash);
     record->by_key = true;
 }

@@ -25,6 +25,7 @@ typedef struct belayi_kind {
     unsigned index;          /* among the world's */
     unsigned level;          /* how many parents there are above, at most; one's own kind does not count */
     void *row, *probe, *key; /* structs for a moment: a row that is read, a parent's key, a key that was asked for */
+    int64_t highest;         /* no key that was ever in the map is higher; only kept where the key is one integer */
     bool last_id_tells;      /* RETURNING has shown that what the engine says of the last INSERT is the key */
     size_t piece;            /* bytes of a record with its image and the struct */
     struct belayi_slab *slabs;

@@ -243,23 +243,45 @@ static belay_code find_level(belayi_world *w, belay_place place, belayi_object *
     return BELAY_OK;
 }
 
-static int compare_order(const belayi_object *a, const belayi_object *b)
-{
-    if (a->kind != b->kind)
-        return a->kind->index < b->kind->index ? -1 : 1;
-    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
-}
+/* A record with what it is ordered by: so that ordering touches no records. */
+typedef struct ordered {
+    unsigned level, kind;
+    uint64_t sequence;
+    belayi_object *record;
+} ordered;
 
 static int compare_inserts(const void *a, const void *b)
 {
-    const belayi_object *x = *(belayi_object *const *)a, *y = *(belayi_object *const *)b;
-    return x->level != y->level ? (x->level < y->level ? -1 : 1) : compare_order(x, y);
+    const ordered *x = a, *y = b;
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return (x->sequence > y->sequence) - (x->sequence < y->sequence);
 }
 
 static int compare_deletes(const void *a, const void *b)
 {
-    const belayi_object *x = *(belayi_object *const *)a, *y = *(belayi_object *const *)b;
-    return x->level != y->level ? (x->level > y->level ? -1 : 1) : compare_order(x, y);
+    const ordered *x = a, *y = b;
+    return x->level != y->level ? (x->level > y->level ? -1 : 1) : compare_inserts(a, b);
+}
+
+static bool sort_records(belayi_list *list, int (*compare)(const void *, const void *))
+{
+    if (list->count < 2)
+        return true;
+    ordered *entries = malloc(list->count * sizeof *entries);
+    for (size_t i = 0; entries && i < list->count; i++) {
+        belayi_object *record = list->records[i];
+        entries[i] = (ordered){record->level, record->kind->index, record->sequence, record};
+    }
+    if (!entries)
+        return false;
+    qsort(entries, list->count, sizeof *entries, compare);
+    for (size_t i = 0; i < list->count; i++)
+        list->records[i] = entries[i].record;
+    free(entries);
+    return true;
 }
 
 static bool collect(belayi_world *w, is_member member, size_t count, belayi_list *out)
@@ -284,8 +306,7 @@ static belay_code order(belayi_world *w, belay_place place, is_member member, si
         if (code != BELAY_OK)
             return code;
     }
-    qsort(out->records, out->count, sizeof(belayi_object *), compare);
-    return BELAY_OK;
+    return sort_records(out, compare) ? BELAY_OK : belayi_world_no_memory(w, place);
 }
 
 belay_code belayi_order_inserts(belayi_world *w, belay_place place, belayi_list *out_list)

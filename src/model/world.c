@@ -58,6 +58,7 @@ static belayi_kind *add_kind(belayi_world *w, belay_place place, const belayi_sh
         return NULL;
     }
     kind->shape = *shape;
+    kind->highest = INT64_MIN;
     kind->row = calloc(3, shape->model->object_size);
     if (!kind->row) {
         free(kind);

@@ -3,7 +3,8 @@
  *
  * Row by row it is belay_try. Once a row was kept, so that the text and the number
  * of its parameters are known to be good, a driver that can do better gets the
- * rest. belayi_many_insert is the same for rows of a table (src/import).
+ * rest. belayi_many_insert is the same for rows of a table (src/import), whose
+ * statement is known to be good from the first on.
  * Tests: tests/api/test_many.c.
  */
 #include "many.h"
@@ -128,7 +129,8 @@ static belay_code try_rest(many *m)
 static bool can_hand_over(const many *m)
 {
     const belayi_transaction *t = &m->session->transaction;
-    return m->done < m->rows && !m->row_by_row && t->eager == 0 && !t->lent && t->conn && t->conn->driver->execute_each;
+    const belay_driver *driver = t->conn ? t->conn->driver : m->session->db->driver;
+    return !m->row_by_row && t->eager == 0 && !t->lent && driver && driver->execute_each;
 }
 
 /* ---- All -----------------------------------------------------------------------------------------------------------
@@ -137,12 +139,9 @@ static bool can_hand_over(const many *m)
 static belay_code try_rows(many *m)
 {
     belay_code code = BELAY_OK;
-    while (code == BELAY_OK && m->done < m->rows) {
-        bool kept;
-        code = try_next(m, &kept);
-        if (code == BELAY_OK && kept && can_hand_over(m))
-            code = try_rest(m);
-    }
+    bool is_good = m->target != NULL; /* the statement; a program's own is tried first */
+    while (code == BELAY_OK && m->done < m->rows)
+        code = is_good && can_hand_over(m) ? try_rest(m) : try_next(m, &is_good);
     return code;
 }
 

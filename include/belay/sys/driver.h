@@ -167,14 +167,23 @@ struct belay_driver {
        a default (also one that the engine makes), can't be written; and which part of the primary key it is, or 0. No
        row: there is no such table. `type_flavour` tells src/catalog/type.h how to read the types. */
     const char *describe_columns;
-    /* The same for its constraints and unique indexes: the name as errors have it, and its columns, joined by ", ", or NULL
-       and the text of its condition. Where conditions are in no catalog: one row with NULL, NULL and the text of the
-       table's definition. */
+    /* The same for its constraints and unique indexes: the name as errors have it, and its columns, joined by ", ", or
+       NULL and the text of its condition. Where conditions are in no catalog: one row with NULL, NULL and the text of
+       the table's definition. */
     const char *describe_constraints;
+    /* The same for its keys, the primary one, too: 'unique' or 'foreign', the columns, joined by ", " (NULL: not only
+       columns), and of a foreign key the schema, table and columns that it refers to; NULL where it does not say. */
+    const char *describe_keys;
     unsigned type_flavour;      /* BELAY_TYPES_... */
     char name_quote;            /* what stands around a name, whatever a session is set to */
     const char *timestamp_type; /* of a column for a date and a time of day without zone, to the microsecond */
     const char *text_type;      /* and of one for texts of any length */
+    const char *bytes_type;     /* of bytes of any length */
+    const char *moment_type;    /* of moments, to the microsecond */
+    const char *decimal_type;   /* of exact decimals: their digits follow in parentheses. NULL: only a text is exact */
+    const char *text_end; /* follows a text's type: then it has room for each character of Unicode, and two texts are
+                             the same exactly when their bytes are */
+    const char *generated_key; /* the type of an integer key that the engine makes; %s: what it would be else */
 
     /* -- a database ------------------------------------------------------------------------------ */
 

@@ -67,6 +67,16 @@ static const char describe_constraints[] =
     "CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS "
     "WHERE CONSTRAINT_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2";
 
+static const char describe_keys[] =
+    "SELECT 'unique', GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX SEPARATOR ', '), NULL, NULL, NULL "
+    "FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND NON_UNIQUE = 0 GROUP BY INDEX_NAME "
+    "UNION ALL SELECT 'foreign', GROUP_CONCAT(COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR ', '), "
+    "MAX(REFERENCED_TABLE_SCHEMA), MAX(REFERENCED_TABLE_NAME), "
+    "GROUP_CONCAT(REFERENCED_COLUMN_NAME ORDER BY ORDINAL_POSITION SEPARATOR ', ') "
+    "FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2 "
+    "AND REFERENCED_TABLE_NAME IS NOT NULL GROUP BY CONSTRAINT_NAME";
+
 const belay_driver belayi_driver_mariadb = {
     .abi = BELAY_DRIVER_ABI,
     .name = "mariadb",
@@ -79,10 +89,16 @@ const belay_driver belayi_driver_mariadb = {
     .table_end = " ENGINE = InnoDB",
     .describe_columns = describe_columns,
     .describe_constraints = describe_constraints,
+    .describe_keys = describe_keys,
     .type_flavour = BELAY_TYPES_DISPLAY,
     .name_quote = '`', /* also under ANSI_QUOTES */
     .timestamp_type = "DATETIME(6)",
     .text_type = "LONGTEXT",
+    .bytes_type = "LONGBLOB",
+    .moment_type = "DATETIME(6)",
+    .decimal_type = "DECIMAL",
+    .text_end = " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+    .generated_key = "%s AUTO_INCREMENT",
     .shared_size = sizeof(belayi_mariadb_shared),
     .conn_size = sizeof(belayi_mariadb_conn),
     .shared_init = belayi_mariadb_shared_init,

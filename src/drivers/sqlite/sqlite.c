@@ -44,11 +44,19 @@ static const char describe_constraints[] =
     "UNION ALL SELECT 'temp', tbl_name, type, sql FROM temp.sqlite_temp_master) "
     "WHERE type = 'table' AND schema = coalesce(?1, 'main') COLLATE NOCASE AND tbl_name = ?2 COLLATE NOCASE";
 
+/* The key that is the rowid has no index. An expression in an index has no name. */
+static const char describe_keys[] =
+    "SELECT 'unique', (SELECT CASE WHEN count(i.name) = count(*) THEN group_concat(i.name, ', ') END "
+    "FROM pragma_index_info(l.name, coalesce(?1, 'main')) AS i), NULL, NULL, NULL "
+    "FROM pragma_index_list(?2, coalesce(?1, 'main')) AS l WHERE l.\"unique\" AND NOT l.partial "
+    "UNION ALL SELECT 'foreign', group_concat(f.\"from\", ', '), NULL, f.\"table\", group_concat(f.\"to\", ', ') "
+    "FROM pragma_foreign_key_list(?2, coalesce(?1, 'main')) AS f GROUP BY f.id";
+
 const belay_driver belayi_driver_sqlite = {
     .abi = BELAY_DRIVER_ABI,
     .name = "sqlite",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE |
-                    BELAY_HAS_ON_CONFLICT,
+    .capabilities =
+        BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE | BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .epoch_seconds = "CAST(strftime('%s', 'now') AS INTEGER)",
     .insert_new = "INSERT INTO",
@@ -57,10 +65,15 @@ const belay_driver belayi_driver_sqlite = {
     .table_end = "",
     .describe_columns = describe_columns,
     .describe_constraints = describe_constraints,
+    .describe_keys = describe_keys,
     .type_flavour = BELAY_TYPES_LOOSE,
     .name_quote = '"',
     .timestamp_type = "TIMESTAMP",
     .text_type = "TEXT",
+    .bytes_type = "BLOB",
+    .moment_type = "TIMESTAMP",
+    .text_end = "",
+    .generated_key = "INTEGER", /* and nothing else: that is the rowid */
     .shared_size = sizeof(belayi_sqlite_shared),
     .conn_size = sizeof(belayi_sqlite_conn),
     .shared_init = belayi_sqlite_shared_init,
