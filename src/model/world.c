@@ -318,7 +318,8 @@ static void let_go_of_detached(belayi_world *w)
 static void end_unit(void *arg, bool kept)
 {
     belayi_world *w = arg;
-    bool touched = w->undo.count > 0; /* else all are expired still */
+    bool touched = w->undo.count > 0, /* else all are expired still */
+        had_guests = w->guests > 0;
     if (!kept)
         belayi_undo_go_back(&w->undo, &w->map, 0);
     w->left_count = w->guests = 0;
@@ -328,7 +329,7 @@ static void end_unit(void *arg, bool kept)
         end_record(w, record);
     }
     let_go_of_detached(w);
-    if (w->left_count > 0)
+    if (had_guests)
         forget_parents_that_left(w);
     belayi_undo_empty(&w->undo, &w->map);
     belayi_arena_free(&w->keep);

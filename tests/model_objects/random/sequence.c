@@ -25,8 +25,8 @@ static const int weights[OP_COUNT] = {
     [OP_NEW] = 12,    [OP_ADD] = 12,    [OP_GET] = 12,   [OP_FIND] = 6,       [OP_DELETE] = 6,  [OP_FLUSH] = 5,
     [OP_REFRESH] = 4, [OP_EXPIRE] = 3,  [OP_MERGE] = 5,  [OP_EXPIRE_ALL] = 1, [OP_EXPUNGE] = 3, [OP_EXPUNGE_ALL] = 1,
     [OP_LOCK] = 2,    [OP_CHANGE] = 22, [OP_PARENT] = 9, [OP_EXEC] = 7,       [OP_TRY] = 2,     [OP_MARK] = 3,
-    [OP_BACK] = 3,    [OP_RELEASE] = 1, [OP_FAIL] = 2,   [OP_LET_GO] = 2,     [OP_SCOPE] = 13,  [OP_BATCH] = 2,
-    [OP_ITEM] = 3,    [OP_END] = 11,
+    [OP_BACK] = 3,    [OP_RELEASE] = 1, [OP_FAIL] = 2,   [OP_LET_GO] = 2,     [OP_SCOPE] = 13,  [OP_BATCH] = 4,
+    [OP_ITEM] = 7,    [OP_END] = 11,
 };
 
 static op_kind draw_kind(uint64_t *random)

@@ -230,6 +230,7 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || !choose_database(&set))
         return BROKEN;
+    kinds_engine(set.url);
     if (!set.replay) {
         int result = run_all(&set);
         printf("objects: %" PRIu64 " sequences, %s\n", set.sequences,
