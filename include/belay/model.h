@@ -235,8 +235,9 @@ struct belay_model {
  * is what it was when the scope began: its columns, pointers to parents, state, and
  * whether it is in the session at all. One that was added in it has the columns that
  * it had at belay_add, and is transient again. One that was loaded in it stays, and
- * is expired. It is the same between two attempts of .retries. belay_expunge is not
- * undone.
+ * is expired; or it is detached, where another one that was deleted in the scope
+ * stands for the row again. It is the same between two attempts of .retries.
+ * belay_expunge is not undone.
  *
  * When the outermost scope has ended, every object is expired, whatever its end: its
  * fields stay as they are and may be read, but they may be old, and must not be changed

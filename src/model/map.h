@@ -88,8 +88,8 @@ void belayi_map_set(belayi_map *, belayi_object *, belay_state, bool to_delete);
 /* Makes the image, and the raw struct, what the object is now; a session's object points to its image's texts then. The
    texts that the image had are in *out_replaced, if they are not its any more. False without memory. */
 bool belayi_map_take(belayi_object *, belayi_texts **out_replaced);
-/* Whether the object differs from its image, or a pointer to a parent does. Where it has the same texts in another place,
-   which may be the program's that it will not keep, the session's object points to its image's afterwards. */
+/* Whether the object differs from its image, or a pointer to a parent does. Where it has the same texts in another
+   place, which may be the program's that it will not keep, the session's object points to its image's afterwards. */
 bool belayi_map_differs(belayi_object *);
 /* Makes the object what its image is. False when there was no memory for a char *, which is NULL then. */
 bool belayi_map_restore(belayi_object *);

@@ -106,7 +106,7 @@ belay_code belayi_object_add(belayi_world *w, belay_place place, belayi_kind *ki
                                      record->kind->shape.model->type, kind->shape.model->type);
     if (record)
         return add_known(w, place, record);
-    record = belayi_world_expect_left(w) ? belayi_map_adopt(&w->map, kind, object) : NULL;
+    record = belayi_world_expect_left(w, object) ? belayi_map_adopt(&w->map, kind, object) : NULL;
     if (!record)
         return belayi_world_no_memory(w, place);
     belay_code code = add_transient(w, place, record);

@@ -87,6 +87,14 @@ static void put_back(belayi_undo *undo, belayi_object *record, const belayi_undo
         memcpy(record->raw, (const char *)entry->image + size, size);
 }
 
+/* The record is to stand for its row again: nobody who came for that row since does. */
+static void displace(belayi_map *map, const belayi_object *record)
+{
+    belayi_object *other = belayi_map_find_key(map, record->kind, record->image);
+    if (other && other != record)
+        belayi_map_set(map, other, BELAY_DETACHED, false);
+}
+
 static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry)
 {
     belayi_object *record = entry->record;
@@ -96,6 +104,8 @@ static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_ent
     } else if (!record->gone) {
         put_back(undo, record, entry);
         record->expired = entry->expired;
+        if (entry->state == BELAY_PERSISTENT)
+            displace(map, record);
         belayi_map_set(map, record, entry->state, entry->to_delete);
         good = belayi_map_restore(record);
     }

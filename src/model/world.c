@@ -217,8 +217,11 @@ char *belayi_world_row(belayi_world *w, size_t size)
     return w->row;
 }
 
-bool belayi_world_expect_left(belayi_world *w)
+bool belayi_world_expect_left(belayi_world *w, const void *object)
 {
+    for (size_t i = w->left_count; i > 0; i--)
+        if (w->left[i - 1].object == object) /* it is here again */
+            w->left[i - 1] = w->left[--w->left_count];
     size_t needed = w->left_count + w->guests + 1;
     if (needed > w->left_room) {
         size_t room = 2 * needed;

@@ -66,8 +66,9 @@ bool belayi_world_be_persistent(belayi_world *, belayi_object *);
  */
 char *belayi_world_row(belayi_world *, size_t size);
 
-/* Makes room to note that one more object of the program's own has left. False without memory. */
-bool belayi_world_expect_left(belayi_world *);
+/* An object of the program's own comes: makes room to note that it has left, and forgets that it did before. False
+ * without memory. */
+bool belayi_world_expect_left(belayi_world *, const void *object);
 
 /* Takes a record out of the session for good: its object ends, or is the program's again. Nothing is logged. */
 void belayi_world_expunge(belayi_world *, belayi_object *);

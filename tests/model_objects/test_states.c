@@ -293,6 +293,52 @@ static void closing_the_session_ends_its_objects_and_leaves_the_programs_alone(v
     assert_accounts(w, "1|ann|100;2|bob|50");
 }
 
+static void one_that_was_loaded_gives_way_to_the_one_that_was_deleted(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    belay_begin(s, NULL);
+    account *a = belay_get(s, account, 1);
+    belay_begin(s, NULL);
+    belay_delete(s, a);
+    assert_code(belay_exec(s, "INSERT INTO account(id, owner, balance, version) VALUES (1, 'new', 7, 1)"), BELAY_OK);
+    account *b = belay_get(s, account, 1);
+    assert_ptr_not_equal(b, a);
+    belay_rollback(s);
+    assert_state(s, a, "persistent");
+    assert_state(s, b, "detached");
+    assert_ptr_equal(belay_get(s, account, 1), a);
+    assert_code(belay_commit(s), BELAY_OK);
+}
+
+static void an_object_that_left_and_came_back_is_not_detached_any_more(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account mine = {.owner = "eve"};
+    belay_begin(s, NULL);
+    belay_add(s, account, &mine);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_state(s, &mine, "detached");
+    belay_begin(s, NULL);
+    assert_code(belay_add(s, account, &mine), BELAY_OK);
+    belay_expunge(s, &mine);
+    assert_state(s, &mine, "transient");
+    belay_rollback(s);
+}
+
+/* What the last unit came to, say. */
+static void belay_expire_outside_scopes_tells_how_it_went_itself(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account *a = belay_get(s, account, 1);
+    belay_begin(s, NULL);
+    belay_rollback(s);
+    assert_code(belay_expire(s, a), BELAY_OK);
+    assert_code(belay_expire_all(s), BELAY_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +354,9 @@ int main(void)
         with_objects(an_error_of_a_flush_is_undone_by_going_back_to_a_mark),
         with_objects(deep_scopes_put_back_what_each_of_them_found),
         with_objects(closing_the_session_ends_its_objects_and_leaves_the_programs_alone),
+        with_objects(one_that_was_loaded_gives_way_to_the_one_that_was_deleted),
+        with_objects(an_object_that_left_and_came_back_is_not_detached_any_more),
+        with_objects(belay_expire_outside_scopes_tells_how_it_went_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

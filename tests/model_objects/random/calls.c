@@ -127,7 +127,7 @@ static void plain_add(run *t, object *o)
         o->to_delete = false;
     if (o->state != BELAY_TRANSIENT && !(o->state == BELAY_DETACHED && !o->held))
         return;
-    o->before = o->state;
+    o->before = BELAY_TRANSIENT;
     o->state = BELAY_PENDING;
     o->entered = o->image = o->now;
     o->loaded = o->expired = o->to_delete = false;

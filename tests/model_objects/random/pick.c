@@ -71,7 +71,7 @@ void pick_key(const run *t, int k, int number, int64_t *of)
         of[0] = of[0] == 0 ? NOTHING : of[0];
         of[1] = number / 16 % 4;
     } else {
-        of[0] = kinds[k].generated ? GIVEN_KEY + number / 4 % 4 : number / 4 % NUMBERS;
+        of[0] = kinds[k].generated ? GIVEN_KEY + number / 4 % 4 * 100 : number / 4 % NUMBERS;
     }
 }
 
@@ -88,7 +88,7 @@ int64_t pick_value(const run *t, int k, int column, int number)
     if (k == BOOK && column == 3)
         return number % 23 == 0 ? -1 : number % NUMBERS;
     if ((k == AUTHOR || k == TREE) && column == 0)
-        return number % 4 < 3 ? 0 : GIVEN_KEY + number / 4 % 4;
+        return number % 4 < 3 ? 0 : GIVEN_KEY + number / 4 % 4 * 100;
     if ((k == NOTE && column == 1) || column == kinds[k].version)
         return number % 4;
     if (is_array || number % 9 != 8 || (k == BOOK && column == 2 && number % 4 != 0))

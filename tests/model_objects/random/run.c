@@ -17,9 +17,9 @@ static void put_first_rows(run *t, unsigned number)
     static const char *const rows[] = {
         "INSERT INTO author(id, name, code, version) VALUES (1000000000, 't6', 't2', 1)",
         "INSERT INTO book(isbn, author_id, title, pages) VALUES ('k1', 1000000000, 't4', 7)",
-        "INSERT INTO tree(id, name) VALUES (1000000001, 't7')"};
+        "INSERT INTO tree(id, name) VALUES (1000000100, 't7')"};
     static const int64_t values[][COLUMNS] = {
-        {GIVEN_KEY, 6, NOTHING, 2, NOTHING, NOTHING, 1}, {1, GIVEN_KEY, 4, 7}, {GIVEN_KEY + 1, NOTHING, 7}};
+        {GIVEN_KEY, 6, NOTHING, 2, NOTHING, NOTHING, 1}, {1, GIVEN_KEY, 4, 7}, {GIVEN_KEY + 100, NOTHING, 7}};
     static const int of_kind[] = {AUTHOR, BOOK, TREE};
     for (int i = 0; i < 3 && number % 4 > 0; i++)
         if (belay_exec(t->other, rows[i]) != BELAY_OK || plain_insert_row(&t->m, of_kind[i], values[i]))
