@@ -16,20 +16,26 @@ static const char *copy(const belayi_table *table, const char *text)
     return text ? belayi_arena_copy(table->memory, text, strlen(text)) : NULL;
 }
 
+/* NULL for NULL; false without memory. */
+static bool read_text(const belayi_table *table, belay_rows *rows, int column, const char **out)
+{
+    *out = copy(table, belay_str(rows, column));
+    return *out || belay_is_null(rows, column);
+}
+
+static bool read_key(const belayi_table *table, belay_rows *rows, belayi_key *key)
+{
+    key->foreign = strcmp(belay_str(rows, KIND), "foreign") == 0;
+    return read_text(table, rows, COLUMNS, &key->columns) && read_text(table, rows, SCHEMA, &key->schema) &&
+           read_text(table, rows, TABLE, &key->table) && read_text(table, rows, REFERENCES, &key->references);
+}
+
 static bool read_rows(const belayi_table *table, belay_rows *rows, belayi_keys *keys)
 {
     keys->list = belayi_arena_get(table->memory, rows->count * sizeof *keys->list);
-    while (keys->list && belay_next(rows)) {
-        belayi_key *key = &keys->list[keys->count];
-        *key = (belayi_key){.foreign = strcmp(belay_str(rows, KIND), "foreign") == 0,
-                            .columns = copy(table, belay_str(rows, COLUMNS)),
-                            .schema = copy(table, belay_str(rows, SCHEMA)),
-                            .table = copy(table, belay_str(rows, TABLE)),
-                            .references = copy(table, belay_str(rows, REFERENCES))};
-        if ((!key->columns && !belay_is_null(rows, COLUMNS)) || (!key->table && !belay_is_null(rows, TABLE)))
+    while (keys->list && belay_next(rows))
+        if (!read_key(table, rows, &keys->list[keys->count++]))
             return false;
-        keys->count++;
-    }
     return keys->list;
 }
 
