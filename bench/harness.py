@@ -17,7 +17,7 @@ import time
 
 SIDE_LIMIT = 120  # seconds that one process may take
 
-WALL, CPU, TRIPS = "seconds_per_op", "cpu_seconds_per_op", "trips_per_op"
+WALL, CPU, TRIPS, PEAK = "seconds_per_op", "cpu_seconds_per_op", "trips_per_op", "peak_kib"
 
 
 class Unsound(Exception):
@@ -31,6 +31,10 @@ class Side:
     command: list
     mode: str
     counted: bool = True  # whether the store's count of the work must fit
+    options: tuple = ()  # more arguments for this side
+    all_rows: bool = True  # False: it is given the good rows only, and so has none refused
+    asked: bool = True  # False: a program that can't be asked for the settings in force
+    differs: str = ""  # why the rows it leaves are not compared: it does not do the same
 
 
 @dataclasses.dataclass
@@ -57,6 +61,7 @@ class Case:
     enough: int  # rounds below which there is no verdict
     clients: int = 1
     bad_every: int = 0  # one row in so many is refused
+    bad_rows: int = 0  # of a file: so many are refused
     options: tuple = ()  # more arguments for each side
 
 
@@ -72,15 +77,17 @@ class Runner:
 
     def __init__(self, case, settings):
         self.case, self.settings = case, settings
-        self.left = None  # (rows, checksum, rejected), the same for all sides
+        self.left = None  # (rows, checksum), the same for all sides
+        self.rejected = None  # the same for all sides that are given all rows
         self.in_force = None  # the settings, the same for all sides
         self.versions = {}
+        self.other_rows = {}  # how many rows a side left that does not do the same
 
     def run(self, side):
         case = self.case
         command = self.settings.pin + side.command + [
             "--mode", side.mode, "--count", str(case.count), "--clients", str(case.clients),
-            "--bad-every", str(case.bad_every), "--cache-kib", str(self.settings.cache_kib), *case.options,
+            "--bad-every", str(case.bad_every), "--cache-kib", str(self.settings.cache_kib), *case.options, *side.options,
             *(word for ask in case.store.asks.items() for word in ("--ask", "%s=%s" % ask))]
         try:
             command += case.store.make(case)
@@ -110,15 +117,30 @@ class Runner:
 
     def compare(self, side, record, content):
         """Every run of every side must leave the same rows, have the same ones refused, under the same settings."""
-        in_force = record["settings"]
+        self.versions[side.key] = record["side"]
+        if side.asked:
+            self.compare_settings(side, record["settings"])
+        if side.differs:
+            self.other_rows[side.key] = content[0]
+            return
+        if self.left not in (None, content):
+            raise Unsound("%s left other rows: %s instead of %s" % (side.label, content, self.left))
+        self.left = content
+        if side.all_rows:
+            self.compare_rejected(side, record["rejected"])
+
+    def compare_settings(self, side, in_force):
         if self.in_force not in (None, in_force):
             wrong = {k: (self.in_force.get(k), v) for k, v in in_force.items() if self.in_force.get(k) != v}
             raise Unsound("%s ran under other settings (first side, this side): %s" % (side.label, wrong))
-        left = (*content, record["rejected"])
-        if self.left not in (None, left):
-            raise Unsound("%s left other rows: %s instead of %s" % (side.label, left, self.left))
-        self.in_force, self.left = in_force, left
-        self.versions[side.key] = record["side"]
+        self.in_force = in_force
+
+    def compare_rejected(self, side, rejected):
+        """With each other; of a file it is known too."""
+        if self.rejected not in (None, rejected) or (self.case.bad_rows and rejected != self.case.bad_rows):
+            raise Unsound("%s had %d rows refused instead of %d" % (
+                side.label, rejected, self.case.bad_rows if self.rejected is None else self.rejected))
+        self.rejected = rejected
 
 
 def interval(values):
@@ -175,7 +197,8 @@ def run_case(case, settings):
         rounds.append({side.key: runner.run(side) for side in order})
     return {
         "title": case.title, "table": case.table, "count": case.count, "clients": case.clients,
-        "bad_every": case.bad_every, "rounds_wanted": case.rounds, "rounds": rounds, "left": runner.left,
+        "bad_every": case.bad_every, "rounds_wanted": case.rounds, "rounds": rounds,
+        "left": runner.left and (*runner.left, runner.rejected),
         "settings": runner.in_force, "versions": runner.versions, "seconds": time.monotonic() - begun,
         "sides": [summary(side, rounds, runner) for side in case.sides],
         "comparisons": [evaluate(case, comparison, rounds) for comparison in case.comparisons],
@@ -191,10 +214,13 @@ def failed_case(case, error):
 def summary(side, rounds, runner):
     """One line of the table of absolute figures."""
     result = {"key": side.key, "label": side.label, "version": runner.versions.get(side.key)}
+    if side.differs:
+        result.update(differs=side.differs, rows=runner.other_rows.get(side.key))
     wall = [one[side.key][WALL] for one in rounds]
     if wall:
         result.update(median=statistics.median(wall), least=min(wall), most=max(wall),
-                      cpu=statistics.median(one[side.key][CPU] for one in rounds))
+                      cpu=statistics.median(one[side.key][CPU] for one in rounds),
+                      peak=max(one[side.key].get(PEAK, 0) for one in rounds))
     return result
 
 
