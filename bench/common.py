@@ -21,7 +21,8 @@ PACKAGES = {"sqlalchemy": "python3-sqlalchemy", "django": "python3-django", "psy
             "MySQLdb": "python3-mysqldb"}
 
 
-def arguments(modes):
+def arguments(modes, more=None):
+    """`more`: further arguments, with their help."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", choices=modes, required=True)
     parser.add_argument("--database", required=True, help="a file that is there, :memory:, or the URL of a server")
@@ -34,6 +35,8 @@ def arguments(modes):
     parser.add_argument("--file", help="a CSV file that is loaded into --table")
     parser.add_argument("--table")
     parser.add_argument("--cache-kib", type=int, default=2000)
+    for name, text in (more or {}).items():
+        parser.add_argument(name, help=text, required=True)
     options = parser.parse_args()
     driver_of(options.database)
     return options

@@ -87,7 +87,8 @@ class Runner:
         case = self.case
         command = self.settings.pin + side.command + [
             "--mode", side.mode, "--count", str(case.count), "--clients", str(case.clients),
-            "--bad-every", str(case.bad_every), "--cache-kib", str(self.settings.cache_kib), *case.options, *side.options,
+            "--bad-every", str(case.bad_every), "--cache-kib", str(self.settings.cache_kib),
+            *case.options, *side.options,
             *(word for ask in case.store.asks.items() for word in ("--ask", "%s=%s" % ask))]
         try:
             command += case.store.make(case)

@@ -1,9 +1,9 @@
 """Makes the files that the imports are measured with: the same for the same arguments.
 
 A file of N records with so many percent bad, and one of the good records of it only, which is for the loaders that keep
-nothing when a record is bad. Bad records are where chance puts them, the first record is good, and the kinds of badness
-are mixed: each that the table has takes its turn. Every value is written as its type has it, and nothing is quoted: what
-is bad is for the engine to refuse.
+nothing when a record is bad. Bad records are where chance puts them, but the first is good, and each breaks one
+constraint: those that the table has take turns. Every value is written as its type has it, and nothing is quoted; so
+what is bad is for the engine to refuse.
 """
 
 import datetime

@@ -73,7 +73,7 @@ def make_head(options, library):
 
 def peers_of(options):
     return {name: [options.python, "-B", str(programs.HERE / ("peer_%s.py" % name))]
-            for name in ("sqlalchemy", "django")}
+            for name in ("sqlalchemy", "django", "tools", "readers")}
 
 
 @contextlib.contextmanager
