@@ -38,13 +38,16 @@ BULK = {SQLITE: ("side_sqlite", "import", "bare loop", True),
 
 
 class Data:
-    """The files, made when a case is: each once."""
+    """The files; each is made when the first case begins that needs it."""
 
     def __init__(self, folder):
         self.folder = folder
 
     def options(self, table, count, bad, good_only=False):
-        return ("--file", make_csv.write(self.folder, table, count, bad)[good_only], "--table", table)
+        return ("--file", make_csv.paths(self.folder, table, count, bad)[good_only], "--table", table)
+
+    def maker(self, table, count, bad):
+        return lambda: make_csv.write(self.folder, table, count, bad)
 
 
 class Maker:
@@ -72,11 +75,11 @@ class Maker:
                     options=self.data.options(table, count, bad, good_only=not all_rows))
 
     def case(self, title, table, count, percent, make_sides, comparisons, rounds=3, enough=3):
-        """make_sides(count, bad) gives the sides. Three rounds are enough where a target is far away, or there is none."""
+        """make_sides(count, bad) gives the sides. Three rounds are enough where a target is far away or missing."""
         bad = round(count * percent / 100)
         title = "%s import, %s, %g %% bad" % (self.name, title, percent) + (", " + self.link if self.link else "")
         return Case(title, self.store, table, make_sides(count, bad), comparisons, count, 1 if self.quick else rounds,
-                    enough, bad_rows=bad)
+                    enough, bad_rows=bad, prepare=self.data.maker(table, count, bad))
 
     def against_bulk(self, table, count, percent, more=()):
         """At 1 and 10 % bad there are targets, and not far away."""
@@ -108,47 +111,62 @@ class Maker:
         """A file that is larger than the memory that may be used."""
         return self.case("memory", "tx", self.size(count), 1,
                          lambda count, bad: [self.side("belay", "tx", count, bad)],
-                         [Comparison("Belay, memory, a file of %d MB" % (count * 44 // 10**6), "belay", clock=PEAK,
-                                     at_most=MOST_MEMORY)], 1, 1)
+                         [Comparison("Belay, memory, a large file", "belay", clock=PEAK, at_most=MOST_MEMORY)], 1, 1)
 
 
-    def orm_peers(self, count):
+    def with_few(self, full, count, bad):
+        """Belay with as many records as it is measured with elsewhere, and with the few that the slow ones get."""
+        full, full_bad = self.size(full), round(self.size(full) / 100)
+        large, few = self.side("belay", "tx", full, full_bad), self.side("belay", "tx", count, bad)
+        large.label, large.size = "Belay, %d records" % full, (full, full_bad)
+        few.key, few.label = "few", "Belay, %d records" % count
+        return [large, few]
+
+    def against_slow(self, title, full, count, make_sides, comparisons):
+        case = self.case(title, "tx", self.size(count), 1,
+                         lambda count, bad: self.with_few(full, count, bad) + make_sides(count, bad), comparisons)
+        of_few, of_full = case.prepare, self.data.maker("tx", self.size(full), round(self.size(full) / 100))
+        case.prepare = lambda: (of_few(), of_full())
+        return case
+
+    def orm_peers(self, full, count):
         """SQLAlchemy's Session and Django keep each record apart by a savepoint, as their manuals say."""
         def sides(count, bad):
             every = self.data.options("tx", count, bad)
-            return [self.side("belay", "tx", count, bad), self.side("savepoint", "tx", count, bad),
+            return [self.side("savepoint", "tx", count, bad),
                     Side("session", "SQLAlchemy Session", self.peers["sqlalchemy"], "import", options=every),
                     Side("django", "Django", self.peers["django"], "import", options=every)]
 
-        return self.case("against peers", "tx", self.size(count), 1, sides, [
+        return self.against_slow("against peers", full, count, sides, [
             Comparison("SQLAlchemy Session / Belay", "session", "belay", at_least=100, raw=("session", "savepoint")),
-            Comparison("Django / Belay", "django", "belay", at_least=50, raw=("django", "savepoint"))])
+            Comparison("Django / Belay", "django", "belay", at_least=50, raw=("django", "savepoint")),
+            Comparison("SQLAlchemy Session / Belay, few records", "session", "few"),
+            Comparison("Django / Belay, few records", "django", "few")])
 
     def tool(self, key, label, count, bad, good_only=False, differs=""):
         return Side(key, label, self.peers["tools"], key, counted=False, asked=False, all_rows=False, differs=differs,
                     options=self.data.options("tx", count, bad, good_only))
 
-    def tools(self, count, make_tools, comparisons):
+    def sqlite_tools(self, full, count):
         """The time of a tool is that of its process; Belay's is taken as always."""
-        return self.case("against tools", "tx", self.size(count), 1,
-                         lambda count, bad: [self.side("belay", "tx", count, bad), *make_tools(count, bad)],
-                         comparisons)
-
-    def sqlite_tools(self, count):
         def tools(count, bad):
             return [self.tool("sqlite-utils", "sqlite-utils insert --ignore", count, bad, differs=EMPTY_IS_TEXT),
                     self.tool("import", "sqlite3 .import of the good records", count, bad, good_only=True)]
 
-        return self.tools(count, tools, [Comparison("sqlite-utils / Belay", "sqlite-utils", "belay", at_least=10),
-                                         Comparison("sqlite3 .import / Belay", "import", "belay")])
+        return self.against_slow("against tools", full, count, tools, [
+            Comparison("sqlite-utils / Belay", "sqlite-utils", "belay", at_least=10),
+            Comparison("sqlite-utils / Belay, few records", "sqlite-utils", "few"),
+            Comparison("sqlite3 .import / Belay, few records", "import", "few")])
 
-    def postgresql_tools(self, count):
+    def postgresql_tools(self, full, count):
         def tools(count, bad):
             return [self.tool("pgloader", "pgloader", count, bad),
                     self.tool("copy", "psql \\copy of the good records", count, bad, good_only=True)]
 
-        return self.tools(count, tools, [Comparison("pgloader / Belay", "pgloader", "belay", at_least=60),
-                                         Comparison("psql \\copy / Belay", "copy", "belay")])
+        return self.against_slow("against tools", full, count, tools, [
+            Comparison("pgloader / Belay", "pgloader", "belay", at_least=60),
+            Comparison("pgloader / Belay, few records", "pgloader", "few"),
+            Comparison("psql \\copy / Belay, few records", "copy", "few")])
 
     def reader(self, key, label, mode, writer, count, bad):
         """A scan's time while a program imports."""
@@ -200,9 +218,9 @@ def make_cases(compiled, peers, stores_by_name, folder, quick):
     sizes = ((sqlite, 100000), (postgresql, 100000), (mariadb, 50000))
     cases = [case for one, count in sizes for case in with_targets(one, count)]
     cases += [maker(POSTGRESQL, SLOW).against_bulk("tx", 100000, 1), maker(MARIADB, SLOW).against_bulk("tx", 50000, 1)]
-    cases += [postgresql.reads_held(20000), postgresql.reads_running(100000), sqlite.memory(1500000)]
-    cases += [one.orm_peers(5000) for one, _ in sizes]
-    cases += [sqlite.sqlite_tools(30000), postgresql.postgresql_tools(5000)]
+    cases += [postgresql.reads_held(20000), postgresql.reads_running(100000), sqlite.memory(2000000)]
+    cases += [one.orm_peers(count, 3000) for one, count in sizes]
+    cases += [sqlite.sqlite_tools(100000, 30000), postgresql.postgresql_tools(100000, 10000)]
     cases += [case for one, count in sizes for case in without_targets(one, count)]
     return cases + [postgresql.savepoints(10000), mariadb.savepoints(10000)]
 

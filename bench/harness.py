@@ -34,6 +34,7 @@ class Side:
     options: tuple = ()  # more arguments for this side
     all_rows: bool = True  # False: it is given the good rows only, and so has none refused
     asked: bool = True  # False: a program that can't be asked for the settings in force
+    size: tuple = ()  # (count, bad_rows) where they are not the case's: its rows are compared with those of its like
     differs: str = ""  # why the rows it leaves are not compared: it does not do the same
 
 
@@ -63,6 +64,7 @@ class Case:
     bad_every: int = 0  # one row in so many is refused
     bad_rows: int = 0  # of a file: so many are refused
     options: tuple = ()  # more arguments for each side
+    prepare: object = None  # called before the first round
 
 
 @dataclasses.dataclass
@@ -77,8 +79,8 @@ class Runner:
 
     def __init__(self, case, settings):
         self.case, self.settings = case, settings
-        self.left = None  # (rows, checksum), the same for all sides
-        self.rejected = None  # the same for all sides that are given all rows
+        self.left = {}  # by size: (rows, checksum), the same for all sides
+        self.rejected = {}  # the same for all sides that are given all rows
         self.in_force = None  # the settings, the same for all sides
         self.versions = {}
         self.other_rows = {}  # how many rows a side left that does not do the same
@@ -86,7 +88,7 @@ class Runner:
     def run(self, side):
         case = self.case
         command = self.settings.pin + side.command + [
-            "--mode", side.mode, "--count", str(case.count), "--clients", str(case.clients),
+            "--mode", side.mode, "--count", str(self.size(side)[0]), "--clients", str(case.clients),
             "--bad-every", str(case.bad_every), "--cache-kib", str(self.settings.cache_kib),
             *case.options, *side.options,
             *(word for ask in case.store.asks.items() for word in ("--ask", "%s=%s" % ask))]
@@ -100,6 +102,9 @@ class Runner:
         finally:
             case.store.clean()
         return record
+
+    def size(self, side):
+        return side.size or (self.case.count, self.case.bad_rows)
 
     @staticmethod
     def call(side, command):
@@ -124,9 +129,9 @@ class Runner:
         if side.differs:
             self.other_rows[side.key] = content[0]
             return
-        if self.left not in (None, content):
-            raise Unsound("%s left other rows: %s instead of %s" % (side.label, content, self.left))
-        self.left = content
+        left = self.left.setdefault(self.size(side), content)
+        if content != left:
+            raise Unsound("%s left other rows: %s instead of %s" % (side.label, content, left))
         if side.all_rows:
             self.compare_rejected(side, record["rejected"])
 
@@ -138,10 +143,10 @@ class Runner:
 
     def compare_rejected(self, side, rejected):
         """With each other; of a file it is known too."""
-        if self.rejected not in (None, rejected) or (self.case.bad_rows and rejected != self.case.bad_rows):
-            raise Unsound("%s had %d rows refused instead of %d" % (
-                side.label, rejected, self.case.bad_rows if self.rejected is None else self.rejected))
-        self.rejected = rejected
+        bad_rows = self.size(side)[1]
+        wanted = self.rejected.setdefault(self.size(side), bad_rows or rejected)
+        if rejected != wanted:
+            raise Unsound("%s had %d rows refused instead of %d" % (side.label, rejected, wanted))
 
 
 def interval(values):
@@ -191,6 +196,8 @@ def run_case(case, settings):
     runner = Runner(case, settings)
     rounds = []
     begun = time.monotonic()
+    if case.prepare and begun <= settings.deadline:
+        case.prepare()
     for number in range(case.rounds):
         if time.monotonic() > settings.deadline:
             break
@@ -199,7 +206,7 @@ def run_case(case, settings):
     return {
         "title": case.title, "table": case.table, "count": case.count, "clients": case.clients,
         "bad_every": case.bad_every, "rounds_wanted": case.rounds, "rounds": rounds,
-        "left": runner.left and (*runner.left, runner.rejected),
+        "left": [(*left, runner.rejected.get(size, 0)) for size, left in runner.left.items()],
         "settings": runner.in_force, "versions": runner.versions, "seconds": time.monotonic() - begun,
         "sides": [summary(side, rounds, runner) for side in case.sides],
         "comparisons": [evaluate(case, comparison, rounds) for comparison in case.comparisons],

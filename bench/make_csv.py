@@ -82,18 +82,21 @@ def records(table, count, bad):
         yield record, i not in places
 
 
+def paths(folder, table, count, bad):
+    """Where the two files are: all records, the good ones."""
+    return [str(pathlib.Path(folder) / ("%s-%d-%d%s.csv" % (table, count, bad, what))) for what in ("", "-good")]
+
+
 def write(folder, table, count, bad):
-    """The paths of the two files: all records, the good ones."""
-    paths = [pathlib.Path(folder) / ("%s-%d-%d%s.csv" % (table, count, bad, what)) for what in ("", "-good")]
-    if not paths[0].exists():
-        with open(paths[0], "w", encoding="utf-8") as every, open(paths[1], "w", encoding="utf-8") as good:
-            for file in (every, good):
-                file.write(",".join(COLUMNS[table]) + "\n")
-            for record, is_good in records(table, count, bad):
-                line = ",".join(map(str, record)) + "\n"
-                every.write(line)
-                if is_good:
-                    good.write(line)
-    for path in paths:
-        path.chmod(0o644)
-    return [str(path) for path in paths]
+    """Makes the two files, unless they are there."""
+    every_path, good_path = paths(folder, table, count, bad)
+    if pathlib.Path(every_path).exists():
+        return
+    with open(every_path, "w", encoding="utf-8") as every, open(good_path, "w", encoding="utf-8") as good:
+        for file in (every, good):
+            file.write(",".join(COLUMNS[table]) + "\n")
+        for record, is_good in records(table, count, bad):
+            line = ",".join(map(str, record)) + "\n"
+            every.write(line)
+            if is_good:
+                good.write(line)

@@ -68,8 +68,9 @@ def print_case(case, before):
     print("  %-46s %10s  %-22s %9s  %9s" % ("ratio within a round", "median", "95 % interval", "raw", "target"))
     for comparison in case["comparisons"]:
         print_comparison(comparison)
-    if case["left"] and case["left"][0] is not None:
-        print("  rows: %d, checksum %s, %d refused: the same after every run of every side" % tuple(case["left"]))
+    for left in case["left"]:
+        if left[0] is not None:
+            print("  rows: %d, checksum %s, %d refused: the same after every run of every side" % tuple(left))
     for side in case["sides"]:
         if "differs" in side and side["rows"] is not None:
             print("  not the same: %s left %d rows: %s" % (side["label"], side["rows"], side["differs"]))

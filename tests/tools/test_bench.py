@@ -101,7 +101,7 @@ def a_side_that_does_something_else_is_not_compared_but_told(harness, folder):
     result, out = run(harness, folder, sides), io.StringIO()
     with contextlib.redirect_stdout(out):
         report.print_case(result, None)
-    assert result["left"] == (1, "rows", 0), result["left"]
+    assert result["left"] == [(1, "rows", 0)], result["left"]
     assert "not the same: b left 1 rows: it hides some" in out.getvalue(), out.getvalue()
 
 
@@ -109,6 +109,18 @@ def only_a_side_that_can_not_be_asked_may_run_under_settings_that_are_not_known(
     asked, silent = side(harness, folder, "a"), side(harness, folder, "b", durable="off", asked=False)
     assert refusal(harness, folder, asked, silent) == ""
     assert refusal(harness, folder, silent, asked) == ""
+
+
+def sides_of_another_size_are_compared_with_each_other(harness, folder):
+    """Not with the rest."""
+    def larger(key, left="more", rejected=7):
+        return side(harness, folder, key, left=left, rejected=rejected, size=(20, 7))
+
+    small = side(harness, folder, "a")
+    assert refusal(harness, folder, small, larger("b"), larger("c")) == ""
+    assert "c left other rows" in refusal(harness, folder, small, larger("b"), larger("c", left="rows"))
+    assert "b had 6 rows refused instead of 7" in refusal(harness, folder, small, larger("b", rejected=6))
+    assert "c left other rows" in refusal(harness, folder, small, side(harness, folder, "c", left="more"))
 
 
 def a_side_gets_its_own_arguments(harness, folder):
@@ -144,7 +156,8 @@ def the_bad_records_of_a_file_are_as_many_as_were_asked_for(_harness, folder):
     import stores
 
     for table, bad in (("tx", 0), ("tx", 7), ("wide", 0), ("wide", 11)):
-        every, good = make_csv.write(folder, table, 200, bad)
+        make_csv.write(folder, table, 200, bad)
+        every, good = make_csv.paths(folder, table, 200, bad)
         for path, wanted in ((every, bad), (good, 0)):
             db = sqlite3.connect(":memory:")
             for sql in ("PRAGMA foreign_keys = ON", stores.PARENT, stores.PARENTS, stores.TX, stores.WIDE):
@@ -227,6 +240,7 @@ def main():
         a_side_with_the_good_rows_only_has_none_refused_and_leaves_the_same,
         a_side_that_does_something_else_is_not_compared_but_told,
         only_a_side_that_can_not_be_asked_may_run_under_settings_that_are_not_known,
+        sides_of_another_size_are_compared_with_each_other,
         a_side_gets_its_own_arguments,
         the_most_memory_can_have_a_target,
         the_bad_records_of_a_file_are_as_many_as_were_asked_for,
