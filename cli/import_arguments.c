@@ -20,7 +20,7 @@ static const char help[] = "usage: belay import FILE --into URL --table NAME [OP
                            "  --quote C                 around fields (a double quote)\n"
                            "  --null STR                what is NULL without quotes (nothing; tsv: \\N)\n"
                            "  --encoding NAME           as iconv names it (UTF-8)\n"
-                           "  --max-record BYTES        longer records are rejected (16M)\n"
+                           "  --max-record BYTES        longer records are rejected (8M)\n"
                            "The table:\n"
                            "  --into URL                sqlite:PATH, postgresql://..., mariadb://...\n"
                            "  --table NAME              or SCHEMA.NAME\n"
@@ -200,7 +200,7 @@ static int take_size(size_t *out, const char *word)
     }
     snprintf(digits, sizeof digits, "%.*s", (int)(size < sizeof digits ? size : 0), word);
     if (!take_number(digits, 1, &number) || number > SIZE_MAX / 4 / unit)
-        return refuse("--max-record is a number of bytes, such as 65536 or 16M, and not", word);
+        return refuse("--max-record is a number of bytes, such as 65536 or 8M, and not", word);
     *out = (size_t)number * unit;
     return IMPORT_ALL_KEPT;
 }

@@ -57,15 +57,16 @@ static void write_time(char *out, size_t room, double seconds)
 /* What stands behind the bar. */
 static void write_text(const import_bar *bar, const belay_import_counts *c, char *out, size_t room)
 {
-    char left[TEXT] = "";
+    char left[TEXT];
     double seconds = (double)(now() - bar->began_ns) / (double)second_ns + 1e-9;
     double bytes = (double)(c->bytes - bar->bytes);
-    if (c->size > 0 && bytes > 0) {
-        write_time(left, sizeof left, (double)(c->size - (c->bytes < c->size ? c->bytes : c->size)) * seconds / bytes);
-        strcat(left, " left");
-    }
-    snprintf(out, room, " %" PRIu64 " records, %" PRIu64 " rejected, %.0f a second%s%s", c->read, c->rejected,
-             (double)(c->read - bar->records) / seconds, left[0] ? ", " : "", left);
+    int size = snprintf(out, room, " %" PRIu64 " records, %" PRIu64 " rejected, %.0f a second", c->read, c->rejected,
+                        (double)(c->read - bar->records) / seconds);
+    if (c->size == 0 || bytes <= 0 || size < 0 || (size_t)size >= room)
+        return;
+    uint64_t rest = c->bytes < c->size ? c->size - c->bytes : 0;
+    write_time(left, sizeof left, (double)rest * seconds / bytes);
+    snprintf(out + size, room - (size_t)size, ", %s left", left);
 }
 
 static void draw(const import_bar *bar, const belay_import_counts *c)

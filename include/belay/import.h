@@ -64,7 +64,8 @@ typedef struct belay_import_reject {
     const char *raw;          /* its bytes as they are in the file, with its line end; of a record over max_record, */
     size_t raw_size;          /* those at its beginning */
     const char *column;       /* of the table; "" when no single column is to blame */
-    const char *value;        /* what was written there, in UTF-8, cut when it is long; NULL: nothing, or not known */
+    const char *value;        /* what is written there, in UTF-8, cut when it is long; when the engine refused it, */
+                              /* what it was given. NULL: nothing, or not known */
     const belay_error *error; /* code, SQLSTATE, constraint, message */
 } belay_import_reject;
 
@@ -87,7 +88,7 @@ typedef struct belay_import_spec {
     char quote;           /* CSV; 0: a double quote */
     const char *null;     /* the text that is NULL, when it is not in quotes; NULL: the empty text (CSV), \N (TSV) */
     const char *encoding; /* a name that iconv knows; NULL: UTF-8 */
-    size_t max_record;    /* bytes; a longer one is rejected. 0: 16 MiB */
+    size_t max_record;    /* bytes; a longer one is rejected. 0: 8 MiB */
 
     /* -- to where -- */
     const char *table;      /* `name` or `schema.name`, as it is in the catalog, without quotes */
@@ -148,9 +149,10 @@ typedef struct belay_import_report {
  *
  * Rejects. A record that the file's shape or its values refuse is BELAY_DATA; one
  * that the engine refuses has the engine's error, as belay_try would have given
- * it. An error that ends a transaction (deadlock, lost connection, disk full) is
- * never a reject. Both files are overwritten by a new import and continued by a
- * resumed one; they are synced before each commit.
+ * it. An error that is no record's own fault (deadlock, lost connection, a lock that
+ * was waited for in vain, disk full) is never a reject: it ends the transaction.
+ * Both files are overwritten by a new import and continued by a resumed one; they
+ * are synced before each commit.
  *
  * Resuming. With commit_every a checkpoint is written to the table belay_imports
  * of the same database, in the same transaction as the rows: offset, line, counts,
@@ -166,7 +168,8 @@ typedef struct belay_import_report {
  *
  * Errors: BELAY_MISUSE, BELAY_SCHEMA, BELAY_NOT_FOUND (the file), BELAY_IO,
  * BELAY_DATA (past max_rejects, or the file is not the one that was begun with),
- * BELAY_CANCELLED (on_progress stopped it), and any that ends a transaction.
+ * BELAY_CANCELLED (on_progress stopped it), BELAY_STALE (another program is at the
+ * same import), and any that ends a transaction.
  */
 #define belay_import(s, spec, out_report) belay_import_at(s, BELAY_HERE, spec, out_report)
 BELAY_API belay_code belay_import_at(belay_session *, belay_place, const belay_import_spec *,

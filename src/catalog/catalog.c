@@ -48,13 +48,10 @@ static const char *quote_table(const reading *r, const char *schema, const char 
     const char *quoted = quote(r, name), *before = schema ? quote(r, schema) : NULL;
     if (!schema || !quoted || !before)
         return quoted;
-    size_t size = strlen(before);
-    char *whole = belayi_arena_get(r->memory, size + strlen(quoted) + 2);
-    if (!whole)
-        return NULL;
-    memcpy(whole, before, size);
-    whole[size] = '.';
-    strcpy(whole + size + 1, quoted);
+    size_t room = strlen(before) + strlen(quoted) + 2;
+    char *whole = belayi_arena_get(r->memory, room);
+    if (whole)
+        belayi_report_format(whole, room, "%s.%s", before, quoted);
     return whole;
 }
 

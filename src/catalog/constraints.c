@@ -102,6 +102,13 @@ static void find_in_clause(const belayi_constraints *c, const char *clause, char
     belayi_sql_scan_done(&scanner);
 }
 
+/* Goes past the next two words; whether the second is an opening bracket. */
+static bool skip_check_word(belayi_scanner *scanner)
+{
+    belayi_token check, bracket;
+    return next_word(scanner, &check) && next_word(scanner, &bracket) && bracket.symbol == '(';
+}
+
 /* In a table's definition: what is behind CONSTRAINT name CHECK (. False when it is not there. */
 static bool go_to_check(belayi_scanner *scanner, const char *name)
 {
@@ -113,7 +120,7 @@ static bool go_to_check(belayi_scanner *scanner, const char *name)
             bool constraint = strcasecmp(found, "CONSTRAINT") == 0;
             read_name(scanner, &token, found, sizeof found);
             if (constraint && strcasecmp(found, name) == 0)
-                return next_word(scanner, &token) && next_word(scanner, &token) && token.symbol == '(';
+                return skip_check_word(scanner);
         }
         before = token;
     }

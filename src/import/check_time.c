@@ -94,7 +94,7 @@ static bool read_clock(const char *at, const char *end, int hour_digits, clock_t
         second = end - at >= 3 ? number_at(at + 1, 2) : -1;
         at += 3;
     }
-    out->seconds = (int64_t)hour * 3600 + minute * 60 + second;
+    out->seconds = (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
     out->end = at;
     if (second < 0 || second > 59)
         return false;
@@ -165,7 +165,7 @@ static bool read_zone(const char *at, const char *end, int64_t *out_seconds)
     if ((size != 3 && size != 5 && size != 6) || (*at != '+' && *at != '-') || (size == 6 && at[3] != ':'))
         return false;
     int hours = number_at(at + 1, 2), minutes = size > 3 ? number_at(end - 2, 2) : 0;
-    *out_seconds = (*at == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    *out_seconds = (*at == '-' ? -1 : 1) * ((int64_t)hours * 3600 + (int64_t)minutes * 60);
     return hours >= 0 && hours <= 15 && minutes >= 0 && minutes <= 59;
 }
 

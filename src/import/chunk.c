@@ -9,6 +9,12 @@
 
 enum { COLUMNS_LEFT_OUT = 64 }; /* of the first so many, some may be left out */
 
+size_t belayi_chunk_record_size(const belayi_plan *plan)
+{
+    const belayi_chunk *chunk = NULL;
+    return sizeof *chunk->entries + sizeof *chunk->row_entries + plan->count * sizeof *chunk->values;
+}
+
 bool belayi_chunk_init(belayi_chunk *chunk, const belayi_plan *plan, size_t room)
 {
     *chunk = (belayi_chunk){.plan = plan, .room = room};

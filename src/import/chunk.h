@@ -43,6 +43,9 @@ typedef struct belayi_chunk {
     belayi_arena memory;
 } belayi_chunk;
 
+/* What a record needs, besides its bytes. */
+size_t belayi_chunk_record_size(const belayi_plan *);
+
 /* An empty one for so many records. False without memory. */
 bool belayi_chunk_init(belayi_chunk *, const belayi_plan *, size_t room);
 void belayi_chunk_done(belayi_chunk *); /* accepts a zeroed one */

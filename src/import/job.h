@@ -41,14 +41,15 @@ typedef struct belayi_job {
     bool has_checkpoints;         /* a transaction ends with one */
     bool is_nested;               /* in a scope of the program's */
     bool makes_table;
-    bool has_begun;   /* what comes before the first record is done */
-    bool is_first;    /* no transaction of this import has been committed, also before it was resumed */
-    bool is_at_end;   /* of the file */
-    bool was_stopped; /* by the program */
-    uint64_t in_unit; /* records of the open transaction */
-    size_t pace;      /* records of the next chunk, so that the program is asked several times a second */
-    int64_t asked_ns; /* when it was asked last */
-    size_t told;      /* records of the chunk of which is said what became of them */
+    bool has_begun;          /* what comes before the first record is done */
+    bool is_first;           /* no transaction of this import has been committed, also before it was resumed */
+    bool is_at_end;          /* of the file */
+    bool was_stopped;        /* by the program */
+    uint64_t in_unit;        /* records of the open transaction */
+    size_t pace;             /* records of the next chunk, so that the program is asked several times a second */
+    bool wants_large_chunks; /* as each one may cost a savepoint, and those are costly */
+    int64_t asked_ns;        /* when it was asked last */
+    size_t told;             /* records of the chunk of which is said what became of them */
 } belayi_job;
 
 /* Fails in the innermost scope. */

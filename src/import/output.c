@@ -111,13 +111,18 @@ void belayi_output_put(belayi_output *o, const char *bytes, size_t size)
     o->held += size;
 }
 
+belay_code belayi_output_check(const belayi_output *o, belay_error *error)
+{
+    return o->failure ? fail("written", o->path, o->failure, error) : BELAY_OK;
+}
+
 belay_code belayi_output_sync(belayi_output *o, belay_error *error)
 {
     flush(o);
     /* what is no file of a disk can't be synced, and need not be */
     if (!o->failure && fdatasync(o->file) != 0 && errno != EINVAL && errno != EROFS)
         o->failure = errno;
-    return o->failure ? fail("written", o->path, o->failure, error) : BELAY_OK;
+    return belayi_output_check(o, error);
 }
 
 void belayi_output_close(belayi_output *o)

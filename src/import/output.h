@@ -29,6 +29,9 @@ void belayi_output_close(belayi_output *); /* writes what it holds, as far as it
 
 void belayi_output_put(belayi_output *, const char *bytes, size_t size);
 
+/* What failed so far, as sync says it. */
+belay_code belayi_output_check(const belayi_output *, belay_error *error);
+
 /* All that was put is on the disk. BELAY_IO, BELAY_DISK_FULL. */
 belay_code belayi_output_sync(belayi_output *, belay_error *error);
 

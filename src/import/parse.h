@@ -23,19 +23,22 @@ enum { BELAYI_FIELDS_MAX = 65536, BELAYI_FLAW_ROOM = 256 };
 
 typedef struct belayi_parse {
     /* How the file is written. */
-    char delimiter, quote;
     const char *null;
     size_t null_size;
-    size_t limit; /* for the text of a flaw */
-    bool full;    /* the text ends because it is too long already */
+    size_t limit;                   /* for the text of a flaw */
+    struct belayi_members *members; /* JSON lines: which are wanted, and which were found */
+    char delimiter, quote;
+    bool full; /* the text ends because it is too long already */
 
     /* What was found. */
-    size_t size;  /* of the record, with its line end */
-    size_t lines; /* physical lines that it ends */
-    bool open;    /* it ends with the text, without a line end */
+    bool open; /* the record ends with the text, without a line end */
+    bool flawed;
+    bool unfinished;
+    bool no_memory; /* the parse failed */
+    size_t size;    /* of the record, with its line end */
+    size_t lines;   /* physical lines that it ends */
     size_t count;
     belayi_field *fields;
-    bool flawed;
     size_t flaw_field;
     char flaw[BELAYI_FLAW_ROOM];
 
@@ -43,10 +46,7 @@ typedef struct belayi_parse {
     size_t capacity;
     char *spare; /* for fields without their escapes: never more than the record has */
     size_t spare_size, spare_capacity;
-    bool unfinished;
-    bool no_memory; /* the parse failed */
     uint64_t looked;
-    struct belayi_members *members; /* JSON lines: which are wanted, and which were found */
 } belayi_parse;
 
 /* False: the text ends before the record's end is known; never when `last`. `size` is not 0. */

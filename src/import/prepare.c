@@ -14,7 +14,8 @@
 #include "report.h"
 #include "session.h"
 
-enum { CHUNK_RECORDS = 16384 };
+/* Of a chunk's records, without their bytes. The more records, the fewer are the savepoints that a driver may need. */
+enum { CHUNK_RECORDS = 1 << 17, CHUNK_MEMORY = 24 << 20, PACE_FIRST = 1024 };
 
 belay_code belayi_job_raise(belayi_job *job, belay_error *error)
 {
@@ -55,7 +56,7 @@ static void fill_defaults(belay_import_spec *spec)
     if (!spec->quote)
         spec->quote = '"';
     if (!spec->max_record)
-        spec->max_record = (size_t)16 << 20;
+        spec->max_record = (size_t)8 << 20;
 }
 
 static belay_code check_spec(belayi_job *job)
@@ -121,7 +122,14 @@ static belay_code look_up(belayi_job *job, bool *out_there)
         return belayi_constraints_read(job->session, &job->table, &job->constraints);
     if (belay_status(job->session) != BELAY_OK)
         return code;
-    return code == BELAY_SCHEMA && job->spec.create ? BELAY_OK : belayi_job_raise(job, &error);
+    if (code == BELAY_SCHEMA && job->spec.create)
+        return BELAY_OK;
+    if (error.hint[0]) {
+        char hint[sizeof error.hint];
+        BELAYI_REPORT_FIELD(hint, error.hint);
+        BELAYI_REPORT_FORMAT(error.hint, "%s; with .create it is made", hint);
+    }
+    return belayi_job_raise(job, &error);
 }
 
 static belay_code find_table(belayi_job *job)
@@ -295,6 +303,12 @@ static belay_code empty_table(belayi_job *job)
     return belay_exec_at(job->session, job->place, sql, 0, NULL);
 }
 
+static size_t chunk_room(const belayi_job *job)
+{
+    size_t room = CHUNK_MEMORY / belayi_chunk_record_size(&job->plan);
+    return room < CHUNK_RECORDS ? room : CHUNK_RECORDS;
+}
+
 static belay_code get_memory(belayi_job *job)
 {
     job->store = (belayi_store){.session = job->session,
@@ -303,9 +317,16 @@ static belay_code get_memory(belayi_job *job)
                                 .place = job->place,
                                 .refused = belayi_job_refused,
                                 .arg = job};
-    if (belayi_chunk_init(&job->chunk, &job->plan, CHUNK_RECORDS) && belayi_store_init(&job->store))
+    if (belayi_chunk_init(&job->chunk, &job->plan, chunk_room(job)) && belayi_store_init(&job->store))
         return BELAY_OK;
     return belay_fail_at(job->session, job->place, BELAY_NO_MEMORY, "no memory for an import");
+}
+
+/* Where many savepoints cost everybody, a chunk is as large as it can be. */
+static void set_first_pace(belayi_job *job)
+{
+    job->wants_large_chunks = job->session->db->driver->cheap_savepoints > 0;
+    job->pace = job->wants_large_chunks || job->chunk.room < PACE_FIRST ? job->chunk.room : PACE_FIRST;
 }
 
 belay_code belayi_job_begin(belayi_job *job)
@@ -313,6 +334,7 @@ belay_code belayi_job_begin(belayi_job *job)
     belay_code code = job->makes_table && can_make_inside(job) ? make_table(job) : BELAY_OK;
     if (code == BELAY_OK)
         code = get_memory(job);
+    set_first_pace(job);
     if (code == BELAY_OK)
         code = open_rejects(job);
     if (code == BELAY_OK)

@@ -64,12 +64,20 @@ void belayi_rejects_write(belayi_rejects *r, const belay_import_reject *reject)
         belayi_output_put(r->reasons, r->line.text, r->line.size);
 }
 
-belay_code belayi_rejects_sync(belayi_rejects *r, belayi_rejects_sizes *out_sizes, belay_error *error)
+belay_code belayi_rejects_check(const belayi_rejects *r, belay_error *error)
 {
     belay_code code = BELAY_OK;
     if (r->line.failed)
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for what is wrong with a record");
     if (r->records)
+        code = belayi_output_check(r->records, error);
+    return code == BELAY_OK && r->reasons ? belayi_output_check(r->reasons, error) : code;
+}
+
+belay_code belayi_rejects_sync(belayi_rejects *r, belayi_rejects_sizes *out_sizes, belay_error *error)
+{
+    belay_code code = belayi_rejects_check(r, error);
+    if (code == BELAY_OK && r->records)
         code = belayi_output_sync(r->records, error);
     if (code == BELAY_OK && r->reasons)
         code = belayi_output_sync(r->reasons, error);

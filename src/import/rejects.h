@@ -36,6 +36,9 @@ void belayi_rejects_put(belayi_rejects *, const char *bytes, size_t size);
 
 void belayi_rejects_write(belayi_rejects *, const belay_import_reject *);
 
+/* BELAY_OK, or sooner what sync will say: there is no use in going on. */
+belay_code belayi_rejects_check(const belayi_rejects *, belay_error *error);
+
 /* What was written so far is on the disk afterwards; its sizes. BELAY_IO, BELAY_DISK_FULL, BELAY_NO_MEMORY when any of
    it is not. */
 belay_code belayi_rejects_sync(belayi_rejects *, belayi_rejects_sizes *out_sizes, belay_error *error);

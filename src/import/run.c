@@ -17,9 +17,9 @@
 #include "clock.h"
 #include "report.h"
 
-enum { CHUNK_BYTES = 4 << 20, PERCENT_FROM = 100, PACE_LEAST = 256, PACE_FIRST = 1024 };
+enum { CHUNK_BYTES = 8 << 20, PERCENT_FROM = 100, PACE_LEAST = 256 };
 
-static const int64_t often_ns = 100000000, seldom_ns = 400000000;
+static const int64_t often_ns = 100000000, seldom_ns = 400000000, very_seldom_ns = 2000000000;
 
 /* ---- Rejects --------------------------------------------------------------------------------------------------------
  */
@@ -123,9 +123,10 @@ bool belayi_job_goes_on(void *arg)
 /* What a chunk took says how many records the next one has. */
 static void set_pace(belayi_job *job, int64_t took_ns)
 {
-    if (took_ns < often_ns && job->chunk.count == job->pace && job->pace < job->chunk.room)
-        job->pace *= 2;
-    else if (took_ns > seldom_ns && job->pace > PACE_LEAST)
+    int64_t long_ns = job->wants_large_chunks ? very_seldom_ns : seldom_ns;
+    if (took_ns < often_ns && job->chunk.count == job->pace)
+        job->pace = 2 * job->pace < job->chunk.room ? 2 * job->pace : job->chunk.room;
+    else if (took_ns > long_ns && job->pace > PACE_LEAST)
         job->pace /= 2;
 }
 
@@ -209,10 +210,14 @@ static void count(belayi_job *job)
     job->report->attempted = *counts;
 }
 
-static belay_code check_limit(belayi_job *job)
+/* Not too many rejects, and they can be written. */
+static belay_code check_rejects(belayi_job *job)
 {
+    belay_error error;
     const belay_import_spec *spec = &job->spec;
     uint64_t rejected = job->counts.rejected, read = job->counts.read;
+    if (belayi_rejects_check(&job->rejects, &error) != BELAY_OK)
+        return belayi_job_raise(job, &error);
     if (spec->max_rejects_percent > 0) {
         bool counts = job->is_at_end || read >= PERCENT_FROM;
         if (!counts || 100.0 * (double)rejected <= spec->max_rejects_percent * (double)read)
@@ -240,7 +245,7 @@ static belay_code run_chunk(belayi_job *job)
     if (!ask(job))
         job->was_stopped = !job->is_at_end;
     set_pace(job, belayi_clock_now() - began_ns);
-    return check_limit(job);
+    return check_rejects(job);
 }
 
 /* ---- Transactions ---------------------------------------------------------------------------------------------------
@@ -318,7 +323,6 @@ static belay_code run_one(belayi_job *job)
 belay_code belayi_job_run(belayi_job *job)
 {
     belay_code code = BELAY_OK;
-    job->pace = PACE_FIRST;
     while (code == BELAY_OK && !job->is_at_end && !job->was_stopped)
         code = run_one(job);
     if (code != BELAY_OK || !job->was_stopped)

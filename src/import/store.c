@@ -197,29 +197,43 @@ static belay_code insert_rows(belayi_store *s, run *r)
 /* ---- Rows that are updated or inserted
  * -------------------------------------------------------------------------------- */
 
-/* BELAY_OK when the row was dealt with. */
-static belay_code put_row(belayi_store *s, run *r, size_t row, const belay_value *values)
+/* One row by that statement: how many it has matched, and whether it was refused, are in *out_changes and r->refused.
+ */
+static belay_code put_one(belayi_store *s, run *r, const char *sql, int64_t *out_changes)
 {
-    belay_code code = belay_try_at(s->session, s->place, s->update_sql, r->columns, values);
-    if (code == BELAY_OK && belay_changes(s->session) > 0) {
+    belayi_insert one = {.sql = sql,
+                         .rows = 1,
+                         .columns = r->columns,
+                         .values = r->values,
+                         .on_reject = tell,
+                         .arg = r,
+                         .place = s->place};
+    return belayi_many_insert(s->session, &one, out_changes);
+}
+
+/* BELAY_OK when the row was dealt with. */
+static belay_code put_row(belayi_store *s, run row)
+{
+    int64_t changes;
+    belay_code code = put_one(s, &row, s->update_sql, &changes);
+    if (code != BELAY_OK || row.refused > 0)
+        return code;
+    if (changes > 0) {
         s->stored.updated++;
         return BELAY_OK;
     }
-    if (code == BELAY_OK && (code = belay_try_at(s->session, s->place, s->sql, r->columns, values)) == BELAY_OK) {
-        s->stored.inserted++;
-        return BELAY_OK;
-    }
-    if (belay_status(s->session) != BELAY_OK)
-        return code;
-    tell(s->session, row, belay_caught(s->session), r);
-    return BELAY_OK;
+    code = put_one(s, &row, s->sql, &changes);
+    s->stored.inserted += code == BELAY_OK && row.refused == 0;
+    return code;
 }
 
 static belay_code put_rows(belayi_store *s, run *r)
 {
     belay_code code = BELAY_OK;
     for (size_t row = 0; row < r->count && code == BELAY_OK; row++)
-        code = put_row(s, r, row, r->values + row * r->columns);
+        code = put_row(
+            s,
+            (run){.store = s, .first = r->first + row, .columns = r->columns, .values = r->values + row * r->columns});
     return code;
 }
 

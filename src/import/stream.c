@@ -158,10 +158,15 @@ static bool make_room(belayi_stream *s, size_t wanted)
     return true;
 }
 
+/* Where the next byte that is read stands in the file. */
+static unsigned long long read_offset(const belayi_stream *s)
+{
+    return (unsigned long long)s->offset + s->end - s->begin;
+}
+
 static belay_code keep_failure(belayi_stream *s, const char *why)
 {
-    return belayi_report(&s->failure, BELAY_IO, "reading failed at byte %llu: %s",
-                         (unsigned long long)(s->offset + (s->end - s->begin)), why);
+    return belayi_report(&s->failure, BELAY_IO, "reading failed at byte %llu: %s", read_offset(s), why);
 }
 
 /* Until there is something to read, its end or its failure included; false: it is not wanted any more. A signal cuts
@@ -171,8 +176,7 @@ static bool await(belayi_stream *s)
     struct pollfd input = {.fd = s->file, .events = POLLIN};
     for (;;) {
         if (s->ask && !s->ask(s->ask_arg))
-            return belayi_report(&s->failure, BELAY_CANCELLED, "reading was stopped at byte %llu",
-                                 (unsigned long long)(s->offset + (s->end - s->begin))),
+            return belayi_report(&s->failure, BELAY_CANCELLED, "reading was stopped at byte %llu", read_offset(s)),
                    false;
         if (s->file < 0)
             return true;

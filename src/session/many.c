@@ -3,7 +3,8 @@
  *
  * Row by row it is belay_try. Once a row was kept, so that the text and the number
  * of its parameters are known to be good, a driver that can do better gets the
- * rest. belayi_many_insert is the same for rows of a table (src/import).
+ * rest. belayi_many_insert is the same for rows of a table (src/import), whose
+ * statement is known to be good from the first on.
  * Tests: tests/api/test_many.c.
  */
 #include "many.h"
@@ -18,11 +19,23 @@ typedef struct many {
     size_t rows, done, rejected;
     int64_t changes; /* by the rows that were kept */
     bool row_by_row; /* the driver has nothing better */
+    bool strict;     /* only what may be a row's own fault rejects it */
     belay_rejected on_reject;
     void *arg;
 } many;
 
 /* ---- Rejecting ------------------------------------------------------------------------------------------------ */
+
+/* What comes from elsewhere: another row would meet it too, and this one be taken another time. */
+static bool is_no_rows_fault(belay_code code)
+{
+    static const belay_code others[] = {BELAY_BUSY,      BELAY_LOCK_TIMEOUT, BELAY_TIMEOUT, BELAY_CANCELLED,
+                                        BELAY_READ_ONLY, BELAY_DISK_FULL,    BELAY_IO,      BELAY_NO_MEMORY};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (code == others[i])
+            return true;
+    return belayi_code_ends_transaction(code);
+}
 
 /* The row's error is the caught one. */
 static void reject(many *m, size_t row)
@@ -45,6 +58,10 @@ static belay_code try_next(many *m, bool *out_kept)
     code = belayi_statement_run(s, &m->call);
     if (code != BELAY_OK && belayi_session_code(s) != BELAY_OK)
         return code;
+    if (code != BELAY_OK && m->strict && is_no_rows_fault(code)) {
+        belay_error error = s->caught;
+        return belayi_session_raise(s, m->call.place, &error);
+    }
     *out_kept = code == BELAY_OK;
     if (code == BELAY_OK)
         m->changes += s->effect.changes;
@@ -73,7 +90,7 @@ static void catch_row(many *m, const belay_error *error)
 static bool rejected_by_driver(void *arg, size_t row, belay_error *error)
 {
     many *m = arg;
-    if (belayi_code_ends_transaction(error->code))
+    if (m->strict ? is_no_rows_fault(error->code) : belayi_code_ends_transaction(error->code))
         return false;
     catch_row(m, error);
     reject(m, m->done + row);
@@ -112,7 +129,8 @@ static belay_code try_rest(many *m)
 static bool can_hand_over(const many *m)
 {
     const belayi_transaction *t = &m->session->transaction;
-    return m->done < m->rows && !m->row_by_row && t->eager == 0 && !t->lent && t->conn && t->conn->driver->execute_each;
+    const belay_driver *driver = t->conn ? t->conn->driver : m->session->db->driver;
+    return !m->row_by_row && t->eager == 0 && !t->lent && driver && driver->execute_each;
 }
 
 /* ---- All -----------------------------------------------------------------------------------------------------------
@@ -121,12 +139,9 @@ static bool can_hand_over(const many *m)
 static belay_code try_rows(many *m)
 {
     belay_code code = BELAY_OK;
-    while (code == BELAY_OK && m->done < m->rows) {
-        bool kept;
-        code = try_next(m, &kept);
-        if (code == BELAY_OK && kept && can_hand_over(m))
-            code = try_rest(m);
-    }
+    bool is_good = m->target != NULL; /* the statement; a program's own is tried first */
+    while (code == BELAY_OK && m->done < m->rows)
+        code = is_good && can_hand_over(m) ? try_rest(m) : try_next(m, &is_good);
     return code;
 }
 
@@ -186,6 +201,7 @@ belay_code belayi_many_insert(belay_session *s, const belayi_insert *insert, int
     many m = {.session = s,
               .call = {insert->sql, insert->columns, insert->values, insert->place, BELAYI_USE_TRY},
               .target = insert->target,
+              .strict = true,
               .rows = insert->rows,
               .on_reject = insert->on_reject,
               .arg = insert->arg};

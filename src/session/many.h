@@ -19,7 +19,8 @@ typedef struct belayi_insert {
     belay_place place;
 } belayi_insert;
 
-/* As belay_try_many. *out_changes: what the rows that were kept have matched, all together. */
+/* As belay_try_many, but that an error that is no row's own fault (a lock that was waited for in vain, a full disk) is
+   pending, and no rejection. *out_changes: what the rows that were kept have matched, all together. */
 belay_code belayi_many_insert(belay_session *, const belayi_insert *, int64_t *out_changes);
 
 #endif

@@ -259,8 +259,6 @@ static void keep_outcome(belay_session *s)
 BELAYI_COLD static void end_unit(belay_session *s)
 {
     belayi_transaction *t = &s->transaction;
-    if (t->pending.outcome == BELAY_WORK_UNKNOWN)
-        belayi_doubt_find_out(s);
     keep_outcome(s);
     s->hook_errors = t->hooks.failed + (s->unit.attempt > 1 ? s->hook_errors : 0); /* of all its attempts */
     if (t->hooks.count == 0)
@@ -292,6 +290,10 @@ belay_code belayi_session_end_scope(belay_session *s, belayi_end reason)
     belay_code code = belayi_scope_end(&s->transaction, reason);
     if (s->transaction.depth > 0)
         return code;
+    if (s->transaction.pending.outcome == BELAY_WORK_UNKNOWN) {
+        belayi_doubt_find_out(s);
+        code = s->transaction.pending.code;
+    }
     if (s->suspended)
         belayi_session_resume(s);
     else

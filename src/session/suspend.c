@@ -8,7 +8,6 @@
  */
 #include <stdlib.h>
 
-#include "doubt.h"
 #include "session.h"
 
 /* A transaction knows where its first frames are: they move with it. */
@@ -51,8 +50,6 @@ static void run_hooks_of_inner(belay_session *s, belayi_hooks hooks, belay_outco
 void belayi_session_resume(belay_session *s)
 {
     belayi_suspended *outer = s->suspended;
-    if (s->transaction.pending.outcome == BELAY_WORK_UNKNOWN)
-        belayi_doubt_find_out(s);
     belay_error ended = s->transaction.pending;
     int failed = s->transaction.hooks.failed;
     belayi_hooks hooks = belayi_hooks_take(&s->transaction.hooks);

@@ -210,7 +210,7 @@ static void a_time_limit_of_an_items_own_rejects_that_item(void **state)
 static int fail_once(belay_session *s, size_t i, void *arg)
 {
     if (i == 4 && belay_attempt(s) == 1)
-        return belay_fail(s, BELAY_SERIALIZATION, "try again");
+        return belay_fail(s, BELAY_SERIALIZATION, "try again") != BELAY_OK;
     return do_item(s, i, arg);
 }
 

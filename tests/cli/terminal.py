@@ -5,6 +5,7 @@ The command runs on a pseudo-terminal of its own, whose Ctrl-C is the byte 0x03.
 reads a pipe that stalls: nothing here depends on how fast anything is.
 """
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -65,6 +66,16 @@ class Run:
             self.text += more.decode()
         if sign is not None and sign not in self.text:
             raise AssertionError(f"{sign!r} did not come: {self.text!r}")
+
+    def wait_for_open(self, path):
+        """Until it has that file open."""
+        for _ in range(WAIT_S * 100):
+            with contextlib.suppress(OSError):
+                folder = pathlib.Path(f"/proc/{self.process.pid}/fd")
+                if any(os.path.realpath(entry) == str(path) for entry in list(folder.iterdir())):
+                    return
+            time.sleep(0.01)
+        raise AssertionError(f"{path} is not opened")
 
     def press(self, key):
         os.write(self.master, key)
@@ -227,6 +238,7 @@ class Terminal(unittest.TestCase):
         lock = sqlite3.connect(self.folder / "bank.db")
         lock.execute("BEGIN IMMEDIATE")
         run = Run(self.words(), self.environment)
+        run.wait_for_open(self.folder / "bank.db")
         for _ in range(WAIT_S * 10):
             if run.process.poll() is not None:
                 break

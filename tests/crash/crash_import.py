@@ -8,10 +8,13 @@ table, with --commit every:N --resume, and killed; and so on until it has come t
 were that many kills. Each time the table, the rejects and the errors are what they were, and the counts that the last
 one prints are those of the whole file.
 
-A few are killed a random time after their start, most when the errors have grown by a random number of bytes, so that
-the kills lie all over the import; at the end it is counted where they were: before the first commit, inside a
-transaction (there were rejects that no commit knows), between two, behind the end; and in how many tenths of the file.
-The test has not run when they lie all in one place.
+A few are killed a random time after their start, most when the errors have grown by a random number of bytes and another
+random time has passed, so that the kills lie all over the import. At the end it is counted where they were: before the
+first commit, between a sync of the rejects and its commit (they are longer than any commit knows), elsewhere, behind the
+end; and in how many tenths of the file. The test has not run when they lie all in one place.
+
+Every other round begins with two programs at once at the same import. They come to its end, one after the other, or
+are told of each other; and what they leave is gone on with.
 
 On a server, one of this script's own, the session of a program that was killed may go on for a moment: who comes next
 may be told that another program is at the same import, and is started again.
@@ -161,8 +164,8 @@ def compare(wanted, found, what):
             raise Broken(f"{what}: the {name} differ: {str(one)[-300:]!r} and {str(other)[-300:]!r}")
 
 
-# What the one before, whose session still runs, may be the reason of.
-OF_THE_DEAD = {"STALE", "DEADLOCK", "SERIALIZATION", "LOCK_TIMEOUT"}
+# What another program at the same import, or one that was killed and whose session still runs, may be the reason of.
+OF_ANOTHER = {"STALE", "DEADLOCK", "SERIALIZATION", "LOCK_TIMEOUT"}
 
 
 def size_of(path):
@@ -177,7 +180,7 @@ def wait_to_kill(process, importer, total, dice):
     wanted = size_of(importer.errors) + dice.randrange(1, total // 6)
     while process.poll() is None and size_of(importer.errors) < wanted:
         time.sleep(0.0005)
-    time.sleep(dice.choice([0, 0, dice.uniform(0, 0.01)]))
+    time.sleep(dice.choice([0, dice.uniform(0, 0.003), dice.uniform(0, 0.03)]))
 
 
 def place_of_kill(importer, records):
@@ -188,15 +191,15 @@ def place_of_kill(importer, records):
     state, read, rejects, errors = found.replace("\t", "|").split("|")
     if state.strip() == "done":
         return "behind the end", 9
-    inside = size_of(importer.rejects) > int(rejects) or size_of(importer.errors) > int(errors)
-    return "inside a transaction" if inside else "between two", min(9, int(read) * 10 // records)
+    ahead = size_of(importer.rejects) > int(rejects) or size_of(importer.errors) > int(errors)
+    return "between sync and commit" if ahead else "elsewhere", min(9, int(read) * 10 // records)
 
 
-def meets_the_dead(importer, process, out):
+def meets_another(importer, process, out):
     if importer.url.startswith("sqlite:") or process.returncode not in (2, 3):
         return False
     error = json.loads(out)["error"]
-    return error["code"] in OF_THE_DEAD
+    return error["code"] in OF_ANOTHER
 
 
 def run_killed(importer, every, total, records, dice):
@@ -211,18 +214,31 @@ def run_killed(importer, every, total, records, dice):
         out, err = process.communicate(timeout=120)
         if process.returncode == -signal.SIGKILL:
             kills.append(place_of_kill(importer, records))
-        elif kills and waits < 20 and meets_the_dead(importer, process, out):
+        elif kills and waits < 20 and meets_another(importer, process, out):
             waits += 1
             time.sleep(0.05)
         else:
             return read_report(process, out, err), kills
 
 
+def race(importer, every):
+    """Two at once. How often one was told of the other."""
+    rivals = [importer.start(every), importer.start(every)]
+    told = 0
+    for process in rivals:
+        out, err = process.communicate(timeout=120)
+        if process.returncode in (2, 3) and json.loads(out)["error"]["code"] in OF_ANOTHER:
+            told += 1
+        else:
+            read_report(process, out, err)
+    return told
+
+
 def check_spread(places):
     kinds = collections.Counter(kind for kind, _ in places)
     tenths = len({tenth for _, tenth in places})
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    if tenths < 8 or kinds["inside a transaction"] < len(places) // 20 or kinds["between two"] < len(places) // 20:
+    if tenths < 8 or kinds["between sync and commit"] < len(places) // 20 or kinds["elsewhere"] < len(places) // 20:
         raise CannotRun(f"the kills do not lie all over the import: {told}; in {tenths} tenths of it")
     return f"{told}; in {tenths} tenths of the file"
 
@@ -246,18 +262,20 @@ def test(arguments, folder):
     wanted = importer.result(importer.run(0))
     importer.empty()
     compare(wanted, importer.result(importer.run(700)), f"seed {arguments.seed}, undisturbed")
-    places, rounds = [], 0
+    places, rounds, told = [], 0, 0
     while len(places) < arguments.kills:
         importer.empty()
         run_sql(arguments.url, "DELETE FROM belay_imports")
-        report, more = run_killed(importer, dice.choice([50, 300, 1000, 1700]), len(wanted[3]), arguments.records, dice)
+        every = dice.choice([50, 300, 1000, 1700])
+        told += race(importer, every) if rounds % 2 else 0
+        report, more = run_killed(importer, every, len(wanted[3]), arguments.records, dice)
         compare(wanted, importer.result(report), f"seed {arguments.seed}, round {rounds}, after {len(more)} kills")
         places += more
         rounds += 1
         if rounds > 2 * arguments.kills:
             raise CannotRun("the imports end before they can be killed")
     print(f"imports: {rounds} of {arguments.records} records each, killed {len(places)} times: {check_spread(places)}; "
-          f"{wanted[0]['rejected']} rejected each time; seed {arguments.seed}")
+          f"{told} told of a rival; {wanted[0]['rejected']} rejected each time; seed {arguments.seed}")
 
 
 def main():

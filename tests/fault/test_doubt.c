@@ -84,6 +84,30 @@ static void a_unit_that_was_rolled_back_is_worth_another_try(void **state)
     assert_items(st, "");
 }
 
+/* What belay_commit returns. */
+static belay_code commit_one(stand *st)
+{
+    belay_begin(st->s, NULL);
+    belay_exec(st->s, "INSERT INTO item (id) VALUES (1)");
+    return belay_commit(st->s);
+}
+
+static void the_commit_of_a_scope_returns_what_was_found_out(void **state)
+{
+    stand *st = prepare(state, CUT_AFTER, committed);
+    assert_int_equal(commit_one(st), BELAY_OK);
+    assert_ended(st, BELAY_OK, BELAY_WORK_COMMITTED);
+    assert_items(st, "1");
+}
+
+static void the_commit_of_a_scope_returns_that_it_was_undone(void **state)
+{
+    stand *st = prepare(state, CUT_BEFORE, rolled_back);
+    assert_int_equal(commit_one(st), BELAY_CONNECTION);
+    assert_ended(st, BELAY_CONNECTION, BELAY_WORK_ROLLED_BACK);
+    assert_items(st, "");
+}
+
 static void with_retries_it_is_run_again(void **state)
 {
     stand *st = prepare(state, CUT_BEFORE, rolled_back);
@@ -230,6 +254,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         on_stand(a_unit_that_committed_is_reported_so_and_its_hooks_run),
         on_stand(a_unit_that_was_rolled_back_is_worth_another_try),
+        on_stand(the_commit_of_a_scope_returns_what_was_found_out),
+        on_stand(the_commit_of_a_scope_returns_that_it_was_undone),
         on_stand(with_retries_it_is_run_again),
         on_stand(what_is_not_decided_is_asked_again),
         on_stand(where_nobody_can_say_it_stays_in_doubt_and_the_message_says_why),

@@ -3,6 +3,8 @@
  */
 #include "rig.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -215,6 +217,20 @@ static void past_the_limit_of_rejects_nothing_is_kept(void **state)
     assert_ids(r, "1;2;4;11;12");
 }
 
+static void rejects_that_can_not_be_written_end_the_import_at_once(void **state)
+{
+    rig *r = with_table(state);
+    enum { MANY = 20000 };
+    char *text = malloc(MANY * 32);
+    size_t size = (size_t)sprintf(text, "id,day,payee,amount\n");
+    for (int i = 1; i <= MANY; i++)
+        size += (size_t)sprintf(text + size, "%d,2026-01-01,payee,much\n", i);
+    rig_write(r, text);
+    free(text);
+    assert_code(rig_import(r, BELAY_IMPORT_SPEC(.rejects = "/dev/full")), BELAY_DISK_FULL);
+    assert_in_range(r->report.attempted.read, 1, MANY / 2);
+}
+
 static void a_limit_in_percent_is_of_the_records_read(void **state)
 {
     rig *r = with_table(state);
@@ -379,6 +395,7 @@ int main(void)
         in_rig(rows_with_a_key_that_is_there_are_updated),
         in_rig(another_unique_key_still_rejects),
         in_rig(past_the_limit_of_rejects_nothing_is_kept),
+        in_rig(rejects_that_can_not_be_written_end_the_import_at_once),
         in_rig(a_limit_in_percent_is_of_the_records_read),
         in_rig(a_dry_run_reports_and_keeps_nothing),
         in_rig(a_table_is_emptied_in_the_same_transaction),

@@ -167,9 +167,9 @@ struct belay_driver {
        a default (also one that the engine makes), can't be written; and which part of the primary key it is, or 0. No
        row: there is no such table. `type_flavour` tells src/catalog/type.h how to read the types. */
     const char *describe_columns;
-    /* The same for its constraints and unique indexes: the name as errors have it, and its columns, joined by ", ", or NULL
-       and the text of its condition. Where conditions are in no catalog: one row with NULL, NULL and the text of the
-       table's definition. */
+    /* The same for its constraints and unique indexes: the name as errors have it, and its columns, joined by ", ", or
+       NULL and the text of its condition. Where conditions are in no catalog: one row with NULL, NULL and the text of
+       the table's definition. */
     const char *describe_constraints;
     unsigned type_flavour;      /* BELAY_TYPES_... */
     char name_quote;            /* what stands around a name, whatever a session is set to */

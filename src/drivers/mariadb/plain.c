@@ -57,9 +57,8 @@ static const char *skip_quoted(const char *at)
 {
     char quote = *at;
     for (at++; *at; at++) {
-        if (*at == '\\' && quote != '`' && at[1])
-            at++;
-        else if (*at == quote && at[1] == quote)
+        bool escaped = *at == '\\' && quote != '`' && at[1];
+        if (escaped || (*at == quote && at[1] == quote))
             at++;
         else if (*at == quote)
             return at + 1;

@@ -50,8 +50,9 @@ static char *write_escaped(char *out, const char *text, size_t size)
 static char *write_hex(char *out, const unsigned char *bytes, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    memcpy(out, "\\\\x", 3);
-    out += 3;
+    *out++ = '\\';
+    *out++ = '\\';
+    *out++ = 'x';
     for (size_t i = 0; i < size; i++) {
         *out++ = digits[bytes[i] >> 4];
         *out++ = digits[bytes[i] & 15];
@@ -62,8 +63,9 @@ static char *write_hex(char *out, const unsigned char *bytes, size_t size)
 static char *write_value(char *out, const belay_value *value)
 {
     if (value->type == BELAY_TYPE_NULL) {
-        memcpy(out, "\\N", 2);
-        return out + 2;
+        *out++ = '\\';
+        *out++ = 'N';
+        return out;
     }
     if (value->type == BELAY_TYPE_BLOB)
         return write_hex(out, value->as.data, value->size);
@@ -99,6 +101,7 @@ static bool send_part(belayi_pg_copy *copy)
     belayi_pg_conn *conn = copy->conn;
     bool sent = copy->size == 0 || PQputCopyData(conn->pg, copy->bytes, (int)copy->size) == 1;
     copy->size = 0;
+    copy->no_memory |= !sent;
     return sent && belayi_pg_wait_sent(conn, &copy->heard) && !copy->heard && !conn->cancelled;
 }
 

@@ -9,8 +9,9 @@
  * nothing is proven (table.c: provable). A verdict counts when in this call an INSERT
  * of a row with the same verdict has failed just so: its error is this row's error
  * too, as errors hold no values. All other rows are run by their own INSERT; where
- * one of them is kept, what was said of keys and parents of later rows is in doubt,
- * and they are run too.
+ * one of them is kept, what was said of later rows that share a key with it is put
+ * right. Where an INSERT does not come to what was said of its row, nothing is
+ * believed, and all are run.
  *
  * Only under READ COMMITTED: there what the server says is what an INSERT at that
  * moment would have met.
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keys.h"
 #include "report.h"
 #include "store.h"
 
@@ -132,10 +134,10 @@ typedef struct proving {
     const size_t *rows;
     size_t count;
     unsigned char *verdicts;
-    size_t *some;        /* rows, for a question or a run */
-    size_t kept;         /* the place of the first that was run and kept */
-    bool wrong;          /* an INSERT did not come to what was said of it */
-    errors first, later; /* of rows without a verdict, and of those whose verdict is in doubt */
+    size_t *some; /* rows, for a question or a run */
+    size_t kept;  /* the place of the first that was run and kept */
+    bool wrong;   /* an INSERT did not come to what was said of it */
+    errors first; /* of those that were run */
 } proving;
 
 /* The verdict on values alone. *out_fits: the server can be asked. */
@@ -233,11 +235,11 @@ static size_t place_of(const proving *p, size_t row)
     return low;
 }
 
-static belay_code run_some(proving *p, size_t count, errors *e, belay_error *error)
+static belay_code run_some(proving *p, size_t count, belay_error *error)
 {
-    if (count > 0 && !make_room(e, count))
+    if (!make_room(&p->first, count))
         return belayi_report(error, BELAY_NO_MEMORY, "no memory for the errors of %zu rows", count);
-    return belayi_pg_store_run(p->w, p->some, count, keep_error, e, error);
+    return belayi_pg_store_run(p->w, p->some, count, keep_error, &p->first, error);
 }
 
 /* Of each verdict one row is run, where none was in this call; and all without one. */
@@ -265,32 +267,68 @@ static void compare_with_verdicts(proving *p, size_t count)
         if (!failed && p->kept == p->count)
             p->kept = place;
         p->wrong |= verdict > 0 && !(failed && is_so(p->w, verdict, &p->first.errors[at]));
-        if (verdict > 0 && !p->wrong && (p->w->kinds[verdict] = malloc(sizeof(belay_error))))
+        if (verdict > 0 && !p->wrong && !(p->w->kinds[verdict] = malloc(sizeof(belay_error))))
+            p->wrong = true;
+        else if (verdict > 0 && !p->wrong)
             *p->w->kinds[verdict] = p->first.errors[at];
         p->verdicts[place] = 0;
         at += failed;
     }
 }
 
-/* ---- Telling ---------------------------------------------------------------------------------------------------- */
-
-static bool is_doubtful(const proving *p, size_t place)
+/* A row that was kept may have a key in common with later ones: then these are refused for that key, when the server
+   looks at it before what they were refused for. False: nobody has seen an error of that kind. */
+static bool correct_verdict(proving *p, size_t place, const belayi_pg_keys *kept)
 {
+    const belayi_pg_table *table = &p->w->table;
     unsigned char verdict = p->verdicts[place];
-    return verdict > 0 && (p->wrong || !p->w->kinds[verdict] || (place > p->kept && is_of_other_rows(p->w, verdict)));
+    for (size_t i = 0; i < table->rule_count && is_of_other_rows(p->w, verdict); i++) {
+        uint64_t number;
+        bool before = table->rules[verdict - 1].kind == BELAYI_PG_RULE_PARENT || i + 1 < verdict;
+        if (table->rules[i].kind != BELAYI_PG_RULE_UNIQUE || !before)
+            continue;
+        const belay_value *row = belayi_pg_store_row(p->w, p->rows[place]);
+        if (belayi_pg_key_of(table, &table->rules[i], row, &number) != BELAYI_PG_KEY_KNOWN ||
+            !belayi_pg_keys_has(kept, number))
+            continue;
+        p->verdicts[place] = (unsigned char)(i + 1);
+        return p->w->kinds[i + 1] != NULL;
+    }
+    return true;
 }
 
-/* Runs the next rows whose verdicts are in doubt. */
-static belay_code run_doubtful(proving *p, size_t from, belay_error *error)
+static bool add_keys(const proving *p, size_t row, belayi_pg_keys *kept)
 {
-    size_t count = 0;
-    for (size_t i = from; i < p->count && count < BUFFERED; i++)
-        if (is_doubtful(p, i)) {
-            p->some[count++] = p->rows[i];
-            p->verdicts[i] = 0;
-        }
-    return run_some(p, count, &p->later, error);
+    const belayi_pg_table *table = &p->w->table;
+    bool forgot;
+    if (!belayi_pg_keys_prepare(kept, table->rule_count, &forgot) || forgot)
+        return false;
+    for (size_t i = 0; i < table->rule_count; i++) {
+        uint64_t number;
+        if (table->rules[i].kind == BELAYI_PG_RULE_UNIQUE &&
+            belayi_pg_key_of(table, &table->rules[i], belayi_pg_store_row(p->w, row), &number) == BELAYI_PG_KEY_KNOWN)
+            belayi_pg_keys_add(kept, number);
+    }
+    return true;
 }
+
+/* What was said of rows behind those that were kept. */
+static void correct_verdicts(proving *p)
+{
+    belayi_pg_keys kept = {0};
+    for (size_t i = p->kept, at = 0; i < p->count && !p->wrong; i++) {
+        while (at < p->first.count && p->first.rows[at] < p->rows[i])
+            at++;
+        bool failed = at < p->first.count && p->first.rows[at] == p->rows[i];
+        if (p->verdicts[i] > 0)
+            p->wrong = !correct_verdict(p, i, &kept);
+        else if (!failed)
+            p->wrong = !add_keys(p, p->rows[i], &kept);
+    }
+    belayi_pg_keys_done(&kept);
+}
+
+/* ---- Telling ---------------------------------------------------------------------------------------------------- */
 
 static bool has_error(const errors *e, size_t row)
 {
@@ -302,14 +340,14 @@ static belay_code tell_row(proving *p, size_t place, belay_error *error)
     const belay_each *each = p->w->each;
     size_t row = p->rows[place];
     belay_error why;
+    p->w->effect->changes = 1;
     if (has_error(&p->first, row))
         why = p->first.errors[p->first.told++];
-    else if (has_error(&p->later, row))
-        why = p->later.errors[p->later.told++];
     else if (p->verdicts[place] > 0)
         why = *p->w->kinds[p->verdicts[place]];
     else
         return BELAY_OK; /* it was kept */
+    p->w->effect->changes = 0;
     if (each->rejected(each->arg, row, &why))
         return BELAY_OK;
     *error = why;
@@ -319,30 +357,45 @@ static belay_code tell_row(proving *p, size_t place, belay_error *error)
 static belay_code tell_all(proving *p, belay_error *error)
 {
     belay_code code = BELAY_OK;
-    for (size_t i = 0; i < p->count && code == BELAY_OK; i++) {
-        if (is_doubtful(p, i))
-            code = run_doubtful(p, i, error);
-        if (code == BELAY_OK)
-            code = tell_row(p, i, error);
-    }
+    for (size_t i = 0; i < p->count && code == BELAY_OK; i++)
+        code = tell_row(p, i, error);
     return code;
 }
 
 /* ---- All -------------------------------------------------------------------------------------------------------- */
 
+/* In a savepoint, so that all can be run in their order when it turns out that the verdicts are wrong. */
+static belay_code run_unproven(proving *p, size_t count, belay_error *error)
+{
+    char ignored[32];
+    belayi_pg_storing *w = p->w;
+    int64_t changes = *w->each->changes;
+    if (count == 0)
+        return BELAY_OK;
+    belay_code code = belayi_pg_command(w->conn, "SAVEPOINT belay_proof", ignored, error);
+    if (code == BELAY_OK)
+        code = run_some(p, count, error);
+    if (code != BELAY_OK)
+        return code;
+    compare_with_verdicts(p, count);
+    correct_verdicts(p);
+    if (p->wrong) {
+        *w->each->changes = changes;
+        code = belayi_pg_command_back(w->conn, "ROLLBACK TO belay_proof", error);
+    }
+    return code == BELAY_OK ? belayi_pg_command(w->conn, "RELEASE belay_proof", ignored, error) : code;
+}
+
 static belay_code prove(proving *p, belay_error *error)
 {
     belay_code code = find_verdicts(p, error);
     size_t count = code == BELAY_OK ? pick_unproven(p) : 0;
+    bool proves = count <= BUFFERED;
+    if (code == BELAY_OK && proves)
+        code = run_unproven(p, count, error);
     if (code != BELAY_OK)
         return code;
-    if (count > BUFFERED)
-        return belayi_pg_store_run(p->w, p->rows, p->count, NULL, NULL, error);
-    code = run_some(p, count, &p->first, error);
-    if (code != BELAY_OK)
-        return code;
-    compare_with_verdicts(p, count);
-    return tell_all(p, error);
+    return proves && !p->wrong ? tell_all(p, error) : belayi_pg_store_run(p->w, p->rows, p->count, NULL, NULL, error);
 }
 
 belay_code belayi_pg_proofs_run(belayi_pg_storing *w, const size_t *rows, size_t count, belay_error *error)
@@ -358,7 +411,5 @@ belay_code belayi_pg_proofs_run(belayi_pg_storing *w, const size_t *rows, size_t
     free(p.some);
     free(p.first.errors);
     free(p.first.rows);
-    free(p.later.errors);
-    free(p.later.rows);
     return code;
 }

@@ -46,7 +46,7 @@ static const char question[] =
     "CASE WHEN y.typtype = 'e' THEN 'e' WHEN a.atttypid < 16384 AND y.typtype IN ('b', 'r', 'm') "
     "AND (y.typelem = 0 OR y.typelem < 16384) THEN a.atttypid::text ELSE '' END, a.atttypmod::text || ' ' || "
     "a.attnotnull::int || ' ' || (coalesce(l.collisdeterministic, true))::int || ' ' || "
-    "(a.attidentity = 'a' OR a.attgenerated <> '')::int || ' ' || "
+    "(a.attidentity = 'a' OR a.attgenerated <> '')::int || ' ' || (a.attcollation = y.typcollation)::int || ' ' || "
     /* 1: left out, it is NULL; 2: always another; 0: who knows */
     "CASE WHEN a.attidentity <> '' OR pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%' THEN 2 "
     "WHEN NOT a.atthasdef THEN 1 ELSE 0 END, pg_catalog.format_type(a.atttypid, -1), "
@@ -70,7 +70,7 @@ static const char question[] =
     "|| "
     "E'\\n' FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(part, n) "
     "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.part), "
-    "(c.confmatchtype = 's')::int::text, '' "
+    "(c.confmatchtype = 's' AND NOT c.condeferrable)::int::text, '' "
     "FROM t JOIN pg_catalog.pg_constraint c ON c.conrelid = t.oid AND c.contype = 'f' "
     ") AS things(what, name, second, third, fourth, fifth, place) ORDER BY place COLLATE \"C\"";
 
@@ -185,10 +185,11 @@ static bool leaves_alone(bool found, bool not_null, int without)
 static void note_column(reading *r, int row)
 {
     belayi_pg_table *table = r->table;
-    int measure, not_null, exact, unwritable, without;
+    int measure, not_null, exact, unwritable, usual, without;
     bool found = false;
     const char *rest = next_number(cell(r, row, FOURTH), &measure);
-    next_number(next_number(next_number(next_number(rest, &not_null), &exact), &unwritable), &without);
+    rest = next_number(next_number(next_number(rest, &not_null), &exact), &unwritable);
+    next_number(next_number(rest, &usual), &without);
     for (size_t i = 0; i < table->count; i++) {
         belayi_pg_column *column = &table->columns[i];
         if (strcmp(r->target->names[i], cell(r, row, NAME)) != 0)
@@ -206,7 +207,7 @@ static void note_column(reading *r, int row)
         note_measure(column, measure);
         table->copyable &= column->kind != BELAYI_PG_KIND_NONE;
     }
-    table->provable &= leaves_alone(found, not_null, without);
+    table->provable &= leaves_alone(found, not_null, without) && usual; /* a collation is not asked along */
 }
 
 /* What a column that the rows don't have gets: 1: NULL, 2: always another, 0: who knows. */
@@ -306,7 +307,7 @@ static void note_other(reading *r, int row, belayi_pg_rule_kind kind)
     r->table->provable &=
         rule->whole && rule->count > 0 && (kind == BELAYI_PG_RULE_CHECK || cell(r, row, FIFTH)[0] == '1');
     if (kind == BELAYI_PG_RULE_PARENT && cell(r, row, FIFTH)[0] != '1')
-        rule->whole = false; /* NULLs mean something else there */
+        rule->whole = false; /* NULLs mean something else there, or it is looked at later */
 }
 
 /* ---- All ------------------------------------------------------------------------------------------------------- */

@@ -78,37 +78,37 @@ typedef struct belayi_sqlite_conn {
     unsigned long long generation;
     struct belayi_sqlite_conn *next, *previous;
 
-    bool adopted; /* the program's: its settings, handlers and statements are left alone */
-    bool lent;    /* in this transaction, to the program: it may have changed what it likes */
-    bool queued;
-    bool began;      /* the open transaction was begun here, not by the program */
-    bool read_only;  /* the transaction was begun so; a write is refused */
-    bool broken;     /* a rollback failed */
-    unsigned firsts; /* how often savepoint 1 was set in this transaction */
     int64_t last_id; /* as it was before the running INSERT: what generates none must not seem to have lost it */
+    unsigned firsts; /* how often savepoint 1 was set in this transaction */
     int ended_by;    /* the result code that ended the transaction in a call that could not say so; else 0 */
+    bool adopted;    /* the program's: its settings, handlers and statements are left alone */
+    bool lent;       /* in this transaction, to the program: it may have changed what it likes */
+    bool queued;
+    bool began;     /* the open transaction was begun here, not by the program */
+    bool read_only; /* the transaction was begun so; a write is refused */
+    bool broken;    /* a rollback failed */
 
     /* Waiting for locks, within one call. */
-    int64_t lock_since; /* 0: not waited yet */
-    unsigned naps;
     bool gave_up;
 
     /* The deadline of the running statement. */
+    bool interrupted; /* by the progress handler, */
+    unsigned naps;
+    bool watched;         /* which is installed */
+    int64_t lock_since;   /* 0: not waited yet */
     int64_t interrupt_at; /* 0: nothing may be stopped */
-    bool watched;         /* the progress handler is installed */
-    bool interrupted;     /* by it */
 
     /* What `self_contained` knows. A statement's answer holds while the generation is the same. */
     uint64_t schema_generation;
-    bool schema_touched;   /* in this transaction, by this connection: a rollback changes it again */
-    bool schema_checked;   /* in this transaction, for changes of others */
     unsigned data_version; /* when it was checked last */
     int schema_renewals;   /* how often `schema_probe` had been prepared anew then */
-    sqlite3_stmt *schema_probe;
+    bool schema_touched;   /* in this transaction, by this connection: a rollback changes it again */
+    bool schema_checked;   /* in this transaction, for changes of others */
 
-    belayi_sqlite_rows rows;
     bool has_rows; /* the virtual table of rows was made known to this connection */
     int64_t pages; /* what cache_size was before it was widened for this transaction; 0: it was not */
+    sqlite3_stmt *schema_probe;
+    belayi_sqlite_rows rows;
 
     sqlite3_stmt *controls[BELAYI_SQLITE_CONTROLS];
     sqlite3_stmt *marks[BELAYI_SQLITE_KEPT_MARKS][BELAYI_SQLITE_MARKS];

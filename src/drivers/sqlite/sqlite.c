@@ -47,8 +47,8 @@ static const char describe_constraints[] =
 const belay_driver belayi_driver_sqlite = {
     .abi = BELAY_DRIVER_ABI,
     .name = "sqlite",
-    .capabilities = BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE |
-                    BELAY_HAS_ON_CONFLICT,
+    .capabilities =
+        BELAY_CAN_TRANSACT_DDL | BELAY_CAN_ELIDE | BELAY_HAS_ONE_WRITER | BELAY_LOCKS_WHOLE | BELAY_HAS_ON_CONFLICT,
     .levels = ALL_LEVELS,
     .epoch_seconds = "CAST(strftime('%s', 'now') AS INTEGER)",
     .insert_new = "INSERT INTO",

@@ -30,7 +30,8 @@ static int make_table(void **state)
         return 1;
     memset(&told, 0, sizeof told);
     told.stop_at = SIZE_MAX;
-    rig_must(&r, other, "DROP TABLE IF EXISTS each_t, each_log");
+    rig_must(&r, other, "DROP VIEW IF EXISTS each_t"); /* what a test left that failed */
+    rig_must(&r, other, "DROP TABLE IF EXISTS each_t, each_u, each_log");
     rig_must(&r, other,
              "CREATE TABLE each_t (id INT PRIMARY KEY, day DATE NOT NULL, payee VARCHAR(10) NOT NULL, amount "
              "DECIMAL(12,2) CHECK (amount > 0), UNIQUE KEY by_payee (payee)) ENGINE = InnoDB");

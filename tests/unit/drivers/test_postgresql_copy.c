@@ -157,6 +157,26 @@ static void make_enum(belay_value *row, int i, unsigned share)
     row[3] = is_bad(share) ? say("%d minutes", i) : say("%d", i);
 }
 
+static void make_word(belay_value *row, int i, unsigned share)
+{
+    row[0] = BELAY_V(key(i, share));
+    row[1] = say(is_bad(share)   ? "zoe"
+                 : is_bad(share) ? "Zed"
+                 : is_bad(share) ? "\xc3\xa9"
+                                   "douard"
+                                 : "ann");
+}
+
+/* In each ten a row that is refused, one that gets its key then, and one that is refused for that key, though a later
+   one of its keys is taken too. */
+static void make_heirs(belay_value *row, int i, unsigned share)
+{
+    int what = share > 0 ? i % 10 : 9;
+    row[0] = BELAY_V(what == 1 || what == 2 ? i - what : what == 4 && i > 20 ? i - 5 : i);
+    row[1] = say("n%d", what == 2 && i > 40 ? i - 3 : what == 5 && i > 20 ? i - 6 : i);
+    row[2] = what == 0 ? belay_null() : say("there");
+}
+
 #define TWO                                                                                                            \
     {                                                                                                                  \
         "\"a\"", "\"b\""                                                                                               \
@@ -242,6 +262,19 @@ static const shape shapes[] = {
      make_any,
      "a",
      true},
+    {"an order of its own", "CREATE TABLE tab (a int UNIQUE, b text COLLATE \"en-US-x-icu\" CHECK (b < 'm'))", 2, TWO,
+     make_word, "a", false},
+    {"a parent that is looked for later",
+     "CREATE TABLE IF NOT EXISTS parent (id int PRIMARY KEY); CREATE TABLE tab (a int UNIQUE, b int REFERENCES parent "
+     "DEFERRABLE INITIALLY DEFERRED)",
+     2, TWO, make_any, "a", false},
+    {"keys that are inherited",
+     "CREATE TABLE tab (a int PRIMARY KEY, b text UNIQUE, c text NOT NULL)",
+     3,
+     {"\"a\"", "\"b\"", "\"c\""},
+     make_heirs,
+     "a",
+     false},
     {"another type", "CREATE TABLE tab (a int UNIQUE, b date)", 2, TWO, make_other_type, "a", false},
     {"an interval of minutes",
      "DROP TYPE IF EXISTS colour CASCADE; CREATE TYPE colour AS ENUM ('red', 'green'); CREATE TABLE tab (a colour, b "
@@ -313,7 +346,7 @@ static void run_one_by_one(belay_statement *statement, const shape *sh, size_t r
                            outcome *o)
 {
     belay_error why;
-    belay_effect effect;
+    belay_effect effect = {0};
     for (size_t i = 0; i < rows; i++) {
         assert_int_equal(D->savepoint(conn, 1, &r.error), BELAY_OK);
         if (D->execute(statement, sh->columns, values + i * sh->columns, &effect, &why) != BELAY_OK) {

@@ -115,6 +115,23 @@ static void broken_utf16_and_utf32_are_flaws(void **state)
     expect("UTF-16BE", FILE_OF("\0a\0\0\0\n\0b"), "1 1 0! 1: a NUL character, byte 3 of the record\n2 2 6: b\n");
 }
 
+static void a_broken_character_does_not_hide_the_quotes_behind_it(void **state)
+{
+    (void)state;
+    expect("UTF-16LE", FILE_OF("\x3D\xD8,\0\"\0a\0\n\0b\0\"\0\n\0c\0"),
+           "1 1 0! 1: byte 1 of the record, 0x3D, is not text in UTF-16LE\n2 3 16: c\n");
+}
+
+static void the_byte_that_is_no_text_is_found_in_a_long_line_too(void **state)
+{
+    enum { LONG = 1000 };
+    char file[LONG + 1];
+    (void)state;
+    memset(file, '\xE4', LONG);
+    file[LONG] = '\x81';
+    expect("CP1252", file, sizeof file, "1 1 0! 1: byte 1001 of the record, 0x81, is not text in CP1252\n");
+}
+
 static void quotes_and_their_recovery_are_the_same_in_any_encoding(void **state)
 {
     (void)state;
@@ -194,6 +211,8 @@ int main(void)
         cmocka_unit_test(utf16_and_utf32_are_read_in_both_orders),
         cmocka_unit_test(a_byte_order_mark_is_taken_off_and_tells_the_order),
         cmocka_unit_test(broken_utf16_and_utf32_are_flaws),
+        cmocka_unit_test(a_broken_character_does_not_hide_the_quotes_behind_it),
+        cmocka_unit_test(the_byte_that_is_no_text_is_found_in_a_long_line_too),
         cmocka_unit_test(quotes_and_their_recovery_are_the_same_in_any_encoding),
         cmocka_unit_test(records_that_are_too_long_are_cut_in_any_encoding),
         cmocka_unit_test(encodings_that_can_not_be_read_are_refused),
