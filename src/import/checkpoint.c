@@ -30,8 +30,7 @@ static const char update_sql[] =
     "inserted = ?8, updated = ?9, skipped = ?10, rejected = ?11, rejects_size = ?12, errors_size = ?13 "
     "WHERE id = ?1 AND state = 'open' AND byte_offset = ?14";
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Names ------------------------------------------------------------------------------------------------------ */
 
 uint64_t belayi_checkpoint_hash(uint64_t hash, const char *text)
 {
@@ -54,8 +53,7 @@ void belayi_checkpoint_name(belayi_checkpoint *c, const char *table, const char 
     free(real);
 }
 
-/* ---- The table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_checkpoint_make_table(belay_session *s, belay_place place)
 {
@@ -80,8 +78,7 @@ static bool is_table_there(belay_session *s)
     return there;
 }
 
-/* ---- The row
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- The row ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t read_hash(const belay_rows *rows, int column)
 {

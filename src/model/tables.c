@@ -30,8 +30,7 @@ typedef struct making {
     bool *made;
 } making;
 
-/* ---- The text of a table --------------------------------------------------------------------------------------------
- */
+/* ---- The text of a table ---------------------------------------------------------------------------------------- */
 
 static void add_name(belayi_draft *draft, const making *m, const char *name)
 {
@@ -122,8 +121,7 @@ static void add_table(belayi_draft *draft, const making *m, const belayi_shape *
     belayi_draft_add(draft, m->driver->table_end);
 }
 
-/* ---- Their order
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Their order ------------------------------------------------------------------------------------------------ */
 
 /* Whether the model is one of those that are yet to be made. */
 static bool is_missing(const making *m, const belay_model *model)
@@ -163,8 +161,7 @@ static belay_code refuse_circle(const making *m, belay_error *error)
                          m->models[at]->type);
 }
 
-/* ---- Making
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Making ----------------------------------------------------------------------------------------------------- */
 
 static belay_code raise_making(const making *m, belay_error *error)
 {

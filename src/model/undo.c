@@ -70,8 +70,7 @@ void belayi_undo_keep(belayi_undo *undo, belayi_texts *texts)
     undo->replaced = texts;
 }
 
-/* ---- Going back ---------------------------------------------------------------------------------------------------
- */
+/* ---- Going back ------------------------------------------------------------------------------------------------- */
 
 static void put_back(belayi_undo *undo, belayi_object *record, const belayi_undo_entry *entry)
 {

@@ -7,8 +7,7 @@
 #include "image.h"
 #include "report.h"
 
-/* ---- Errors -------------------------------------------------------------------------------------------------------
- */
+/* ---- Errors ----------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_world_no_memory(belayi_world *w, belay_place place)
 {
@@ -31,8 +30,7 @@ belay_code belayi_world_refuse(belayi_world *w, belay_place place, const belayi_
     return belayi_session_raise(w->session, place, &error);
 }
 
-/* ---- Kinds --------------------------------------------------------------------------------------------------------
- */
+/* ---- Kinds ------------------------------------------------------------------------------------------------------ */
 
 static belayi_kind *find_kind(const belayi_world *w, const belay_model *model)
 {
@@ -117,8 +115,7 @@ static void free_kinds(belayi_world *w)
     free(w->kinds);
 }
 
-/* ---- What happens to records ---------------------------------------------------------------------------------------
- */
+/* ---- What happens to records ------------------------------------------------------------------------------------ */
 
 static void note_position(belayi_world *w)
 {
@@ -260,8 +257,7 @@ void belayi_world_expunge_all(belayi_world *w)
         belayi_map_bury(&w->map);
 }
 
-/* ---- Following the scopes -------------------------------------------------------------------------------------------
- */
+/* ---- Following the scopes --------------------------------------------------------------------------------------- */
 
 static void flush_scope(void *arg)
 {

@@ -27,8 +27,7 @@ belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *erro
     return BELAY_OK;
 }
 
-/* ---- Statements on the table --------------------------------------------------------------------------------------
- */
+/* ---- Statements on the table ------------------------------------------------------------------------------------ */
 
 /* What is sent; # is the table, @ the engine's clock in seconds since 1970, and % ~ [ ] are its words for the type of a
    key, the end of a new table, and what is around an INSERT that does nothing where the key is there. */
@@ -188,8 +187,7 @@ static belay_code put_key(belay_session *s, belay_conn *conn, const char *insert
     return code;
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------------
- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 /* Forgets keys that are older than they are promised to be kept. What it can't forget now, it can later. */
 static void prune(belay_session *s, belay_conn *conn)
@@ -243,8 +241,7 @@ static belay_code make_table_inside(belay_session *s, belay_error *error)
     return run(s, s->transaction.conn, &call, error);
 }
 
-/* ---- Claiming a key
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Claiming a key --------------------------------------------------------------------------------------------- */
 
 /* The key is there. Of this unit: it was done. Of another: the program uses one key for two things. */
 static belay_code judge_done(belay_session *s, belay_error *error)
@@ -305,8 +302,7 @@ belay_code belayi_once_claim(belay_session *s)
     return code == BELAY_OK || s->already_done ? code : belayi_scope_fail(t, &error);
 }
 
-/* ---- Finding out ----------------------------------------------------------------------------------------------------
- */
+/* ---- Finding out ------------------------------------------------------------------------------------------------ */
 
 static belay_code begin(belay_session *s, belay_conn *conn, belay_error *error)
 {

@@ -36,8 +36,7 @@ belay_db *belayi_decisions_log_of(belay_db *db)
     return db->decisions;
 }
 
-/* ---- The table ----------------------------------------------------------------------------------------------------
- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 static void make_table(belay_session *s, const belay_driver *driver)
 {
@@ -81,8 +80,7 @@ static void number_log(belay_session *s, char out[BELAYI_NUMBER_ROOM])
         read_decision(s, number_key, out, BELAYI_NUMBER_ROOM, &code);
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------ */
 
 /* A session of the log's own; NULL without memory, which *error tells. */
 static belay_session *open_log(belay_db *log, belay_error *error)

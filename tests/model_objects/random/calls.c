@@ -8,8 +8,7 @@
 #include "calls.h"
 #include "pick.h"
 
-/* ---- What a call came to -------------------------------------------------------------------------------------------
- */
+/* ---- What a call came to ---------------------------------------------------------------------------------------- */
 
 static void name_codes(codes set, char *out, size_t room)
 {
@@ -98,8 +97,7 @@ void call_end_lone(run *t, bool kept)
     call_end_unit(t);
 }
 
-/* ---- Making, adding, letting go ------------------------------------------------------------------------------------
- */
+/* ---- Making, adding, letting go --------------------------------------------------------------------------------- */
 
 static void call_new(run *t, const op *o)
 {
@@ -218,8 +216,7 @@ static void call_let_go(run *t, const op *o)
     t->m.objects[slot].dead = true;
 }
 
-/* ---- Deleting, flushing, expiring ----------------------------------------------------------------------------------
- */
+/* ---- Deleting, flushing, expiring ------------------------------------------------------------------------------- */
 
 static void call_delete(run *t, const op *o)
 {
@@ -277,8 +274,7 @@ static void call_expire_all(run *t, const op *o)
             expire(&t->m.objects[i]);
 }
 
-/* ---- The program's own changes -------------------------------------------------------------------------------------
- */
+/* ---- The program's own changes ---------------------------------------------------------------------------------- */
 
 /* A text that is good until the next flush only, or one in the session's memory. */
 static void lend_text(run *t, const op *o, object *what, void *real, int column)

@@ -129,8 +129,7 @@ const kind kinds[KINDS] = {
               NULL},
 };
 
-/* ---- Texts ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Texts ------------------------------------------------------------------------------------------------------ */
 
 static const belay_column_def *def_of(int k, int column)
 {
@@ -175,8 +174,7 @@ static int64_t number_of(int k, int column, const char *text, size_t size)
     return WRONG;
 }
 
-/* ---- Members of structs --------------------------------------------------------------------------------------------
- */
+/* ---- Members of structs ----------------------------------------------------------------------------------------- */
 
 static void *member_of(const belay_column_def *def, const void *object)
 {
@@ -288,8 +286,7 @@ void kinds_free_owned(int k, void *object)
             kinds_write(k, i, object, NOTHING, false);
 }
 
-/* ---- SQL -----------------------------------------------------------------------------------------------------------
- */
+/* ---- SQL -------------------------------------------------------------------------------------------------------- */
 
 belay_value kinds_value(int k, int column, int64_t number)
 {

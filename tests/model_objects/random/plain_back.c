@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* ---- Out of the session, and back ----------------------------------------------------------------------------------
- */
+/* ---- Out of the session, and back ------------------------------------------------------------------------------- */
 
 /* Nobody points to it. What is out of the session the program itself sets to NULL. */
 static void forget_parent(plain *m, int slot)

@@ -9,8 +9,7 @@ static const char *const names[OP_COUNT] = {
 #undef OP_NAME
 };
 
-/* ---- Made ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Made ------------------------------------------------------------------------------------------------------- */
 
 static unsigned draw(uint64_t *random, unsigned below)
 {
@@ -64,8 +63,7 @@ int sequence_end(const sequence *p, int at)
     return i;
 }
 
-/* ---- Shrunk: delta debugging, then smaller numbers -----------------------------------------------------------------
- */
+/* ---- Shrunk: delta debugging, then smaller numbers -------------------------------------------------------------- */
 
 static bool accept(sequence *p, const sequence *q, sequence_shows shows, void *arg)
 {
@@ -141,8 +139,7 @@ void sequence_shrink(sequence *p, sequence_shows shows, void *arg)
     }
 }
 
-/* ---- Printed -------------------------------------------------------------------------------------------------------
- */
+/* ---- Printed ---------------------------------------------------------------------------------------------------- */
 
 const char *sequence_op_name(op_kind kind)
 {

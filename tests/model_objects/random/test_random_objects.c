@@ -73,8 +73,7 @@ static int run_one(bench *b, const sequence *p, bool tells)
     return DIFFERED;
 }
 
-/* ---- In children, so that a crash or a hang is only a difference ----------------------------------------------------
- */
+/* ---- In children, so that a crash or a hang is only a difference ------------------------------------------------ */
 
 typedef int (*in_child)(const settings *, const void *arg);
 
@@ -128,8 +127,7 @@ static int run_range(const settings *set, const void *arg)
     return result;
 }
 
-/* ---- A difference
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- A difference ----------------------------------------------------------------------------------------------- */
 
 typedef struct symptom {
     const settings *set;
@@ -163,8 +161,7 @@ static void explain(const settings *set, uint64_t index)
         printf("  ended by signal %d\n", WTERMSIG(status));
 }
 
-/* ---- The program
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The program ------------------------------------------------------------------------------------------------ */
 
 static int run_all(const settings *set)
 {
