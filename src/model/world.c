@@ -235,7 +235,7 @@ bool belayi_world_expect_left(belayi_world *w, const void *object)
 /* Takes the record out, without a look at its children. */
 static void let_go(belayi_world *w, belayi_object *record)
 {
-    if (!record->mine && (record->state == BELAY_PERSISTENT || record->state == BELAY_DELETED))
+    if (!record->mine && record->state != BELAY_PENDING)
         w->left[w->left_count++] = (belayi_left){record->object};
     belayi_map_remove(&w->map, record);
 }

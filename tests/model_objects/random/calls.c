@@ -68,8 +68,8 @@ codes call_flush(run *t)
         keys[i] = -1 - i;
         if (!t->m.objects[i].dead && t->m.objects[i].state == BELAY_PENDING && kinds[t->m.objects[i].kind].generated) {
             int64_t made = kinds_read(t->m.objects[i].kind, 0, t->real[i]);
-            bool is_old = made == t->m.objects[i].entered.of[0]; /* put back already, as all of it failed */
-            keys[i] = made > 0 && !is_old ? made : keys[i];
+            belay_state state = belay_state_of(t->s, t->real[i]); /* else all of it was put back already */
+            keys[i] = made > 0 && (state == BELAY_PERSISTENT || state == BELAY_DETACHED) ? made : keys[i];
         }
     }
     codes wrong = plain_flush(&t->m, keys);
@@ -333,7 +333,7 @@ static void call_parent(run *t, const op *o)
     kinds_set_parent(what->kind, t->real[slot], parent == NOBODY ? NULL : t->real[parent]);
 }
 
-/* ---- All of them */
+/* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 typedef void (*call)(run *, const op *);
 

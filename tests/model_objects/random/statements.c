@@ -6,9 +6,7 @@
 #include "calls.h"
 #include "pick.h"
 
-* /
-
-    static codes plain_statement(run *t, int k, int which, const int64_t *of)
+static codes plain_statement(run *t, int k, int which, const int64_t *of)
 {
     row *r = plain_row(&t->m, k, of);
     row made = {.there = true};
