@@ -68,7 +68,8 @@ static void usage(const char *program)
 {
     fprintf(stderr,
             "usage: %s --mode MODE --database FILE|URL --count N [--clients N] [--bad-every N] [--ask NAME=SQL]...\n"
-            "       [--trips 1] [--schema SQL] [--dump FILE] [--cache-kib N]\n",
+            "       [--trips 1] [--schema SQL] [--dump FILE] [--cache-kib N]\n"
+            "       [--file FILE --table NAME [--watched running|held]]\n",
             program);
     exit(2);
 }
@@ -90,6 +91,12 @@ static void read_argument(bench *b, const char *name, char *value, const char *p
         b->schema = value;
     else if (!strcmp(name, "--dump"))
         b->dump = value;
+    else if (!strcmp(name, "--file"))
+        b->file = value;
+    else if (!strcmp(name, "--table"))
+        b->table = value;
+    else if (!strcmp(name, "--watched"))
+        b->watched = value;
     else if (!strcmp(name, "--ask"))
         add_ask(b, value);
     else if (!strcmp(name, "--count"))
@@ -115,7 +122,7 @@ void bench_init(bench *b, int argc, char **argv)
         usage(argv[0]);
     if (!strncmp(b->mode, "transfer", strlen("transfer")))
         make_transfers(b);
-    else if (strncmp(b->mode, "empty", strlen("empty")) != 0)
+    else if (!b->file && strncmp(b->mode, "empty", strlen("empty")) != 0)
         make_items(b);
 }
 
@@ -187,9 +194,19 @@ static double seconds(clockid_t clock)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* To the program that watches this one; nothing when there is none. */
+static void tell(const bench *b, const char *what)
+{
+    if (b->watched) {
+        printf("%s\n", what);
+        fflush(stdout);
+    }
+}
+
 void bench_start(bench_client *c)
 {
     bench *b = c->run;
+    tell(b, "begun");
     bench_meet(c);
     if (c->number == 0) {
         b->running = true;
@@ -209,10 +226,36 @@ void bench_stop(bench_client *c)
         b->cpu += seconds(CLOCK_PROCESS_CPUTIME_ID);
         b->running = false;
     }
+    tell(b, "done");
     bench_meet(c);
 }
 
+void bench_hold(bench_client *c)
+{
+    char line[16];
+    if (!c->run->watched || strcmp(c->run->watched, "held") != 0)
+        return;
+    tell(c->run, "held");
+    if (!fgets(line, sizeof line, stdin))
+        bench_die("held", "the program that watches is gone");
+}
+
 /* ---- Report ---------------------------------------------------------------------------------------------- */
+
+/* In KiB. Not ru_maxrss: that counts what the process had been before it became this program. */
+static long peak_memory(void)
+{
+    char line[128];
+    long peak = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status)) {
+        if (sscanf(line, "VmHWM: %ld kB", &peak) == 1)
+            break;
+    }
+    if (status)
+        fclose(status);
+    return peak;
+}
 
 static void report_settings(bench *b, bench_answer answer, void *connection)
 {
@@ -229,11 +272,12 @@ void bench_report(bench_client *c, const char *side, bench_answer answer, void *
 {
     bench *b = c->run;
     double n = (double)b->count;
+    long peak = peak_memory();
     if (c->number > 0)
         return;
     printf("{\"side\": \"%s\", \"mode\": \"%s\", \"count\": %zu, \"rejected\": %zu, \"seconds_per_op\": %.12f, "
-           "\"cpu_seconds_per_op\": %.12f, \"trips_per_op\": %.6f, \"settings\": {",
-           side, b->mode, b->count, b->rejected, b->wall / n, b->cpu / n, (double)b->trips_seen / n);
+           "\"cpu_seconds_per_op\": %.12f, \"trips_per_op\": %.6f, \"peak_kib\": %ld, \"settings\": {",
+           side, b->mode, b->count, b->rejected, b->wall / n, b->cpu / n, (double)b->trips_seen / n, peak);
     report_settings(b, answer, connection);
     printf("}}\n");
 }

@@ -46,9 +46,12 @@ typedef struct bench_transfer {
 /* What harness.py asks for. Texts are borrowed from argv. */
 typedef struct bench {
     const char *mode;
-    const char *database;   /* a file that is there, ":memory:", or the URL of a server */
-    const char *schema;     /* run first when not NULL: a database in memory starts empty */
-    const char *dump;       /* the rows of `item` are written to this file at the end, when not NULL */
+    const char *database; /* a file that is there, ":memory:", or the URL of a server */
+    const char *schema;   /* run first when not NULL: a database in memory starts empty */
+    const char *dump;     /* the rows of `item` are written to this file at the end, when not NULL */
+    const char *file;     /* a CSV file that is loaded into `table`; then there are no items */
+    const char *table;
+    const char *watched;    /* "running" or "held": peer_readers.py reads meanwhile; see bench_hold */
     char *asks[BENCH_ASKS]; /* NAME=SQL: settings that the side asks its own connection for */
     size_t ask_count;
     size_t count, clients;
@@ -93,6 +96,12 @@ void bench_meet(bench_client *);
 /* Around the work, and around nothing else. The clock runs from when all clients are ready until the last is done. */
 void bench_start(bench_client *);
 void bench_stop(bench_client *);
+
+/*
+ * Right before the COMMIT: a transaction that is to be held stays open until the program at the other end has read
+ * enough, and writes a line. When it is watched, bench_start and bench_stop tell it too.
+ */
+void bench_hold(bench_client *);
 
 /* Answers a query with its first value, as text; nothing when there is no row. */
 typedef void (*bench_answer)(void *connection, const char *sql, char *out, size_t room);

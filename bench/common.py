@@ -6,6 +6,7 @@ side left behind. Several clients are several processes, which serves Python bes
 
 import argparse
 import contextlib
+import csv
 import importlib
 import json
 import multiprocessing
@@ -20,7 +21,8 @@ PACKAGES = {"sqlalchemy": "python3-sqlalchemy", "django": "python3-django", "psy
             "MySQLdb": "python3-mysqldb"}
 
 
-def arguments(modes):
+def arguments(modes, more=None):
+    """`more`: further arguments, with their help."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", choices=modes, required=True)
     parser.add_argument("--database", required=True, help="a file that is there, :memory:, or the URL of a server")
@@ -30,7 +32,11 @@ def arguments(modes):
     parser.add_argument("--ask", action="append", default=[], help="NAME=SQL: a setting to ask one's connection for")
     parser.add_argument("--schema", help="run first: a database in memory starts empty")
     parser.add_argument("--dump", help="the rows of item are written to this file at the end")
+    parser.add_argument("--file", help="a CSV file that is loaded into --table")
+    parser.add_argument("--table")
     parser.add_argument("--cache-kib", type=int, default=2000)
+    for name, text in (more or {}).items():
+        parser.add_argument(name, help=text, required=True)
     options = parser.parse_args()
     driver_of(options.database)
     return options
@@ -68,6 +74,15 @@ def transfers(count, client, clients):
 def part(count, client, clients):
     """Where the part of a client begins."""
     return client * count // clients
+
+
+def records(path):
+    """The records of a file, each a list of texts; None where nothing is written."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        for row in rows:
+            yield [field or None for field in row]
 
 
 # ---- Databases -----------------------------------------------------------------------------------
@@ -115,7 +130,9 @@ class Client:
         self.rejected = 0
         self.settings = {}
         self.options = options
-        if options.mode.startswith("transfer"):
+        if options.file:
+            self.data = []
+        elif options.mode.startswith("transfer"):
             self.data = transfers(options.count, number, options.clients)
         else:
             self.data = items(options.count, options.bad_every)
@@ -137,6 +154,12 @@ class Client:
         for name, sql in (ask.split("=", 1) for ask in self.options.ask):
             row = fetch(sql)
             self.settings[name] = "" if row is None else str(row[0])
+
+
+def peak_kib():
+    """The most memory that this process had. Not ru_maxrss: that counts what it was before it became this program."""
+    with open("/proc/self/status", encoding="utf-8") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
 
 def run_process(work, client, pipe):
@@ -176,6 +199,7 @@ def run(options, side, work):
         "side": "%s, %s" % (side, driver_of(options.database)), "mode": options.mode, "count": options.count,
         "rejected": sum(client.rejected for client in clients), "seconds_per_op": wall / options.count,
         "cpu_seconds_per_op": sum(client.cpu for client in clients) / options.count, "trips_per_op": 0,
+        "peak_kib": peak_kib(),
         "settings": clients[0].settings}))
 
 

@@ -6,8 +6,12 @@ on every other side; Django's default would be a weaker one. The servers' driver
 prepare nothing. DEBUG is off, so that Django keeps no log of its queries.
 
 Modes: create    atomic() and objects.create() a row, all in one atomic()
+       import    csv.reader, atomic() and objects.create() a record of the file, all in one atomic()
        transfer  atomic() around two filter().update() with F(): each durable
 """
+
+import datetime
+import decimal
 
 import common
 
@@ -15,7 +19,7 @@ django = common.need("django")
 
 from django.conf import settings  # noqa: E402 - django is there
 
-OPTIONS = common.arguments(("create", "transfer"))
+OPTIONS = common.arguments(("create", "import", "transfer"))
 
 
 def database():
@@ -44,6 +48,18 @@ class Item(models.Model):
     class Meta:
         app_label = "bench"
         db_table = "item"
+        managed = False
+
+
+class Tx(models.Model):
+    id = models.IntegerField(primary_key=True)
+    day = models.DateField()
+    payee = models.CharField(max_length=20)
+    amount = models.DecimalField(max_digits=12, decimal_places=2)
+
+    class Meta:
+        app_label = "bench"
+        db_table = "tx"
         managed = False
 
 
@@ -78,6 +94,18 @@ def run_create(client):
     with client.measured():
         with transaction.atomic():
             create(client, client.data)
+
+
+def run_import(client):
+    with client.measured():
+        with transaction.atomic():
+            for key, day, payee, amount in common.records(OPTIONS.file):
+                try:
+                    with transaction.atomic():
+                        Tx.objects.create(id=int(key), day=datetime.date.fromisoformat(day), payee=payee,
+                                          amount=decimal.Decimal(amount))
+                except IntegrityError:
+                    client.rejected += 1
 
 
 def move(source, target, amount):
@@ -115,6 +143,8 @@ def work(client):
             cursor.execute(OPTIONS.schema)
     if OPTIONS.mode == "transfer":
         run_transfer(client)
+    elif OPTIONS.mode == "import":
+        run_import(client)
     else:
         run_create(client)
     client.ask(fetch)

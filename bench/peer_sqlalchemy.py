@@ -8,9 +8,14 @@ drivers, psycopg2 and MySQLdb, send texts and prepare nothing.
 
 Modes: core              begin_nested() and insert() a row, all in one transaction
        session           Session.begin_nested() and add() a row, all in one transaction; its end flushes
+       import            csv.reader, Session.begin_nested() and add() a record of the file, all in one transaction
        transfer-core     begin(), two update(), commit: each durable
        transfer-session  two get(), two attributes changed, commit: each durable
 """
+
+import datetime
+import decimal
+import warnings
 
 import common
 
@@ -26,6 +31,14 @@ class Item(Base):
     id = sa.Column(sa.Integer, primary_key=True)
     name = sa.Column(sa.Text, nullable=False)
     amount = sa.Column(sa.Integer, nullable=False)
+
+
+class Tx(Base):
+    __tablename__ = "tx"
+    id = sa.Column(sa.Integer, primary_key=True)
+    day = sa.Column(sa.Date, nullable=False)
+    payee = sa.Column(sa.String(20), nullable=False)
+    amount = sa.Column(sa.Numeric(12, 2), nullable=False)
 
 
 class Account(Base):
@@ -130,6 +143,28 @@ def run_session(engine, client):
             session.commit()
 
 
+def is_violation(error):
+    """MySQLdb takes a NULL (1048) and a failed CHECK (4025) for operational errors."""
+    return isinstance(error, sa.exc.IntegrityError) or error.orig.args[0] in (1048, 4025)
+
+
+def run_import(engine, client):
+    warnings.simplefilter("ignore", sa.exc.SAWarning)  # of SQLite's: that its decimals are doubles
+    with orm.Session(engine, future=True) as session:
+        session.connection()
+        with client.measured():
+            for key, day, payee, amount in common.records(OPTIONS.file):
+                try:
+                    with session.begin_nested():
+                        session.add(Tx(id=int(key), day=datetime.date.fromisoformat(day), payee=payee,
+                                       amount=decimal.Decimal(amount)))
+                except sa.exc.DBAPIError as error:
+                    if not is_violation(error):
+                        raise
+                    client.rejected += 1
+            session.commit()
+
+
 def run_transfer_session(engine, client):
     def send(session, source, target, amount):
         session.get(Account, source).balance -= amount
@@ -145,7 +180,7 @@ def run_transfer_session(engine, client):
                     send(session, *transfer)
 
 
-RUNS = {"core": run_core, "session": run_session, "transfer-core": run_transfer_core,
+RUNS = {"core": run_core, "session": run_session, "import": run_import, "transfer-core": run_transfer_core,
         "transfer-session": run_transfer_session}
 OPTIONS = common.arguments(tuple(RUNS))
 

@@ -22,6 +22,7 @@ PROGRAMS = {
     "side_objects_belay": ([HERE / "side_objects_belay.c"], ["sqlite3"]),
     "delay_proxy": ([HERE / "delay_proxy.c", *(PROXY / name for name in ("proxy.c", "proxy_frame.c", "proxy_link.c"))], []),
 }
+COMMON = ("common", "records")  # what all of them are linked with
 PACKAGES = {"sqlite3": "libsqlite3-dev", "libpq": "libpq-dev", "libmariadb": "libmariadb-dev",
             "libpqxx": "libpqxx-dev"}
 
@@ -63,8 +64,9 @@ def compile_program(out, name, more):
     flags = [word for library in libraries for word in ask_pkg_config(library, "--cflags")]
     links = [word for library in libraries for word in ask_pkg_config(library, "--libs")]
     how = cxx_compiler() if sources[0].suffix == ".cxx" else compiler()
+    objects = [str(out / (one + ".o")) for one in COMMON]
     subprocess.run(how + WARNINGS + ["-I", str(ROOT / "include"), "-I", str(PROXY)] + flags +
-                   [str(source) for source in sources] + [str(out / "common.o"), "-o", str(out / name)] + more + links +
+                   [str(source) for source in sources] + objects + ["-o", str(out / name)] + more + links +
                    ["-lpthread", "-lm"], check=True)
     return str(out / name)
 
@@ -73,6 +75,8 @@ def compile_programs(options, library, names, servers=()):
     """The paths of the programs by name. `servers`: the client libraries of the drivers that Belay was built with."""
     out = options.build / "side-by-side"
     out.mkdir(parents=True, exist_ok=True)
-    subprocess.run(compiler() + WARNINGS + ["-c", str(HERE / "common.c"), "-o", str(out / "common.o")], check=True)
+    for name in COMMON:
+        subprocess.run(compiler() + WARNINGS + ["-c", str(HERE / (name + ".c")), "-o", str(out / (name + ".o"))],
+                       check=True)
     return {name: compile_program(out, name, belay_arguments(library, servers) if name.endswith("_belay") else [])
             for name in names}

@@ -1,6 +1,6 @@
 """Prints the results of harness.py as text."""
 
-from harness import TRIPS
+from harness import PEAK, TRIPS
 
 
 def time_text(seconds):
@@ -16,7 +16,13 @@ def figure(comparison, value):
 
 
 def absolute_text(comparison, value):
+    if comparison["clock"] == PEAK:
+        return memory_text(value)
     return "%.2f" % value if comparison["clock"] == TRIPS else time_text(value)
+
+
+def memory_text(kib):
+    return "%.1f MiB" % (kib / 1024) if kib else "-"
 
 
 def target(comparison):
@@ -33,8 +39,9 @@ def figure_of_target(comparison, value):
 
 def print_side(side):
     if "median" in side:
-        print("  %-46s %10s  %10s  %10s  %10s" % (side["label"], time_text(side["median"]), time_text(side["least"]),
-                                                time_text(side["most"]), time_text(side["cpu"])))
+        print("  %-46s %10s  %10s  %10s  %10s  %9s" % (
+            side["label"], time_text(side["median"]), time_text(side["least"]), time_text(side["most"]),
+            time_text(side["cpu"]), memory_text(side["peak"])))
     else:
         print("  %-46s NOT MEASURED: no time was left" % side["label"])
 
@@ -55,14 +62,18 @@ def print_case(case, before):
     done, wanted = len(case["rounds"]), case["rounds_wanted"]
     rounds = "%d rounds" % done if done == wanted else "only %d of %d rounds: the time was up" % (done, wanted)
     print("\n== %s: %d operations a run, %s, %.0f s" % (case["title"], case["count"], rounds, case["seconds"]))
-    print("  %-46s %10s  %10s  %10s  %10s" % ("time an operation", "median", "least", "most", "CPU"))
+    print("  %-46s %10s  %10s  %10s  %10s  %9s" % ("time an operation", "median", "least", "most", "CPU", "memory"))
     for side in case["sides"]:
         print_side(side)
     print("  %-46s %10s  %-22s %9s  %9s" % ("ratio within a round", "median", "95 % interval", "raw", "target"))
     for comparison in case["comparisons"]:
         print_comparison(comparison)
-    if case["left"] and case["left"][0] is not None:
-        print("  rows: %d, checksum %s, %d refused: the same after every run of every side" % tuple(case["left"]))
+    for left in case["left"]:
+        if left[0] is not None:
+            print("  rows: %d, checksum %s, %d refused: the same after every run of every side" % tuple(left))
+    for side in case["sides"]:
+        if "differs" in side and side["rows"] is not None:
+            print("  not the same: %s left %d rows: %s" % (side["label"], side["rows"], side["differs"]))
     versions = {side["version"] for side in case["sides"] if side.get("version") and " " in side["version"]}
     if versions:
         print("  peers: %s" % "; ".join(sorted(versions)))
@@ -95,7 +106,7 @@ def print_summary(cases):
 def print_head(head):
     print("Belay side by side on %s, %s CPUs, Linux %s, load %.2f" % (
         head["cpu"], head["cpus"], head["kernel"], head["load"][0]))
-    if head["part"] == "sqlite":
+    if head["part"] != "servers":
         print("SQLite %s" % head["sqlite"])
     for link, seconds in head["links"].items():
         print("%s: a round trip with SELECT 1 takes %s" % (link, time_text(seconds)))

@@ -5,6 +5,8 @@
     bench/run.py --build build --quick    a hint, in under one
     tools/servers.py run -- bench/run.py --part servers --build build
                                           the cases on PostgreSQL and MariaDB; the library must have both drivers
+    tools/servers.py run -- bench/run.py --part imports --build build
+                                          imports of files, on all three
 """
 
 import argparse
@@ -21,19 +23,21 @@ import time
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 
+import cases_imports  # noqa: E402
 import cases_servers  # noqa: E402
 import cases_sqlite  # noqa: E402
 import harness  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 
-LIMIT, QUICK_LIMIT = {"sqlite": 330, "servers": 350}, {"sqlite": 50, "servers": 150}
+LIMIT = {"sqlite": 330, "servers": 350, "imports": 330}
+QUICK_LIMIT = {"sqlite": 50, "servers": 150, "imports": 100}
 
 
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="the build directory with the library")
-    parser.add_argument("--part", choices=("sqlite", "servers"), default="sqlite", help="which cases (sqlite)")
+    parser.add_argument("--part", choices=tuple(LIMIT), default="sqlite", help="which cases (sqlite)")
     parser.add_argument("--quick", action="store_true", help="few and short rounds; on servers: only that it works")
     parser.add_argument("--only", help="cases whose title contains this")
     parser.add_argument("--list", action="store_true", help="only print the titles of the cases")
@@ -41,7 +45,7 @@ def read_arguments():
     parser.add_argument("--cpu", type=int, help="pin each side to this CPU with taskset")
     parser.add_argument("--cache-kib", type=int, default=2000, help="SQLite's page cache of each side (default: 2000)")
     parser.add_argument("--limit", type=float, help="seconds after which no new round starts (330; servers: 350; "
-                        "quick: 50 and 150)")
+                        "quick: 50, 150, imports: 100)")
     parser.add_argument("--library", type=pathlib.Path, help="link this file instead of the build directory's")
     parser.add_argument("--python", default="/usr/bin/python3", help="the interpreter of the peers")
     parser.add_argument("--directory", type=pathlib.Path, help="where database files go; on a real disk, not in memory")
@@ -69,7 +73,7 @@ def make_head(options, library):
 
 def peers_of(options):
     return {name: [options.python, "-B", str(programs.HERE / ("peer_%s.py" % name))]
-            for name in ("sqlalchemy", "sqlalchemy_objects", "django")}
+            for name in ("sqlalchemy", "sqlalchemy_objects", "django", "tools", "readers")}
 
 
 @contextlib.contextmanager
@@ -86,6 +90,13 @@ def open_servers(options, library):
     with cases_servers.open_stores(compiled) as by_name:
         links = {"%s, %s" % which: store.trip() for which, store in by_name.items()}
         yield cases_servers.make_cases(compiled, peers_of(options), by_name, options.quick), links
+
+
+def open_imports(options, library):
+    return cases_imports.open_part(options, library, peers_of(options))
+
+
+OPEN = {"sqlite": open_sqlite, "servers": open_servers, "imports": open_imports}
 
 
 def run_cases(cases, settings):
@@ -110,7 +121,7 @@ def main():
     options = read_arguments()
     library = programs.find_library(options)
     head = make_head(options, library)
-    with (open_servers if options.part == "servers" else open_sqlite)(options, library) as (cases, links):
+    with OPEN[options.part](options, library) as (cases, links):
         cases = [case for case in cases if not options.only or options.only in case.title]
         if options.list:
             print("\n".join(case.title for case in cases))

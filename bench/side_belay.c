@@ -13,10 +13,12 @@
  *        empty-outer        an outermost block with nothing in it
  *        transfer           a block with two belay_exec: each durable
  *        transfer-pipeline  the same block with .pipeline
+ *        import             belay_import of the file; held in a scope around it when it is watched so
  */
 #include "common.h"
 
 #include <belay/belay.h>
+#include <belay/import.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +148,31 @@ static void run_transfer_pipeline(bench_client *c, belay_session *s)
     bench_stop(c);
 }
 
+/* ---- Import ------------------------------------------------------------------------------------------------- */
+
+static void import_file(bench_client *c, belay_session *s)
+{
+    belay_import_spec spec = BELAY_IMPORT_SPEC(.path = c->run->file, .table = c->run->table);
+    belay_import_report report;
+    if (belay_import(s, &spec, &report) != BELAY_OK)
+        bench_die("belay_import", report.error.message);
+    c->rejected = (size_t)report.counts.rejected;
+}
+
+static void run_import(bench_client *c, belay_session *s)
+{
+    bench_start(c);
+    if (c->run->watched) {
+        BELAY_ATOMIC(s) {
+            import_file(c, s);
+            bench_hold(c);
+        }
+    } else {
+        import_file(c, s);
+    }
+    bench_stop(c);
+}
+
 /* ---- A client ----------------------------------------------------------------------------------------------- */
 
 /* Prepares the statements on as many connections as there are clients: all are lent when the clients meet. */
@@ -156,6 +183,9 @@ static void warm_up(bench_client *c, belay_session *s)
             send_transfer(s, &c->transfers[0]);
         else if (c->items)
             belay_exec(s, BENCH_INSERT, c->items[0].name, c->items[0].amount);
+        else if (c->run->file)
+            belay_exec(s,
+                       "SELECT 1"); /* an import is not tried first: it prepares what it needs in the measured time */
         bench_meet(c);
         if (belay_status(s) == BELAY_OK)
             belay_undo(s);
@@ -172,7 +202,8 @@ static void run_mode(bench_client *c, belay_session *s)
     } modes[] = {{"exec", run_exec},         {"try", run_try},
                  {"many", run_many},         {"nested", run_nested},
                  {"empty", run_empty},       {"empty-outer", run_empty_outer},
-                 {"transfer", run_transfer}, {"transfer-pipeline", run_transfer_pipeline}};
+                 {"transfer", run_transfer}, {"transfer-pipeline", run_transfer_pipeline},
+                 {"import", run_import}};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (bench_is(c->run, modes[i].name)) {
             modes[i].run(c, s);

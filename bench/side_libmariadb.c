@@ -8,8 +8,11 @@
  *
  * Modes: savepoint  SAVEPOINT, INSERT, RELEASE a row, all in one transaction; a bad row is gone back from
  *        transfer   START TRANSACTION, two UPDATEs, COMMIT: each durable
+ *        load       LOAD DATA LOCAL of the file, in a transaction
+ *        import-savepoint  as savepoint, of the file's records, with texts for parameters
  */
 #include "common.h"
+#include "records.h"
 
 #include <mysql.h>
 #include <mysqld_error.h>
@@ -18,7 +21,7 @@
 /* A connection, and the statements of its mode. */
 typedef struct raw_link {
     MYSQL *my;
-    MYSQL_STMT *insert, *take, *give;
+    MYSQL_STMT *insert, *take, *give, *record;
     unsigned long name_size; /* what is bound */
     long long numbers[2];
 } raw_link;
@@ -95,17 +98,29 @@ static void commit(raw_link *l)
 
 /* ---- The work ----------------------------------------------------------------------------------------------- */
 
-static void insert_alone(bench_client *c, raw_link *l, const bench_item *item)
+static bool is_violation(unsigned code)
+{
+    return code == ER_DUP_ENTRY || code == ER_BAD_NULL_ERROR || code == ER_NO_REFERENCED_ROW_2 ||
+           code == ER_CONSTRAINT_FAILED;
+}
+
+/* A bound INSERT in a savepoint of its own. */
+static void execute_alone(bench_client *c, raw_link *l, MYSQL_STMT *insert)
 {
     execute(l, "SAVEPOINT s");
-    bind_insert(l, item);
-    if (mysql_stmt_execute(l->insert) != 0) {
-        if (mysql_stmt_errno(l->insert) != ER_DUP_ENTRY)
-            die_of(l->insert);
+    if (mysql_stmt_execute(insert) != 0) {
+        if (!is_violation(mysql_stmt_errno(insert)))
+            die_of(insert);
         execute(l, "ROLLBACK TO s");
         c->rejected++;
     }
     execute(l, "RELEASE SAVEPOINT s");
+}
+
+static void insert_alone(bench_client *c, raw_link *l, const bench_item *item)
+{
+    bind_insert(l, item);
+    execute_alone(c, l, l->insert);
 }
 
 static void run_savepoint(bench_client *c, raw_link *l)
@@ -131,18 +146,69 @@ static void run_transfer(bench_client *c, raw_link *l)
     bench_stop(c);
 }
 
+/* ---- Files -------------------------------------------------------------------------------------------------- */
+
+static void bind_record(MYSQL_STMT *statement, records *r)
+{
+    MYSQL_BIND binds[RECORDS_COLUMNS];
+    memset(binds, 0, sizeof binds);
+    for (size_t i = 0; i < r->columns; i++) {
+        binds[i].buffer_type = r->fields[i] ? MYSQL_TYPE_STRING : MYSQL_TYPE_NULL;
+        binds[i].buffer = (void *)(uintptr_t)r->fields[i];
+        binds[i].buffer_length = r->sizes[i];
+    }
+    if (mysql_stmt_bind_param(statement, binds))
+        die_of(statement);
+}
+
+static void run_import_savepoint(bench_client *c, raw_link *l)
+{
+    char sql[512];
+    records r;
+    records_insert(c->run, '?', sql, sizeof sql);
+    l->record = prepare(l, sql);
+    bench_start(c);
+    execute(l, "START TRANSACTION");
+    records_open(&r, c->run);
+    while (records_next(&r)) {
+        bind_record(l->record, &r);
+        execute_alone(c, l, l->record);
+    }
+    records_close(&r);
+    commit(l);
+    bench_stop(c);
+}
+
+static void run_load(bench_client *c, raw_link *l)
+{
+    char columns[256], sql[5000];
+    records_columns(c->run, columns, sizeof columns);
+    snprintf(sql, sizeof sql,
+             "LOAD DATA LOCAL INFILE '%s' INTO TABLE %s CHARACTER SET utf8mb4 FIELDS TERMINATED BY ',' "
+             "LINES TERMINATED BY '\n' IGNORE 1 LINES (%s)",
+             c->run->file, c->run->table, columns);
+    bench_start(c);
+    execute(l, "START TRANSACTION");
+    execute(l, sql);
+    if (mysql_warning_count(l->my) > 0)
+        bench_die("LOAD DATA", "it warns: something was not stored as it is written");
+    commit(l);
+    bench_stop(c);
+}
+
 /* ---- A client ----------------------------------------------------------------------------------------------- */
 
 /* The two forms of URL that there are: mariadb://USER@localhost/DB?socket=PATH and mariadb://USER@HOST:PORT/DB. */
 static void connect_database(raw_link *l, const char *url)
 {
     char user[64], database[64], host[64] = "", socket[108] = "";
-    unsigned port = 0;
+    unsigned port = 0, files = 1;
     if (sscanf(url, "mariadb://%63[^@]@localhost/%63[^?]?socket=%107s", user, database, socket) != 3 &&
         sscanf(url, "mariadb://%63[^@]@%63[^:]:%u/%63s", user, host, &port, database) != 4)
         bench_die("not a URL of the benchmark's", url);
     l->my = mysql_init(NULL);
     if (!l->my || mysql_options(l->my, MYSQL_SET_CHARSET_NAME, "utf8mb4") ||
+        mysql_options(l->my, MYSQL_OPT_LOCAL_INFILE, &files) ||
         !mysql_real_connect(l->my, host[0] ? host : NULL, user, NULL, database, port, socket[0] ? socket : NULL, 0))
         die(l);
 }
@@ -155,7 +221,7 @@ static void warm_up(bench_client *c, raw_link *l)
         l->give = prepare_update(l, BENCH_GIVE);
         update(l, l->take, c->transfers[0].amount, c->transfers[0].from);
         update(l, l->give, c->transfers[0].amount, c->transfers[0].to);
-    } else {
+    } else if (c->items) {
         l->insert = prepare(l, BENCH_INSERT);
         bind_insert(l, &c->items[0]);
         if (mysql_stmt_execute(l->insert) != 0)
@@ -190,12 +256,17 @@ static void run_client(bench_client *c)
         run_savepoint(c, &l);
     else if (bench_is(c->run, "transfer"))
         run_transfer(c, &l);
+    else if (bench_is(c->run, "load"))
+        run_load(c, &l);
+    else if (bench_is(c->run, "import-savepoint"))
+        run_import_savepoint(c, &l);
     else
         bench_die("no such mode", c->run->mode);
     bench_report(c, "libmariadb", answer, &l);
     close_statement(l.insert);
     close_statement(l.take);
     close_statement(l.give);
+    close_statement(l.record);
     mysql_close(l.my);
 }
 

@@ -9,8 +9,11 @@
  * Modes: savepoint          SAVEPOINT, INSERT, RELEASE a row, all in one transaction; a bad row is gone back from
  *        transfer           BEGIN, two UPDATEs, COMMIT, each waited for: each durable
  *        transfer-flight    the same in libpq's pipeline mode, with one Sync: the limit
+ *        copy               COPY of the file, in a transaction
+ *        import-savepoint   as savepoint, of the file's records, with texts for parameters
  */
 #include "common.h"
+#include "records.h"
 
 #include <endian.h>
 #include <libpq-fe.h>
@@ -80,17 +83,16 @@ static PGresult *insert(PGconn *pg, const bench_item *item)
     return run(pg, "insert", &p);
 }
 
-static bool is_unique_violation(const PGresult *result)
+static bool is_violation(const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return state && strcmp(state, "23505") == 0;
+    return state && strncmp(state, "23", 2) == 0;
 }
 
-static void insert_alone(bench_client *c, PGconn *pg, const bench_item *item)
+/* The end of a row's savepoint, after its INSERT. */
+static void keep_or_undo(bench_client *c, PGconn *pg, PGresult *result)
 {
-    execute(pg, "SAVEPOINT s");
-    PGresult *result = insert(pg, item);
-    if (is_unique_violation(result)) {
+    if (is_violation(result)) {
         PQclear(result);
         execute(pg, "ROLLBACK TO s");
         c->rejected++;
@@ -100,12 +102,78 @@ static void insert_alone(bench_client *c, PGconn *pg, const bench_item *item)
     execute(pg, "RELEASE s");
 }
 
+static void insert_alone(bench_client *c, PGconn *pg, const bench_item *item)
+{
+    execute(pg, "SAVEPOINT s");
+    keep_or_undo(c, pg, insert(pg, item));
+}
+
 static void run_savepoint(bench_client *c, PGconn *pg)
 {
     bench_start(c);
     execute(pg, "BEGIN");
     for (size_t i = 0; i < c->count; i++)
         insert_alone(c, pg, &c->items[i]);
+    expect(pg, PQexec(pg, "COMMIT"), "COMMIT");
+    bench_stop(c);
+}
+
+/* ---- Files -------------------------------------------------------------------------------------------------- */
+
+static void insert_record(bench_client *c, PGconn *pg, const records *r)
+{
+    execute(pg, "SAVEPOINT s");
+    keep_or_undo(c, pg, PQexecPrepared(pg, "record", (int)r->columns, r->fields, NULL, NULL, 0));
+}
+
+static void run_import_savepoint(bench_client *c, PGconn *pg)
+{
+    char sql[512];
+    records r;
+    records_insert(c->run, '$', sql, sizeof sql);
+    expect(pg, PQprepare(pg, "record", sql, 0, NULL), NULL);
+    bench_start(c);
+    execute(pg, "BEGIN");
+    records_open(&r, c->run);
+    while (records_next(&r))
+        insert_record(c, pg, &r);
+    records_close(&r);
+    bench_hold(c);
+    expect(pg, PQexec(pg, "COMMIT"), "COMMIT");
+    bench_stop(c);
+}
+
+static void send_file(PGconn *pg, const char *path)
+{
+    char block[64 * 1024];
+    FILE *file = fopen(path, "r");
+    if (!file)
+        bench_die(path, "can't be read");
+    for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;) {
+        if (PQputCopyData(pg, block, (int)n) != 1)
+            die(pg);
+    }
+    fclose(file);
+    if (PQputCopyEnd(pg, NULL) != 1)
+        die(pg);
+    expect(pg, PQgetResult(pg), NULL);
+    while (PQgetResult(pg))
+        ;
+}
+
+static void run_copy(bench_client *c, PGconn *pg)
+{
+    char columns[256], sql[512];
+    records_columns(c->run, columns, sizeof columns);
+    snprintf(sql, sizeof sql, "COPY %s(%s) FROM STDIN WITH (FORMAT csv, HEADER)", c->run->table, columns);
+    bench_start(c);
+    execute(pg, "BEGIN");
+    PGresult *copy = PQexec(pg, sql);
+    if (PQresultStatus(copy) != PGRES_COPY_IN)
+        die(pg);
+    PQclear(copy);
+    send_file(pg, c->run->file);
+    bench_hold(c);
     expect(pg, PQexec(pg, "COMMIT"), "COMMIT");
     bench_stop(c);
 }
@@ -199,7 +267,7 @@ static void warm_up(bench_client *c, PGconn *pg)
         prepare(pg, "give", BENCH_GIVE_DOLLAR, OID_INT8);
         update(pg, "take", c->transfers[0].amount, c->transfers[0].from);
         update(pg, "give", c->transfers[0].amount, c->transfers[0].to);
-    } else {
+    } else if (c->items) {
         prepare(pg, "insert", BENCH_INSERT_DOLLAR, OID_TEXT);
         expect(pg, insert(pg, &c->items[0]), "INSERT 0 1");
     }
@@ -227,6 +295,10 @@ static void run_client(bench_client *c)
         run_transfer(c, pg);
     else if (bench_is(c->run, "transfer-flight"))
         run_flight(c, pg);
+    else if (bench_is(c->run, "copy"))
+        run_copy(c, pg);
+    else if (bench_is(c->run, "import-savepoint"))
+        run_import_savepoint(c, pg);
     else
         bench_die("no such mode", c->run->mode);
     bench_report(c, "libpq", answer, pg);

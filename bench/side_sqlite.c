@@ -10,8 +10,11 @@
  *        savepoint  SAVEPOINT, INSERT, RELEASE a row, all in one transaction
  *        empty      SAVEPOINT, RELEASE
  *        transfer   BEGIN IMMEDIATE, two UPDATEs, COMMIT: each durable
+ *        import     INSERT a record of the file, all in one transaction; a refused one is left out
+ *        import-savepoint  the same with a savepoint a record
  */
 #include "common.h"
+#include "records.h"
 
 #include <sqlite3.h>
 
@@ -122,6 +125,63 @@ static void run_empty(bench_client *c)
     sqlite3_finalize(release);
 }
 
+/* Texts, as they are in the file: the columns' types make numbers of them. Whether it was stored. */
+static bool insert_record(sqlite3_stmt *statement, const records *r)
+{
+    for (size_t i = 0; i < r->columns; i++) {
+        if (sqlite3_bind_text(statement, (int)i + 1, r->fields[i], (int)r->sizes[i], SQLITE_STATIC) != SQLITE_OK)
+            die();
+    }
+    int code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    if (code != SQLITE_DONE && (code & 0xff) != SQLITE_CONSTRAINT)
+        die();
+    return code == SQLITE_DONE;
+}
+
+static void import_bare(bench_client *c, sqlite3_stmt *row)
+{
+    records r;
+    records_open(&r, c->run);
+    while (records_next(&r))
+        c->rejected += !insert_record(row, &r);
+    records_close(&r);
+}
+
+static void import_savepoints(bench_client *c, sqlite3_stmt *row)
+{
+    sqlite3_stmt *savepoint = prepare("SAVEPOINT s"), *release = prepare("RELEASE s"), *back = prepare("ROLLBACK TO s");
+    records r;
+    records_open(&r, c->run);
+    while (records_next(&r)) {
+        run(savepoint);
+        if (!insert_record(row, &r)) {
+            run(back);
+            c->rejected++;
+        }
+        run(release);
+    }
+    records_close(&r);
+    sqlite3_finalize(savepoint);
+    sqlite3_finalize(release);
+    sqlite3_finalize(back);
+}
+
+static void run_import(bench_client *c, void (*import)(bench_client *, sqlite3_stmt *))
+{
+    char sql[512];
+    records_insert(c->run, '?', sql, sizeof sql);
+    sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT"), *row = prepare(sql);
+    bench_start(c);
+    run(begin);
+    import(c, row);
+    run(commit);
+    bench_stop(c);
+    sqlite3_finalize(begin);
+    sqlite3_finalize(commit);
+    sqlite3_finalize(row);
+}
+
 static void run_transfer(bench_client *c)
 {
     sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");
@@ -175,6 +235,10 @@ static void run_client(bench_client *c)
         run_empty(c);
     else if (bench_is(b, "transfer"))
         run_transfer(c);
+    else if (bench_is(b, "import"))
+        run_import(c, import_bare);
+    else if (bench_is(b, "import-savepoint"))
+        run_import(c, import_savepoints);
     else
         bench_die("no such mode", b->mode);
     bench_report(c, "raw", answer, NULL);

@@ -25,8 +25,7 @@ static void catch_interrupts(void)
         sigaction(numbers[i], &action, NULL);
 }
 
-/* ---- While it runs --------------------------------------------------------------------------------------------------
- */
+/* ---- While it runs ---------------------------------------------------------------------------------------------- */
 
 typedef struct run {
     import_bar bar;

@@ -110,8 +110,7 @@ static int refuse(const char *what, const char *argument)
     return IMPORT_USAGE;
 }
 
-/* ---- Values of options ----------------------------------------------------------------------------------------------
- */
+/* ---- Values of options ------------------------------------------------------------------------------------------ */
 
 static int take_format(belay_import_spec *spec, const char *word)
 {
@@ -239,8 +238,7 @@ static int append_parts(const char *const **list, size_t *count, char *words)
     return *count > 0 || status != IMPORT_ALL_KEPT ? status : refuse("--map and --key name columns", NULL);
 }
 
-/* ---- All of them
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- All of them ------------------------------------------------------------------------------------------------ */
 
 static int take_text(import_arguments *a, int option, char *word)
 {

@@ -30,8 +30,7 @@ static int find_status(const belay_import_report *report)
     return has_kept(c) ? IMPORT_SOME_REJECTED : IMPORT_NOTHING_KEPT;
 }
 
-/* ---- In words
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- In words --------------------------------------------------------------------------------------------------- */
 
 static void list_rejects(const import_arguments *a, const import_tally *tally)
 {
@@ -113,8 +112,7 @@ static void report_in_words(const import_arguments *a, const belay_import_report
     print_file("the reasons are in ", a->spec.errors);
 }
 
-/* ---- As JSON
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- As JSON ---------------------------------------------------------------------------------------------------- */
 
 static json_t *make_counts(const belay_import_counts *c)
 {

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-/* ---- For a terminal -------------------------------------------------------------------------------------------------
- */
+/* ---- For a terminal --------------------------------------------------------------------------------------------- */
 
 /* How many bytes the control character has that the text begins with; 0: it is none. Of UTF-8, those that turn the
    direction of what is written, too. */
@@ -78,8 +77,7 @@ void import_print_message(FILE *out, const char *text)
     }
 }
 
-/* ---- For a shell ----------------------------------------------------------------------------------------------------
- */
+/* ---- For a shell ------------------------------------------------------------------------------------------------ */
 
 static bool is_plain(const char *word)
 {

@@ -2,9 +2,8 @@
  * checkout - an order and its lines, as objects: all of them, or nothing.
  *
  * An order is plain structs: each line points to its order, and takes goods from
- * a stock. The keys that the database makes reach the lines by themselves. When one item is out of stock, the database is
- * as it was before, and so are the structs: the order is new again, and can be
- * tried once more.
+ * a stock. The keys that the database makes reach the lines by themselves. When one item is out of stock, the database
+ * is as it was before, and so are the structs: the order is new again, and can be tried once more.
  *
  *     checkout [URL]          the default is sqlite::memory:
  */

@@ -7,7 +7,7 @@ set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libjansson-dev uthash-dev'
 test="$build libpq-dev libmariadb-dev postgresql mariadb-server g++ clang libclang-rt-14-dev libcmocka-dev python3 clang-format clang-tidy sqlite3 bats jq"
-bench="$build g++ python3 python3-sqlalchemy python3-django python3-psycopg2 python3-mysqldb libpq-dev libmariadb-dev libpqxx-dev postgresql mariadb-server"
+bench="$build g++ python3 python3-sqlalchemy python3-django python3-psycopg2 python3-mysqldb libpq-dev libmariadb-dev libpqxx-dev postgresql postgresql-client mariadb-server sqlite3 sqlite-utils pgloader"
 
 wanted=$build
 for what in "$@"; do

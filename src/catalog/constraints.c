@@ -11,8 +11,7 @@
 #include "scan.h"
 #include "session.h"
 
-/* ---- Asking
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ----------------------------------------------------------------------------------------------------- */
 
 static const char *copy(const belayi_table *table, const char *text)
 {
@@ -40,8 +39,7 @@ belay_code belayi_constraints_read(belay_session *s, const belayi_table *table, 
     return belay_status(s);
 }
 
-/* ---- Columns of a clause
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Columns of a clause ---------------------------------------------------------------------------------------- */
 
 static bool is_name(const belayi_token *token)
 {

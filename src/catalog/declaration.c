@@ -141,8 +141,7 @@ void belayi_declaration_read(const char *declared, belayi_declaration *d)
         at = *at == '(' ? read_list(d, at + 1) : read_word(d, at);
 }
 
-/* ---- Words of an enum ----------------------------------------------------------------------------------------------
- */
+/* ---- Words of an enum ------------------------------------------------------------------------------------------- */
 
 const char *belayi_declaration_word(const char *at, bool escapes, const char *text, size_t size, bool *out_same)
 {

@@ -243,8 +243,7 @@ static void measure(const belayi_declaration *d, const known_type *known, belayi
     }
 }
 
-/* ---- Affinity ------------------------------------------------------------------------------------------------------
- */
+/* ---- Affinity --------------------------------------------------------------------------------------------------- */
 
 static bool contains(const char *declared, const char *part)
 {

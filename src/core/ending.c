@@ -9,8 +9,7 @@
 #include "inside.h"
 #include "report.h"
 
-/* ---- Ending
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Ending ----------------------------------------------------------------------------------------------------- */
 
 /* The reason, and what the scope has been through, decide whether it is kept. */
 static bool keeps(const belayi_transaction *t, belayi_end reason)

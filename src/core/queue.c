@@ -14,8 +14,7 @@
 #include "inside.h"
 #include "report.h"
 
-/* ---- Queueing -----------------------------------------------------------------------------------------------------
- */
+/* ---- Queueing --------------------------------------------------------------------------------------------------- */
 
 BELAYI_COLD static bool grow_queue(belayi_queue *queue)
 {
@@ -58,8 +57,7 @@ belay_code belayi_scope_queue(belayi_transaction *t, belay_statement *statement,
     return t->conn->queue_is_full ? belayi_scope_drain(t) : BELAY_OK;
 }
 
-/* ---- Telling the trace --------------------------------------------------------------------------------------------
- */
+/* ---- Telling the trace ------------------------------------------------------------------------------------------ */
 
 static belay_trace_event describe(const belayi_queued *entry, belay_code code)
 {
@@ -104,8 +102,7 @@ void belayi_queue_tell(belayi_transaction *t)
     tell_done(t, t->queue.count);
 }
 
-/* ---- After the wait -----------------------------------------------------------------------------------------------
- */
+/* ---- After the wait --------------------------------------------------------------------------------------------- */
 
 void belayi_queue_succeed(belayi_transaction *t)
 {

@@ -165,8 +165,7 @@ void belayi_savepoint_lose_all(belayi_transaction *t)
         t->marks[i].dead = true;
 }
 
-/* ---- Marks --------------------------------------------------------------------------------------------------------
- */
+/* ---- Marks ------------------------------------------------------------------------------------------------------ */
 
 void belayi_mark_forget(belayi_transaction *t, unsigned count)
 {

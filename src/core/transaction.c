@@ -45,8 +45,7 @@ void belayi_transaction_clear(belayi_transaction *t)
     t->pending.outcome = BELAY_WORK_OPEN;
 }
 
-/* ---- States --------------------------------------------------------------------------------------------------------
- */
+/* ---- States ----------------------------------------------------------------------------------------------------- */
 
 void belayi_frame_step(belayi_frame *frame, belayi_scope_event event)
 {
@@ -76,8 +75,7 @@ void belayi_scope_engine_ended(belayi_transaction *t)
     doom(t);
 }
 
-/* ---- Errors ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Errors ----------------------------------------------------------------------------------------------------- */
 
 void belayi_scope_record(belayi_transaction *t, const belay_error *error)
 {

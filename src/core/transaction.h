@@ -375,8 +375,7 @@ belay_code belayi_scope_undo(belayi_transaction *);
 /* Whether an error of this code ends the whole transaction, whoever raises it. */
 bool belayi_code_ends_transaction(belay_code);
 
-/* ---- Who follows the scopes: follower.h ----------------------------------------------------------------------------
- */
+/* ---- Who follows the scopes: follower.h ------------------------------------------------------------------------- */
 
 /* Lets the follower send what belongs to the innermost scope, if that works. Before what is sent must have it, or see
  * it. */
@@ -413,8 +412,7 @@ belay_code belayi_part_end(belayi_transaction *);
  */
 bool belayi_part_drop(belayi_transaction *, belay_error *caught);
 
-/* ---- Hooks --------------------------------------------------------------------------------------------------------
- */
+/* ---- Hooks ------------------------------------------------------------------------------------------------------ */
 
 const char *belayi_hook_kind_name(belayi_hook_kind);
 
@@ -428,8 +426,7 @@ belayi_hooks belayi_hooks_take(belayi_hooks *);
 void belayi_hooks_drop(belayi_hooks *, size_t from);
 void belayi_hooks_done(belayi_hooks *);
 
-/* ---- The trace: only called while there is one ----------------------------------------------------------------------
- */
+/* ---- The trace: only called while there is one ------------------------------------------------------------------ */
 
 /* A call of the engine begins. Returns the moment. */
 int64_t belayi_wire_listen(belayi_transaction *);

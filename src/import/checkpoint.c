@@ -10,6 +10,7 @@
 #include <belay/sys/driver.h>
 
 #include "catalog.h"
+#include "own_table.h"
 #include "report.h"
 #include "session.h"
 
@@ -29,8 +30,7 @@ static const char update_sql[] =
     "inserted = ?8, updated = ?9, skipped = ?10, rejected = ?11, rejects_size = ?12, errors_size = ?13 "
     "WHERE id = ?1 AND state = 'open' AND byte_offset = ?14";
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Names ------------------------------------------------------------------------------------------------------ */
 
 uint64_t belayi_checkpoint_hash(uint64_t hash, const char *text)
 {
@@ -53,8 +53,7 @@ void belayi_checkpoint_name(belayi_checkpoint *c, const char *table, const char 
     free(real);
 }
 
-/* ---- The table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_checkpoint_make_table(belay_session *s, belay_place place)
 {
@@ -67,11 +66,7 @@ belay_code belayi_checkpoint_make_table(belay_session *s, belay_place place)
         "inserted BIGINT NOT NULL, updated BIGINT NOT NULL, skipped BIGINT NOT NULL, rejected BIGINT NOT NULL, "
         "rejects_size BIGINT NOT NULL, errors_size BIGINT NOT NULL)%s",
         table_name, driver->key_type, driver->table_end);
-    belay_exec_at(s, place, text, 0, NULL);
-    /* Of two that make it at the same moment, PostgreSQL lets one clash in its own catalogue. Now it is there. */
-    if (belay_catch(s, BELAY_UNIQUE))
-        belay_exec_at(s, place, text, 0, NULL);
-    return belay_status(s);
+    return belayi_own_table_make(s, place, text);
 }
 
 static bool is_table_there(belay_session *s)
@@ -83,8 +78,7 @@ static bool is_table_there(belay_session *s)
     return there;
 }
 
-/* ---- The row
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- The row ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t read_hash(const belay_rows *rows, int column)
 {

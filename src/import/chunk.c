@@ -42,8 +42,7 @@ void belayi_chunk_done(belayi_chunk *chunk)
     *chunk = (belayi_chunk){0};
 }
 
-/* ---- The first gate ------------------------------------------------------------------------------------------------
- */
+/* ---- The first gate --------------------------------------------------------------------------------------------- */
 
 /* A record that is being added. */
 typedef struct adding {

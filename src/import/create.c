@@ -29,8 +29,7 @@ static belay_code out_of_memory(belay_error *error)
     return belayi_report(error, BELAY_NO_MEMORY, "no memory for the columns of a table");
 }
 
-/* ---- Columns --------------------------------------------------------------------------------------------------------
- */
+/* ---- Columns ---------------------------------------------------------------------------------------------------- */
 
 /* One more, unless its name is there: then the plan will say what is wrong with that. */
 static bool add_column(making *m, const char *name, size_t size)
@@ -86,8 +85,7 @@ static void guess_column(const making *m, const belayi_plan_column *planned, con
     }
 }
 
-/* ---- SQL
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- SQL -------------------------------------------------------------------------------------------------------- */
 
 /* There was no memory: nothing more is put. */
 static void give_up(making *m)
@@ -177,8 +175,7 @@ static void put_key(making *m)
     put(m, m->spec->key_count > 0 ? "))" : ")");
 }
 
-/* ---- All
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- All -------------------------------------------------------------------------------------------------------- */
 
 static belay_code check_key(const making *m, belay_error *error)
 {

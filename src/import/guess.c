@@ -18,8 +18,7 @@ void belayi_guess_init(belayi_guess *g)
     *g = (belayi_guess){.kinds = ALL};
 }
 
-/* ---- One value ----------------------------------------------------------------------------------------------------
- */
+/* ---- One value -------------------------------------------------------------------------------------------------- */
 
 /* Whether the number is written as it would come back, but for zeros at its end. */
 static bool is_plain(const belayi_field *f, const belayi_digits *d)
@@ -86,8 +85,7 @@ void belayi_guess_feed(belayi_guess *g, const belayi_field *f)
         g->kinds &= look_at(g, f);
 }
 
-/* ---- The type -------------------------------------------------------------------------------------------------------
- */
+/* ---- The type --------------------------------------------------------------------------------------------------- */
 
 static void write_text(const belayi_guess *g, const belay_driver *driver, bool key, char *out, size_t room)
 {

@@ -18,8 +18,7 @@ static belay_code out_of_memory(belay_error *error)
     return belayi_report(error, BELAY_NO_MEMORY, "no memory for the plan of an import");
 }
 
-/* ---- Columns ------------------------------------------------------------------------------------------------------
- */
+/* ---- Columns ---------------------------------------------------------------------------------------------------- */
 
 /* What the table has, for a message. */
 static void list_columns(const belayi_table *table, char *out, size_t room)
@@ -69,8 +68,7 @@ static belayi_plan_column *add_column(belayi_plan *plan, const char *name, const
     return NULL;
 }
 
-/* ---- "column=value" ------------------------------------------------------------------------------------------------
- */
+/* ---- "column=value" --------------------------------------------------------------------------------------------- */
 
 /* The column of a pair, which is written from now on; *out_rest is what stands behind the equals sign. */
 static belayi_plan_column *add_pair(belayi_plan *plan, const char *pair, const char *what, const char **out_rest,
@@ -113,8 +111,7 @@ static belay_code plan_set(belayi_plan *plan, const belay_import_spec *spec, con
     return belayi_report(error, BELAY_MISUSE, "the column %s can't be set: %s", added->column->name, why);
 }
 
-/* ---- Fields ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Fields ----------------------------------------------------------------------------------------------------- */
 
 /* A whole number from 1, or 0. */
 static size_t read_number(const char *text)
@@ -212,8 +209,7 @@ static belay_code plan_fields(belayi_plan *plan, const fields *file, belay_error
     return code;
 }
 
-/* ---- The key
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- The key ---------------------------------------------------------------------------------------------------- */
 
 static belay_code plan_key_column(belayi_plan *plan, const belayi_column *column, belay_error *error)
 {
@@ -248,8 +244,7 @@ static belay_code plan_key(belayi_plan *plan, const belay_import_spec *spec, bel
     return code;
 }
 
-/* ---- All
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- All -------------------------------------------------------------------------------------------------------- */
 
 static belay_code make(belayi_plan *plan, const fields *file, belay_error *error)
 {

@@ -23,8 +23,7 @@ belay_code belayi_job_raise(belayi_job *job, belay_error *error)
     return belay_raise_at(job->session, job->place, error);
 }
 
-/* ---- The spec
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- The spec --------------------------------------------------------------------------------------------------- */
 
 /* Why it can't be done so; NULL: it can. */
 static const char *find_mistake(const belayi_job *job)
@@ -70,8 +69,7 @@ static belay_code check_spec(belayi_job *job)
     return belayi_job_raise(job, &error);
 }
 
-/* ---- The file
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- The file --------------------------------------------------------------------------------------------------- */
 
 static belay_code open_file(belayi_job *job)
 {
@@ -93,8 +91,7 @@ static belay_code open_file(belayi_job *job)
     return job->reader ? BELAY_OK : belayi_job_raise(job, &error);
 }
 
-/* ---- The table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 static belay_code make_plan(belayi_job *job)
 {
@@ -165,8 +162,7 @@ static bool can_make_inside(const belayi_job *job)
     return (job->session->db->driver->capabilities & BELAY_CAN_TRANSACT_DDL) != 0;
 }
 
-/* ---- Where to go on
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Where to go on --------------------------------------------------------------------------------------------- */
 
 /* How the file is read and stored. */
 static uint64_t hash_plan(const belay_import_spec *spec)
@@ -251,8 +247,7 @@ static belay_code find_checkpoint(belayi_job *job)
     return found->is_done ? BELAY_OK : go_on(job);
 }
 
-/* ---- Both looks
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Both looks ------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_job_look(belayi_job *job)
 {
@@ -322,11 +317,10 @@ static belay_code get_memory(belayi_job *job)
     return belay_fail_at(job->session, job->place, BELAY_NO_MEMORY, "no memory for an import");
 }
 
-/* Where many savepoints cost everybody, a chunk is as large as it can be. */
 static void set_first_pace(belayi_job *job)
 {
     job->wants_large_chunks = job->session->db->driver->cheap_savepoints > 0;
-    job->pace = job->wants_large_chunks || job->chunk.room < PACE_FIRST ? job->chunk.room : PACE_FIRST;
+    job->pace = job->chunk.room < PACE_FIRST ? job->chunk.room : PACE_FIRST;
 }
 
 belay_code belayi_job_begin(belayi_job *job)

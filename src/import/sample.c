@@ -34,8 +34,7 @@ static bool keep(belayi_sample *sample, const belayi_record *record)
     return !failed;
 }
 
-/* ---- Members --------------------------------------------------------------------------------------------------------
- */
+/* ---- Members ---------------------------------------------------------------------------------------------------- */
 
 /* Where a name is among others; `count` when it is not there. */
 static size_t find_name(const char *const *names, size_t count, const char *name)
@@ -102,8 +101,7 @@ bool belayi_sample_select(belayi_sample *sample, size_t count, const char *const
     return true;
 }
 
-/* ---- Records --------------------------------------------------------------------------------------------------------
- */
+/* ---- Records ---------------------------------------------------------------------------------------------------- */
 
 static bool get_room(belayi_sample *sample, bool members)
 {

@@ -33,8 +33,7 @@ void belayi_store_done(belayi_store *s)
     *s = (belayi_store){0};
 }
 
-/* ---- Statements ----------------------------------------------------------------------------------------------------
- */
+/* ---- Statements ------------------------------------------------------------------------------------------------- */
 
 /* A text that grows; there is room for all that is put. */
 typedef struct text {
@@ -148,8 +147,7 @@ static void write_update(belayi_store *s)
     put_where_key(&t, s);
 }
 
-/* ---- Rows that are inserted or skipped
- * ------------------------------------------------------------------------------- */
+/* ---- Rows that are inserted or skipped -------------------------------------------------------------------------- */
 
 /* Rows of a chunk that have the same columns. */
 typedef struct run {
@@ -194,8 +192,7 @@ static belay_code insert_rows(belayi_store *s, run *r)
     return BELAY_OK;
 }
 
-/* ---- Rows that are updated or inserted
- * -------------------------------------------------------------------------------- */
+/* ---- Rows that are updated or inserted -------------------------------------------------------------------------- */
 
 /* One row by that statement: how many it has matched, and whether it was refused, are in *out_changes and r->refused.
  */
@@ -237,8 +234,7 @@ static belay_code put_rows(belayi_store *s, run *r)
     return code;
 }
 
-/* ---- A chunk
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A chunk ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t left_out(const belayi_chunk *chunk, size_t row)
 {

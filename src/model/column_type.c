@@ -8,8 +8,7 @@
 
 enum { PARENTS_MAX = 64, KEY_TEXT_SIZE = 255 };
 
-/* ---- What a member needs ------------------------------------------------------------------------------------------
- */
+/* ---- What a member needs ---------------------------------------------------------------------------------------- */
 
 static const belay_column_def *key_of(const belay_model *model)
 {
@@ -40,8 +39,7 @@ static size_t size_of(const belay_column_def *column)
     return column->kind == BELAY_KIND_TEXT_ARRAY ? column->room - 1 : 0;
 }
 
-/* ---- The type that it gets ----------------------------------------------------------------------------------------
- */
+/* ---- The type that it gets -------------------------------------------------------------------------------------- */
 
 static const char *integer_type(const belay_column_def *column)
 {

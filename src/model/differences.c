@@ -46,8 +46,7 @@ static void differ(const comparing *c, const char *column, const char *text)
         c->tell(c->arg, &difference);
 }
 
-/* ---- Keys
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------------------------- */
 
 /* Writes the names of the table's primary key, or of the model's, joined by ", ". */
 static void name_table_key(const comparing *c, char *out, size_t room)
@@ -140,8 +139,7 @@ static void compare_reference(const comparing *c, const belay_column_def *column
     differ(c, there->name, text);
 }
 
-/* ---- Columns
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Columns ---------------------------------------------------------------------------------------------------- */
 
 static void compare_null(const comparing *c, const belay_column_def *column, const belayi_column *there)
 {
@@ -204,8 +202,7 @@ static void compare_others(const comparing *c)
     }
 }
 
-/* ---- Tables
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Tables ----------------------------------------------------------------------------------------------------- */
 
 static belay_code raise_difference(belay_session *s, belay_place place, belay_error *error)
 {

@@ -8,8 +8,7 @@
 #include "world.h"
 #include "write.h"
 
-/* ---- Flushing ------------------------------------------------------------------------------------------------------
- */
+/* ---- Flushing --------------------------------------------------------------------------------------------------- */
 
 /* What was changed while it was expired would be lost, or overwrite what nobody has looked at. */
 static belay_code refuse_expired(belayi_world *w, belay_place place, const belayi_object *record)

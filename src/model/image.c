@@ -100,8 +100,7 @@ bool belayi_image_take(const belayi_shape *shape, const void *object, void *imag
     return true;
 }
 
-/* ---- Comparing ----------------------------------------------------------------------------------------------------
- */
+/* ---- Comparing -------------------------------------------------------------------------------------------------- */
 
 static bool same_bytes(const belayi_shape *shape, const void *object, const void *image)
 {
@@ -132,8 +131,7 @@ belayi_columns belayi_image_moved(const belayi_shape *shape, const void *object,
     return moved;
 }
 
-/* ---- Putting back --------------------------------------------------------------------------------------------------
- */
+/* ---- Putting back ----------------------------------------------------------------------------------------------- */
 
 void belayi_image_lend(const belayi_shape *shape, void *object, const void *image)
 {

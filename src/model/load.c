@@ -16,8 +16,7 @@ static belay_code no_memory(belay_error *error)
     return belayi_report(error, BELAY_NO_MEMORY, "no memory for an object");
 }
 
-/* ---- Cells --------------------------------------------------------------------------------------------------------
- */
+/* ---- Cells ------------------------------------------------------------------------------------------------------ */
 
 static bool is_number(const belay_value *cell)
 {
@@ -67,8 +66,7 @@ static bool hold_texts(belayi_world *w, const belayi_shape *shape, belayi_column
     return true;
 }
 
-/* ---- Some columns, into the object ---------------------------------------------------------------------------------
- */
+/* ---- Some columns, into the object ------------------------------------------------------------------------------ */
 
 /* The member is the object's own text, or one that lives as long as the session lets the program have it. */
 static bool own_text(belayi_world *w, const belayi_object *record, const belay_column_def *column, char *old)
@@ -106,8 +104,7 @@ belay_code belayi_load_columns(belayi_world *w, belayi_object *record, belayi_co
     return code;
 }
 
-/* ---- A row ----------------------------------------------------------------------------------------------------------
- */
+/* ---- A row ------------------------------------------------------------------------------------------------------ */
 
 /* What is done with the rows of a statement. */
 typedef struct loading {
@@ -244,8 +241,7 @@ static belay_code load_row(void *arg, belay_value *cells, belay_error *error)
     return code;
 }
 
-/* ---- By key ---------------------------------------------------------------------------------------------------------
- */
+/* ---- By key ----------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_load_key(belayi_world *w, belay_place place, belayi_kind *kind, const belay_value *key,
                            belayi_verb verb, bool again, belayi_object **out_record)
@@ -279,8 +275,7 @@ belay_code belayi_load_again(belayi_world *w, belay_place place, belayi_object *
     return belayi_load_key(w, place, record->kind, key, verb, true, out_record);
 }
 
-/* ---- By a condition
- * -------------------------------------------------------------------------------------------------- */
+/* ---- By a condition --------------------------------------------------------------------------------------------- */
 
 /* A list is told from its beginning: how many there are stands before it. */
 typedef union list_head {

@@ -172,8 +172,7 @@ bool belayi_map_reserve(belayi_map *map)
     return make_room(&map->by_key);
 }
 
-/* ---- Pieces of memory ---------------------------------------------------------------------------------------------
- */
+/* ---- Pieces of memory ------------------------------------------------------------------------------------------- */
 
 static size_t align_up(size_t size)
 {
@@ -280,8 +279,7 @@ void belayi_map_done(belayi_map *map)
     *map = (belayi_map){0};
 }
 
-/* ---- States -------------------------------------------------------------------------------------------------------
- */
+/* ---- States ----------------------------------------------------------------------------------------------------- */
 
 static bool is_inside(belay_state state)
 {
@@ -336,8 +334,7 @@ void belayi_map_set(belayi_map *map, belayi_object *record, belay_state state, b
     map->dying += to_delete;
 }
 
-/* ---- Images -------------------------------------------------------------------------------------------------------
- */
+/* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 bool belayi_map_take(belayi_object *record, belayi_texts **out_replaced)
 {
@@ -363,7 +360,8 @@ bool belayi_map_differs(belayi_object *record)
         belayi_image_moved(shape, record->object, record->image))
         return true;
     if (record->mine && shape->pointed &&
-        memcmp((char *)record->object + shape->first, (char *)record->image + shape->first, shape->end - shape->first))
+        memcmp((char *)record->object + shape->first, (char *)record->image + shape->first,
+               shape->end - shape->first) != 0)
         belayi_image_lend(shape, record->object, record->image);
     return false;
 }
@@ -377,8 +375,7 @@ bool belayi_map_restore(belayi_object *record)
     return restored;
 }
 
-/* ---- The end of a record -------------------------------------------------------------------------------------------
- */
+/* ---- The end of a record ---------------------------------------------------------------------------------------- */
 
 void belayi_map_remove(belayi_map *map, belayi_object *record)
 {

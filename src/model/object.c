@@ -12,8 +12,7 @@
 #include "merge.h"
 #include "report.h"
 
-/* ---- Whether a call may go on --------------------------------------------------------------------------------------
- */
+/* ---- Whether a call may go on ----------------------------------------------------------------------------------- */
 
 /* Nothing is pending, and there is a world. */
 belayi_world *belayi_object_enter(belay_session *s, belay_place place)
@@ -57,8 +56,7 @@ belayi_object *belayi_object_find_persistent(belayi_world *w, belay_place place,
     return NULL;
 }
 
-/* ---- Making and adding ---------------------------------------------------------------------------------------------
- */
+/* ---- Making and adding ------------------------------------------------------------------------------------------ */
 
 void *belay_new_at(belay_session *s, belay_place place, const belay_model *model)
 {
@@ -130,8 +128,7 @@ belay_code belay_add_at(belay_session *s, belay_place place, const belay_model *
     return code;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------------------------------
- */
+/* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
 static void delete_record(belayi_world *w, belay_place place, belayi_object *record)
 {
@@ -186,8 +183,7 @@ void *belay_merge_at(belay_session *s, belay_place place, const belay_model *mod
     return object;
 }
 
-/* ---- Letting go ----------------------------------------------------------------------------------------------------
- */
+/* ---- Letting go ------------------------------------------------------------------------------------------------- */
 
 /* Outside all scopes, too, where the session's code is that of the last unit. */
 static belay_code expire_record(belayi_world *w, belay_place place, belayi_object *record)
@@ -250,8 +246,7 @@ belay_code belay_expunge_all_at(belay_session *s, belay_place place)
     return BELAY_OK;
 }
 
-/* ---- What is known --------------------------------------------------------------------------------------------------
- */
+/* ---- What is known ---------------------------------------------------------------------------------------------- */
 
 static belay_state state_of(const belayi_world *w, const void *object)
 {

@@ -20,8 +20,7 @@ static void set_pointer_of(const belay_column_def *column, void *object, const v
     memcpy((char *)object + column->pointer, &pointer, sizeof pointer);
 }
 
-/* ---- Parents ------------------------------------------------------------------------------------------------------
- */
+/* ---- Parents ---------------------------------------------------------------------------------------------------- */
 
 static const belay_column_def *key_of(const belayi_kind *kind)
 {
@@ -184,8 +183,7 @@ belay_code belayi_order_settle_parents(belayi_world *w, belay_place place, belay
     return code;
 }
 
-/* ---- Levels -------------------------------------------------------------------------------------------------------
- */
+/* ---- Levels ----------------------------------------------------------------------------------------------------- */
 
 /* Whether a record is among those that are ordered. */
 typedef bool (*is_member)(const belayi_object *);
@@ -319,8 +317,7 @@ belay_code belayi_order_deletes(belayi_world *w, belay_place place, belayi_list 
     return order(w, place, is_dying, w->map.dying, compare_deletes, out_list);
 }
 
-/* ---- Updates ------------------------------------------------------------------------------------------------------
- */
+/* ---- Updates ---------------------------------------------------------------------------------------------------- */
 
 static int compare_key(const belayi_object *a, const belayi_object *b)
 {

@@ -30,8 +30,7 @@ typedef struct making {
     bool *made;
 } making;
 
-/* ---- The text of a table --------------------------------------------------------------------------------------------
- */
+/* ---- The text of a table ---------------------------------------------------------------------------------------- */
 
 static void add_name(belayi_draft *draft, const making *m, const char *name)
 {
@@ -122,8 +121,7 @@ static void add_table(belayi_draft *draft, const making *m, const belayi_shape *
     belayi_draft_add(draft, m->driver->table_end);
 }
 
-/* ---- Their order
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Their order ------------------------------------------------------------------------------------------------ */
 
 /* Whether the model is one of those that are yet to be made. */
 static bool is_missing(const making *m, const belay_model *model)
@@ -156,15 +154,14 @@ static size_t find_ready(const making *m)
 static belay_code refuse_circle(const making *m, belay_error *error)
 {
     size_t at = 0;
-    while (m->made[at])
+    while (at + 1 < m->count && m->made[at])
         at++;
     return belayi_report(error, BELAY_MISUSE,
                          "the model %s and its parents refer to each other in a circle: no table can be the first",
                          m->models[at]->type);
 }
 
-/* ---- Making
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Making ----------------------------------------------------------------------------------------------------- */
 
 static belay_code raise_making(const making *m, belay_error *error)
 {
@@ -237,7 +234,7 @@ static bool begin(making *m, belay_code *out_code)
     else if ((*out_code = check_call(m, &error)) != BELAY_OK)
         belayi_session_raise(s, m->place, &error);
     belayi_session_leave(s);
-    return *out_code == BELAY_OK;
+    return *out_code == BELAY_OK && m->made;
 }
 
 belay_code belay_create_tables_at(belay_session *s, belay_place place, const belay_model *const *models, size_t count)

@@ -160,8 +160,7 @@ static void add_statement(belayi_draft *draft, const belayi_shape *shape, const 
         belayi_draft_add(draft, " SKIP LOCKED");
 }
 
-/* ---- Texts that are kept ------------------------------------------------------------------------------------------
- */
+/* ---- Texts that are kept ---------------------------------------------------------------------------------------- */
 
 static bool is_wanted(const belayi_sql_text *text, const belayi_sql_text *wanted)
 {

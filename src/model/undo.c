@@ -70,8 +70,7 @@ void belayi_undo_keep(belayi_undo *undo, belayi_texts *texts)
     undo->replaced = texts;
 }
 
-/* ---- Going back ---------------------------------------------------------------------------------------------------
- */
+/* ---- Going back ------------------------------------------------------------------------------------------------- */
 
 static void put_back(belayi_undo *undo, belayi_object *record, const belayi_undo_entry *entry)
 {
@@ -87,15 +86,8 @@ static void put_back(belayi_undo *undo, belayi_object *record, const belayi_undo
         memcpy(record->raw, (const char *)entry->image + size, size);
 }
 
-/* The record is to stand for its row again: nobody who came for that row since does. */
-static void displace(belayi_map *map, const belayi_object *record)
-{
-    belayi_object *other = belayi_map_find_key(map, record->kind, record->image);
-    if (other && other != record)
-        belayi_map_set(map, other, BELAY_DETACHED, false);
-}
-
-static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry)
+/* *clash: two stand for one row now; one of them came while the other was deleted. */
+static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_entry *entry, bool *clash)
 {
     belayi_object *record = entry->record;
     bool good = true;
@@ -104,8 +96,8 @@ static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_ent
     } else if (!record->gone) {
         put_back(undo, record, entry);
         record->expired = entry->expired;
-        if (entry->state == BELAY_PERSISTENT)
-            displace(map, record);
+        const belayi_object *other = belayi_map_find_key(map, record->kind, record->image);
+        *clash |= entry->state == BELAY_PERSISTENT && other && other != record;
         belayi_map_set(map, record, entry->state, entry->to_delete);
         good = belayi_map_restore(record);
     }
@@ -115,15 +107,30 @@ static bool undo_entry(belayi_undo *undo, belayi_map *map, const belayi_undo_ent
     return good;
 }
 
+/* Of two for one row the one stays that came first. */
+static void settle_clashes(belayi_map *map)
+{
+    for (belayi_object *record = map->oldest, *newer; record; record = newer) {
+        newer = record->newer;
+        belayi_object *other = record->by_key ? belayi_map_find_key(map, record->kind, record->image) : record;
+        if (other == record)
+            continue;
+        belayi_map_set(map, record->sequence > other->sequence ? record : other, BELAY_DETACHED, false);
+        newer = map->oldest;
+    }
+}
+
 bool belayi_undo_go_back(belayi_undo *undo, belayi_map *map, size_t position)
 {
-    bool good = true;
+    bool good = true, clash = false;
     while (undo->count > position)
-        good &= undo_entry(undo, map, &undo->entries[--undo->count]);
+        good &= undo_entry(undo, map, &undo->entries[--undo->count], &clash);
     /* What the program has changed since and nobody has written. */
     for (belayi_object *record = map->oldest; record; record = record->newer)
         if (belayi_map_differs(record))
             good &= belayi_map_restore(record);
+    if (clash)
+        settle_clashes(map);
     return good;
 }
 

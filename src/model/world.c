@@ -7,8 +7,7 @@
 #include "image.h"
 #include "report.h"
 
-/* ---- Errors -------------------------------------------------------------------------------------------------------
- */
+/* ---- Errors ----------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_world_no_memory(belayi_world *w, belay_place place)
 {
@@ -31,8 +30,7 @@ belay_code belayi_world_refuse(belayi_world *w, belay_place place, const belayi_
     return belayi_session_raise(w->session, place, &error);
 }
 
-/* ---- Kinds --------------------------------------------------------------------------------------------------------
- */
+/* ---- Kinds ------------------------------------------------------------------------------------------------------ */
 
 static belayi_kind *find_kind(const belayi_world *w, const belay_model *model)
 {
@@ -117,8 +115,7 @@ static void free_kinds(belayi_world *w)
     free(w->kinds);
 }
 
-/* ---- What happens to records ---------------------------------------------------------------------------------------
- */
+/* ---- What happens to records ------------------------------------------------------------------------------------ */
 
 static void note_position(belayi_world *w)
 {
@@ -238,7 +235,7 @@ bool belayi_world_expect_left(belayi_world *w, const void *object)
 /* Takes the record out, without a look at its children. */
 static void let_go(belayi_world *w, belayi_object *record)
 {
-    if (!record->mine && (record->state == BELAY_PERSISTENT || record->state == BELAY_DELETED))
+    if (!record->mine && record->state != BELAY_PENDING)
         w->left[w->left_count++] = (belayi_left){record->object};
     belayi_map_remove(&w->map, record);
 }
@@ -260,8 +257,7 @@ void belayi_world_expunge_all(belayi_world *w)
         belayi_map_bury(&w->map);
 }
 
-/* ---- Following the scopes -------------------------------------------------------------------------------------------
- */
+/* ---- Following the scopes --------------------------------------------------------------------------------------- */
 
 static void flush_scope(void *arg)
 {
@@ -318,7 +314,8 @@ static void let_go_of_detached(belayi_world *w)
 static void end_unit(void *arg, bool kept)
 {
     belayi_world *w = arg;
-    bool touched = w->undo.count > 0; /* else all are expired still */
+    bool touched = w->undo.count > 0, /* else all are expired still */
+        had_guests = w->guests > 0;
     if (!kept)
         belayi_undo_go_back(&w->undo, &w->map, 0);
     w->left_count = w->guests = 0;
@@ -328,7 +325,7 @@ static void end_unit(void *arg, bool kept)
         end_record(w, record);
     }
     let_go_of_detached(w);
-    if (w->left_count > 0)
+    if (had_guests)
         forget_parents_that_left(w);
     belayi_undo_empty(&w->undo, &w->map);
     belayi_arena_free(&w->keep);

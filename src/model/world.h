@@ -50,8 +50,7 @@ belayi_world *belayi_world_there(const belay_session *);
 /* The kind of a model; checked when it is first used, and those of its parents with it. NULL with the error pending. */
 belayi_kind *belayi_world_kind(belayi_world *, belay_place, const belay_model *);
 
-/* ---- What happens to records. False without memory.
- * ------------------------------------------------------------------- */
+/* ---- What happens to records. False without memory. ------------------------------------------------------------- */
 
 /* Keeps how the record is, so that the innermost scope, or mark, can be undone. Before anything of it changes. */
 bool belayi_world_log(belayi_world *, belayi_object *);
@@ -79,8 +78,7 @@ void belayi_world_expunge_all(belayi_world *);
  * busy. */
 belay_code belayi_world_flush(belayi_world *, belay_place);
 
-/* ---- Errors, raised in the innermost scope. Return what is pending.
- * --------------------------------------------------- */
+/* ---- Errors, raised in the innermost scope. Return what is pending. --------------------------------------------- */
 
 belay_code belayi_world_no_memory(belayi_world *, belay_place);
 /* One that names an object: "account(7) ...". `format` has one %s for it. */

@@ -44,8 +44,7 @@ static const belay_column_def *version_of(const belayi_shape *shape)
     return shape->version >= 0 ? &shape->model->columns[shape->version] : NULL;
 }
 
-/* ---- UPDATE and DELETE ---------------------------------------------------------------------------------------------
- */
+/* ---- UPDATE and DELETE ------------------------------------------------------------------------------------------ */
 
 static belay_code run_on_row(belayi_world *w, belay_place place, belayi_object *record, belayi_sql_text wanted,
                              const belay_value *values, size_t n)
@@ -99,8 +98,7 @@ belay_code belayi_write_delete(belayi_world *w, belay_place place, belayi_object
     return belayi_world_take(w, record) ? BELAY_OK : belayi_world_no_memory(w, place); /* what was changed in it, too */
 }
 
-/* ---- INSERT --------------------------------------------------------------------------------------------------------
- */
+/* ---- INSERT ----------------------------------------------------------------------------------------------------- */
 
 /* Objects of one kind that are inserted by one statement. */
 typedef struct run_of {

@@ -17,8 +17,7 @@ enum {
     ONCE_KEEP_DAYS = 30
 };
 
-/* ---- Options
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Options ---------------------------------------------------------------------------------------------------- */
 
 /* Reads the caller's struct by its own size, so that programs built against another release keep working. */
 static belay_code read_options(belay_db_options *out, const belay_db_options *given, belay_error *error)
@@ -73,8 +72,7 @@ static belay_code keep_decision_log(belay_db *db, belay_error *error)
                                     : BELAY_OK;
 }
 
-/* ---- Opening
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ---------------------------------------------------------------------------------------------------- */
 
 /* Makes the driver's state of the database: of the URL, or of a connection of the program's. */
 static belay_code init_shared(belay_db *db, const belay_driver *driver, const char *url, void *native, int *out_bound)
@@ -205,8 +203,7 @@ belay_db *belay_open(const char *url, const belay_db_options *options)
     return belayi_db_open_with(engine->driver, url, options);
 }
 
-/* ---- Closing
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Closing ---------------------------------------------------------------------------------------------------- */
 
 bool belayi_db_is_ours(const belay_db *db)
 {
@@ -263,8 +260,7 @@ void belay_close(belay_db *db)
     belayi_db_let_go(db);
 }
 
-/* ---- Using
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Using ------------------------------------------------------------------------------------------------------ */
 
 static void remember_trouble(belay_db *db, const belay_error *error)
 {

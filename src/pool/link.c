@@ -9,8 +9,7 @@
 #include "clock.h"
 #include "report.h"
 
-/* ---- The connection -------------------------------------------------------------------------------------------------
- */
+/* ---- The connection --------------------------------------------------------------------------------------------- */
 
 /* A link and its connection are one block of memory: the way back from the connection is a subtraction. */
 enum { LINK_SIZE = (sizeof(belayi_link) + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t) };
@@ -56,8 +55,7 @@ void belayi_link_disown(belayi_link *link)
     link->conn->driver->disown(link->conn);
 }
 
-/* ---- Its statements
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Its statements --------------------------------------------------------------------------------------------- */
 
 static belayi_cached **hint_for(belayi_link *link, const char *text)
 {

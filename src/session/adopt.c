@@ -22,8 +22,7 @@ belay_session *belayi_adopt(const belay_driver *driver, void *native)
     return s;
 }
 
-/* ---- What an outermost scope begins in
- * ------------------------------------------------------------------------------- */
+/* ---- What an outermost scope begins in -------------------------------------------------------------------------- */
 
 static belay_code ask_status(belay_session *s, belay_transaction_status *out_status, belay_error *error)
 {
@@ -86,8 +85,7 @@ bool belayi_adopt_in_foreign(belay_session *s)
            spec.foreign;
 }
 
-/* ---- belay_native
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- belay_native ----------------------------------------------------------------------------------------------- */
 
 /* Outside all scopes there is a connection to speak of only when it is the program's. */
 static void *lend_outside(belay_session *s, belay_place place)

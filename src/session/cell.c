@@ -13,8 +13,7 @@
 #include "report.h"
 #include "rows.h"
 
-/* ---- Conversions
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Conversions ------------------------------------------------------------------------------------------------ */
 
 static bool refuse_cell(const belay_value *cell, const char *wanted, belay_error *error)
 {
@@ -133,8 +132,7 @@ size_t belayi_cell_write(const belay_value *cell, char *out, size_t room)
     return (size_t)snprintf(out, room, "%" PRId64, cell->as.integer);
 }
 
-/* ---- The columns of a row
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The columns of a row --------------------------------------------------------------------------------------- */
 
 static void raise_in_session(const belay_rows *rows, belay_error *error)
 {

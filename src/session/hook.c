@@ -164,8 +164,7 @@ void belayi_session_run_late_hooks(belay_session *s, belayi_hooks hooks, bool co
     }
 }
 
-/* ---- Registering
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Registering ------------------------------------------------------------------------------------------------ */
 
 static const belay_place nowhere = {0};
 

@@ -9,6 +9,7 @@
 #include "doubt.h"
 #include "lexer.h"
 #include "link.h"
+#include "own_table.h"
 #include "random.h"
 #include "report.h"
 
@@ -26,8 +27,7 @@ belay_code belayi_once_check_key(const belay_scope_options *o, belay_error *erro
     return BELAY_OK;
 }
 
-/* ---- Statements on the table --------------------------------------------------------------------------------------
- */
+/* ---- Statements on the table ------------------------------------------------------------------------------------ */
 
 /* What is sent; # is the table, @ the engine's clock in seconds since 1970, and % ~ [ ] are its words for the type of a
    key, the end of a new table, and what is around an INSERT that does nothing where the key is there. */
@@ -187,8 +187,7 @@ static belay_code put_key(belay_session *s, belay_conn *conn, const char *insert
     return code;
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------------
- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 /* Forgets keys that are older than they are promised to be kept. What it can't forget now, it can later. */
 static void prune(belay_session *s, belay_conn *conn)
@@ -221,8 +220,7 @@ static belay_code make_table(belay_session *s, belay_error *error)
     conn->limits = belayi_transaction_top(&s->transaction)->limits;
     once_call call = {.format = create_text};
     code = run(s, conn, &call, error);
-    /* Of two that make it at the same moment, PostgreSQL lets one clash in its own catalogue. Now it is there. */
-    if (code == BELAY_UNIQUE)
+    for (int time = 1; time < 3 && belayi_own_table_clashed(code); time++)
         code = run(s, conn, &call, error);
     if (code == BELAY_OK &&
         atomic_compare_exchange_strong(&db->once_due_ns, &due, now + (int64_t)PRUNE_EVERY_S * 1000 * BELAYI_NS_PER_MS))
@@ -243,8 +241,7 @@ static belay_code make_table_inside(belay_session *s, belay_error *error)
     return run(s, s->transaction.conn, &call, error);
 }
 
-/* ---- Claiming a key
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Claiming a key --------------------------------------------------------------------------------------------- */
 
 /* The key is there. Of this unit: it was done. Of another: the program uses one key for two things. */
 static belay_code judge_done(belay_session *s, belay_error *error)
@@ -305,8 +302,7 @@ belay_code belayi_once_claim(belay_session *s)
     return code == BELAY_OK || s->already_done ? code : belayi_scope_fail(t, &error);
 }
 
-/* ---- Finding out ----------------------------------------------------------------------------------------------------
- */
+/* ---- Finding out ------------------------------------------------------------------------------------------------ */
 
 static belay_code begin(belay_session *s, belay_conn *conn, belay_error *error)
 {

@@ -27,8 +27,7 @@ static const char *level_name(belay_level level)
     return names[level];
 }
 
-/* ---- What is refused ------------------------------------------------------------------------------------------------
- */
+/* ---- What is refused -------------------------------------------------------------------------------------------- */
 
 static belay_code check_once(const belay_session *s, const belay_scope_options *o, belayi_form form, belay_error *error)
 {
@@ -157,8 +156,7 @@ static belay_code check_handle(const belay_session *s, belay_error *error)
     return s->db->driver ? BELAY_OK : s->db->refusal.code;
 }
 
-/* ---- What is inherited
- * ----------------------------------------------------------------------------------------------- */
+/* ---- What is inherited ------------------------------------------------------------------------------------------ */
 
 static int64_t milliseconds(int64_t ms)
 {

@@ -8,8 +8,7 @@
 
 #include "report.h"
 
-/* ---- The list of a session's results
- * ------------------------------------------------------------------------------------ */
+/* ---- The list of a session's results ---------------------------------------------------------------------------- */
 
 static void join_session(belay_rows *rows, belay_session *s)
 {
@@ -45,8 +44,7 @@ static void free_rows(belay_rows *rows)
     free(rows);
 }
 
-/* ---- A result in memory
- * --------------------------------------------------------------------------------------------------- */
+/* ---- A result in memory ----------------------------------------------------------------------------------------- */
 
 static bool copy_names(belay_rows *rows, belay_statement *statement)
 {
@@ -172,8 +170,7 @@ belay_rows *belay_query_values(belay_session *s, const char *sql, size_t n, cons
     return belay_query_at(s, (belay_place){0}, sql, n, values);
 }
 
-/* ---- One number
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- One number ------------------------------------------------------------------------------------------------- */
 
 /* The first column of the first row; the rest is not read. */
 static belay_code read_one(belay_session *s, belay_statement *statement, int64_t *out_number, belay_error *error)

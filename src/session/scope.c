@@ -14,8 +14,7 @@
 #include "retry.h"
 #include "session.h"
 
-/* ---- Opening
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Opening ---------------------------------------------------------------------------------------------------- */
 
 static bool is_plain_nested(const belay_session *s, const belay_scope_options *options)
 {
@@ -128,8 +127,7 @@ static belay_code open_scope(belay_session *s, const belay_scope_options *option
     return begin_body(s, depth, code);
 }
 
-/* ---- Ending
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Ending ----------------------------------------------------------------------------------------------------- */
 
 static bool is_innermost(const belay_session *s, uint64_t serial)
 {
@@ -169,8 +167,7 @@ belay_code belayi_session_end_to(belay_session *s, uint64_t serial, belayi_end r
     return belayi_session_end_scope(s, reason);
 }
 
-/* ---- Blocks
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks ----------------------------------------------------------------------------------------------------- */
 
 const belay_scope_options *belayi_read_options(void)
 {
@@ -244,8 +241,7 @@ void belayi_block_abandon(belayi_block *block)
     belayi_session_leave(block->session);
 }
 
-/* ---- Callbacks
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Callbacks -------------------------------------------------------------------------------------------------- */
 
 bool belayi_session_take_result(belay_session *s, uint64_t serial, int result, belay_place place)
 {
@@ -407,8 +403,7 @@ belay_code belay_undo_at(belay_session *s, belay_place place)
     return code;
 }
 
-/* ---- Where one stands
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Where one stands ------------------------------------------------------------------------------------------- */
 
 belay_level belay_isolation(belay_session *s)
 {

@@ -11,8 +11,7 @@
 #include "report.h"
 #include "rows.h"
 
-/* ---- The host of the transaction
- * ---------------------------------------------------------------------------------------- */
+/* ---- The host of the transaction -------------------------------------------------------------------------------- */
 
 static belay_code lend_to_session(void *arg, const belay_limits *limits, belay_conn **out_conn, belay_error *error)
 {
@@ -29,8 +28,7 @@ static void take_from_session(void *arg, belay_conn *conn, bool sound)
 static const belayi_host session_host = {
     .lend = lend_to_session, .take_back = take_from_session, .run_hook = belayi_session_run_hook};
 
-/* ---- Opening and closing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Opening and closing ---------------------------------------------------------------------------------------- */
 
 static atomic_ullong sessions; /* opened so far: their numbers in a trace */
 
@@ -112,8 +110,7 @@ belay_code belay_session_close(belay_session *s)
 
 static const char closed_handle[] = "the database handle of this session is closed";
 
-/* ---- The guard
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- The guard -------------------------------------------------------------------------------------------------- */
 
 const belay_error *belayi_session_why_refused(const belay_session *s)
 {
@@ -179,8 +176,7 @@ bool belayi_session_end_slowly(belay_session *s)
     return true;
 }
 
-/* ---- Errors
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Errors ----------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_session_code(const belay_session *s)
 {

@@ -20,8 +20,7 @@ static belay_code refuse_call(belay_session *s, const belayi_call *call, belay_e
     return belayi_session_raise(s, call->place, error);
 }
 
-/* ---- What is refused
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- What is refused -------------------------------------------------------------------------------------------- */
 
 static belay_code check_control(const belayi_sql *sql, bool read_only, bool alone, belay_error *error)
 {
@@ -103,8 +102,7 @@ void belayi_statement_tell(belay_session *s, const belayi_call *call, const bela
     belayi_wire_tell_call(t, &event);
 }
 
-/* ---- On the way
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- On the way ------------------------------------------------------------------------------------------------- */
 
 /* Prepares the statement. What can't be prepared is told, as nothing else will be of it. */
 static belay_code prepare(belay_session *s, const belayi_call *call, belayi_running *running, belay_error *error)
@@ -394,8 +392,7 @@ belay_code belay_try_values(belay_session *s, const char *sql, size_t n, const b
     return belay_try_at(s, (belay_place){0}, sql, n, values);
 }
 
-/* ---- What it did
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- What it did ------------------------------------------------------------------------------------------------ */
 
 int64_t belay_changes(belay_session *s)
 {

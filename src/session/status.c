@@ -113,8 +113,7 @@ belay_code belay_raise_at(belay_session *s, belay_place place, const belay_error
     return pending;
 }
 
-/* ---- The message
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- The message ------------------------------------------------------------------------------------------------ */
 
 typedef struct line {
     char *text;

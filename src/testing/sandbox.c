@@ -19,8 +19,7 @@ typedef struct sandbox {
     belayi_hooks captured;
 } sandbox;
 
-/* ---- The connection
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The connection --------------------------------------------------------------------------------------------- */
 
 static belay_code begin_sandbox(sandbox *box, const belay_limits *limits, belay_error *error)
 {
@@ -70,8 +69,7 @@ static bool run_in_sandbox(void *arg, belay_hook hook, void *hook_arg, bool insi
 static const belayi_host sandbox_host = {
     .lend = lend_in_sandbox, .take_back = take_in_sandbox, .run_hook = run_in_sandbox};
 
-/* ---- The session
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The session ------------------------------------------------------------------------------------------------ */
 
 /* Keeps those for a commit. One that there is no memory for is lost, and says so by the count of hooks that failed. */
 static void capture_hooks(void *arg, belayi_hooks hooks)
@@ -118,8 +116,7 @@ belay_session *belay_sandbox(belay_db *db)
     return s;
 }
 
-/* ---- What was captured
- * ------------------------------------------------------------------------------------------------ */
+/* ---- What was captured ------------------------------------------------------------------------------------------ */
 
 static sandbox *sandbox_of(const belay_session *s)
 {

@@ -45,8 +45,7 @@ void belayi_format_chrome_row(belayi_json *json, uint64_t session, int64_t pid)
     put_metadata(json, "thread_name", pid, session, name);
 }
 
-/* ---- The name of a slice ------------------------------------------------------------------------------------------
- */
+/* ---- The name of a slice ---------------------------------------------------------------------------------------- */
 
 static void take_first_words(char *out, size_t room, const char *sql)
 {

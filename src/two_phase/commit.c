@@ -13,8 +13,7 @@
 
 enum { PATIENCE_MS = 10000 };
 
-/* ---- The program's unit --------------------------------------------------------------------------------------------
- */
+/* ---- The program's unit ----------------------------------------------------------------------------------------- */
 
 /* It is under way, and may leave by a C++ exception or pthread_exit. */
 typedef struct running {
@@ -64,8 +63,7 @@ static bool run_unit(belayi_pair *p, belay_two_phase_unit unit, void *arg)
     return true;
 }
 
-/* ---- The first phase -----------------------------------------------------------------------------------------------
- */
+/* ---- The first phase -------------------------------------------------------------------------------------------- */
 
 static bool has_begun(const belayi_side *one)
 {
@@ -92,8 +90,7 @@ static bool prepare_all(belayi_pair *p)
     return belayi_pair_agree(p);
 }
 
-/* ---- The decision --------------------------------------------------------------------------------------------------
- */
+/* ---- The decision ----------------------------------------------------------------------------------------------- */
 
 typedef enum decision { UNDECIDED, COMMIT, ABORT } decision;
 
@@ -173,8 +170,7 @@ static void tell_undecided(belay_error *error)
     error->outcome = BELAY_WORK_UNKNOWN;
 }
 
-/* ---- The second phase ----------------------------------------------------------------------------------------------
- */
+/* ---- The second phase ------------------------------------------------------------------------------------------- */
 
 /* On the connection that has prepared it, where that still lives. */
 static void tell_side(belayi_side *one, bool commit)
@@ -271,8 +267,7 @@ static void commit_both(belayi_pair *p)
     finish(p, made);
 }
 
-/* ---- The call ------------------------------------------------------------------------------------------------------
- */
+/* ---- The call --------------------------------------------------------------------------------------------------- */
 
 static void conclude(belayi_pair *p)
 {

@@ -10,6 +10,7 @@
 #include <belay/statement.h>
 
 #include "db.h"
+#include "own_table.h"
 #include "random.h"
 #include "report.h"
 #include "session.h"
@@ -35,8 +36,7 @@ belay_db *belayi_decisions_log_of(belay_db *db)
     return db->decisions;
 }
 
-/* ---- The table ----------------------------------------------------------------------------------------------------
- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 static void make_table(belay_session *s, const belay_driver *driver)
 {
@@ -44,10 +44,7 @@ static void make_table(belay_session *s, const belay_driver *driver)
     snprintf(text, sizeof text,
              "CREATE TABLE IF NOT EXISTS belay_decisions (unit %s NOT NULL PRIMARY KEY, decision %s NOT NULL)%s",
              driver->key_type, driver->key_type, driver->table_end);
-    belay_exec_values(s, text, 0, NULL);
-    /* Of two that make it at the same moment, PostgreSQL lets one clash in its own catalogue. Now it is there. */
-    if (belay_catch(s, BELAY_UNIQUE))
-        belay_exec_values(s, text, 0, NULL);
+    belayi_own_table_make(s, BELAY_HERE, text);
 }
 
 /* The decision about a unit, "" where there is none; *out_code says whether it could be read. */
@@ -83,8 +80,7 @@ static void number_log(belay_session *s, char out[BELAYI_NUMBER_ROOM])
         read_decision(s, number_key, out, BELAYI_NUMBER_ROOM, &code);
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------ */
 
 /* A session of the log's own; NULL without memory, which *error tells. */
 static belay_session *open_log(belay_db *log, belay_error *error)

@@ -10,8 +10,7 @@
 #include "report.h"
 #include "retry.h"
 
-/* ---- Errors of one are errors of both ------------------------------------------------------------------------------
- */
+/* ---- Errors of one are errors of both --------------------------------------------------------------------------- */
 
 void belayi_pair_raise(belayi_pair *p, const belay_error *error)
 {
@@ -45,8 +44,7 @@ bool belayi_pair_agree(belayi_pair *p)
     return belayi_transaction_state(belayi_side_transaction(&p->sides[0])) == BELAYI_SCOPE_WORKING;
 }
 
-/* ---- Before --------------------------------------------------------------------------------------------------------
- */
+/* ---- Before ----------------------------------------------------------------------------------------------------- */
 
 static belay_code check_side(belayi_pair *p, const belayi_side *one)
 {

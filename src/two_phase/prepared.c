@@ -11,8 +11,7 @@ enum { CONNECT_MS = 10000 };
 
 static const int64_t first_wait_ns = 5 * (int64_t)BELAYI_NS_PER_MS, longest_wait_ns = 250 * (int64_t)BELAYI_NS_PER_MS;
 
-/* ---- Names --------------------------------------------------------------------------------------------------------
- */
+/* ---- Names ------------------------------------------------------------------------------------------------------ */
 
 void belayi_prepared_name(char out[BELAYI_PREPARED_ROOM], const char *log, const char *unit, int participant)
 {
@@ -26,8 +25,7 @@ bool belayi_prepared_read_name(const char *name, char out_log[BELAYI_NUMBER_ROOM
            !name[size] && strlen(out_log) == BELAYI_NUMBER_ROOM - 1 && strlen(out_unit) == BELAYI_NUMBER_ROOM - 1;
 }
 
-/* ---- On a connection of the pool ------------------------------------------------------------------------------------
- */
+/* ---- On a connection of the pool -------------------------------------------------------------------------------- */
 
 static belay_code lend(belay_db *db, int64_t until_ns, belay_conn **out_conn, belay_error *error)
 {

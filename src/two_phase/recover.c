@@ -25,8 +25,7 @@ typedef struct recovery {
     belay_code code;
 } recovery;
 
-/* ---- What is there --------------------------------------------------------------------------------------------------
- */
+/* ---- What is there ---------------------------------------------------------------------------------------------- */
 
 /* Which of the databases hold decisions. One that can't be asked may be the one that does. */
 static belay_code find_logs(recovery *r)
@@ -72,8 +71,7 @@ static void forget_names(recovery *r)
     r->count = 0;
 }
 
-/* ---- Ending it ----------------------------------------------------------------------------------------------------
- */
+/* ---- Ending it -------------------------------------------------------------------------------------------------- */
 
 static belay_db *find_log(const recovery *r, const char *number)
 {

@@ -270,8 +270,7 @@ static void a_connection_opened_to_read_can_be_read_and_not_written(void **state
     assert_int_equal(sqlite3_close(own), SQLITE_OK);
 }
 
-/* ---- Threads and processes
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Threads and processes -------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, UNITS = 25 };
 

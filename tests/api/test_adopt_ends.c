@@ -3,8 +3,7 @@
  */
 #include "beside.h"
 
-/* ---- Beginning
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Beginning -------------------------------------------------------------------------------------------------- */
 
 static int write_own_and_fail(belay_session *s, void *arg)
 {
@@ -158,8 +157,7 @@ static void time_limits_are_looked_at_between_two_calls(void **state)
     assert_false(is_inside(b->own));
 }
 
-/* ---- A transaction that is ended behind a scope
- * ------------------------------------------------------------------------- */
+/* ---- A transaction that is ended behind a scope ----------------------------------------------------------------- */
 
 static void a_transaction_that_the_program_ends_behind_a_scope_is_misuse_at_its_next_call(void **state)
 {

@@ -5,8 +5,7 @@
 
 #include "hooks.h"
 
-/* ---- Options and hooks
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Options and hooks ------------------------------------------------------------------------------------------ */
 
 static void retries_and_once_are_unsupported(void **state)
 {
@@ -128,8 +127,7 @@ static void hooks_before_the_commit_run_inside_at_the_scopes_end(void **state)
     assert_committed(b, "1;99");
 }
 
-/* ---- The program ends it behind a scope
- * --------------------------------------------------------------------------------- */
+/* ---- The program ends it behind a scope ------------------------------------------------------------------------- */
 
 static void the_programs_own_end_behind_a_scope_is_misuse_and_nothing_commits_on_its_own(void **state)
 {
@@ -187,8 +185,7 @@ static void a_scope_whose_savepoint_is_gone_is_misuse_and_does_not_claim_to_be_u
     assert_stored(b->w, "1;2");
 }
 
-/* ---- An error ends it
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- An error ends it ------------------------------------------------------------------------------------------- */
 
 static belay_code end_it(belay_session *s)
 {

@@ -65,8 +65,7 @@ static void note_step(run *r, const char *step, int detail, int answer)
         r->trail_size += (size_t)size;
 }
 
-/* ---- What the model does
- * ------------------------------------------------------------------------------------------------- */
+/* ---- What the model does ---------------------------------------------------------------------------------------- */
 
 static void change(model *m, rows shown)
 {
@@ -119,8 +118,7 @@ static void end_scope(model *m, bool kept)
     m->ended = m->replaced = false;
 }
 
-/* ---- Steps
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------ */
 
 /* Whether the program may use the connection now: it is its own, or was lent in a scope that is still open, or now. */
 static bool has_handle(run *r)
@@ -364,8 +362,7 @@ static const step *choose(run *r)
     return chosen;
 }
 
-/* ---- Comparing
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Comparing -------------------------------------------------------------------------------------------------- */
 
 static const char *name_rows(rows set)
 {

@@ -8,8 +8,7 @@
 
 #include "hooks.h"
 
-/* ---- The program goes on using it ----------------------------------------------------------------------------------
- */
+/* ---- The program goes on using it ------------------------------------------------------------------------------- */
 
 static void what_the_program_writes_inside_a_scope_is_part_of_it(void **state)
 {
@@ -212,8 +211,7 @@ static void a_database_that_the_program_attaches_is_locked_by_later_scopes_too(v
     run_own(b->own, "DETACH more");
 }
 
-/* ---- Ending
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Ending ----------------------------------------------------------------------------------------------------- */
 
 static void hooks_and_retries_work_in_a_transaction_of_its_own(void **state)
 {

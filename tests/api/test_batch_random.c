@@ -16,8 +16,7 @@ static int random_open(void **state)
 
 #define in_random_world(test) cmocka_unit_test_setup_teardown(test, random_open, world_close)
 
-/* ---- A batch, and where it is --------------------------------------------------------------------------------------
- */
+/* ---- A batch, and where it is ----------------------------------------------------------------------------------- */
 
 typedef enum around {
     IN_NOTHING,     /* a unit of its own */
@@ -78,8 +77,7 @@ static const char *do_script(world *w, const script *what, around where, bool ba
     return rows;
 }
 
-/* ---- The same ------------------------------------------------------------------------------------------------------
- */
+/* ---- The same --------------------------------------------------------------------------------------------------- */
 
 static bool same_error(const belay_error *a, const belay_error *b)
 {
@@ -132,8 +130,7 @@ static bool agrees(world *w, const script *what, around where)
     return !difference;
 }
 
-/* ---- Many ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Many ------------------------------------------------------------------------------------------------------- */
 
 static void compare_some(world *w, unsigned from, unsigned count, bool fatal)
 {

@@ -310,8 +310,7 @@ static void a_lock_timeout_or_busy_can_be_caught(void **state)
     assert_stored(w, "1");
 }
 
-/* ---- Outside all scopes -------------------------------------------------------------------------------------------
- */
+/* ---- Outside all scopes ----------------------------------------------------------------------------------------- */
 
 static void outside_all_scopes_the_error_of_the_last_one_is_caught(void **state)
 {

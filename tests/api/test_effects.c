@@ -169,8 +169,7 @@ static void returning_gives_the_rows_and_the_statement_runs_to_its_end(void **st
     assert_rows(w->other, "SELECT id, note FROM item", on_engine(&w->d, "1|z", "1|z", "1|a"));
 }
 
-/* ---- Schema changes in scopes -------------------------------------------------------------------------------------
- */
+/* ---- Schema changes in scopes ----------------------------------------------------------------------------------- */
 
 static void schema_changes_in_a_scope_roll_back_with_it(void **state)
 {
@@ -224,8 +223,7 @@ static void tables_made_and_dropped_in_scopes_of_every_fate(void **state)
                 "baz;foo");
 }
 
-/* ---- belay_try ------------------------------------------------------------------------------------------------------
- */
+/* ---- belay_try -------------------------------------------------------------------------------------------------- */
 
 static void a_statement_that_may_fail_is_undone_and_caught(void **state)
 {

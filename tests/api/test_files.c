@@ -11,8 +11,7 @@
 
 #include "urls.h"
 
-/* ---- What is there ------------------------------------------------------------------------------------------------
- */
+/* ---- What is there ---------------------------------------------------------------------------------------------- */
 
 static void a_directory_a_fifo_and_a_device_are_no_databases(void **state)
 {
@@ -147,8 +146,7 @@ static void what_the_user_may_not_read_or_write_is_refused(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* ---- Read only -----------------------------------------------------------------------------------------------------
- */
+/* ---- Read only -------------------------------------------------------------------------------------------------- */
 
 static void a_database_opened_to_read_refuses_every_write(void **state)
 {
@@ -170,8 +168,7 @@ static void a_database_opened_to_read_refuses_every_write(void **state)
     assert_stored(w, "1");
 }
 
-/* ---- For good, or for the moment
- * ---------------------------------------------------------------------------------------- */
+/* ---- For good, or for the moment -------------------------------------------------------------------------------- */
 
 static void a_refused_connection_is_the_error_until_a_later_attempt_succeeds(void **state)
 {

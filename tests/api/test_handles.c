@@ -134,8 +134,7 @@ static void a_session_opened_on_a_bad_handle_outlives_it(void **state)
     belay_session_close(s);
 }
 
-/* ---- Options of another size
- * ------------------------------------------------------------------------------------------ */
+/* ---- Options of another size ------------------------------------------------------------------------------------ */
 
 static void options_of_an_older_release_are_read_as_far_as_they_go(void **state)
 {
@@ -239,8 +238,7 @@ static void a_pool_of_no_sensible_size_is_misuse(void **state)
     }
 }
 
-/* ---- The pool
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- The pool --------------------------------------------------------------------------------------------------- */
 
 static void a_pool_whose_connections_are_all_in_use_gives_too_many_after_its_limit(void **state)
 {

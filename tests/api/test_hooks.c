@@ -225,8 +225,7 @@ static void a_hooks_failure_never_changes_the_fate_of_what_committed(void **stat
     assert_int_equal(belay_hook_errors(w->s), 0); /* of the last outermost scope */
 }
 
-/* ---- Outside
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Outside ---------------------------------------------------------------------------------------------------- */
 
 static void require_no_transaction_names_where_the_open_scope_began(void **state)
 {

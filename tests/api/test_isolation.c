@@ -133,8 +133,7 @@ static void a_scope_that_may_write_can_not_lose_an_update(void **state)
     assert_rows(w->s, "SELECT note FROM item", "11");
 }
 
-/* ---- Read only ----------------------------------------------------------------------------------------------------
- */
+/* ---- Read only -------------------------------------------------------------------------------------------------- */
 
 static void a_write_in_a_read_only_scope_is_refused(void **state)
 {

@@ -323,8 +323,7 @@ static void idling_before_the_end_of_the_scope_passes_the_limit_too(void **state
     assert_stored(w, "");
 }
 
-/* ---- Bad limits
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Bad limits ------------------------------------------------------------------------------------------------- */
 
 static void limits_of_every_size_are_no_crash(void **state)
 {

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What is sent, as the trace hears it
- * ------------------------------------------------------------------------------ */
+/* ---- What is sent, as the trace hears it ------------------------------------------------------------------------ */
 
 static char sent[1024];
 
@@ -63,8 +62,7 @@ static const char *take_sent(void)
     return taken;
 }
 
-/* ---- Lending
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Lending ---------------------------------------------------------------------------------------------------- */
 
 static void the_handle_is_that_of_the_scopes_own_transaction(void **state)
 {
@@ -320,8 +318,7 @@ static void a_unit_that_runs_again_has_nothing_of_the_attempt_before(void **stat
     assert_stored(h->w, "1");
 }
 
-/* ---- Refusing
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Refusing --------------------------------------------------------------------------------------------------- */
 
 static void outside_all_scopes_it_is_misuse(void **state)
 {

@@ -6,8 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-/* ---- What the library can't see
- * ------------------------------------------------------------------------------------------------ */
+/* ---- What the library can't see --------------------------------------------------------------------------------- */
 
 #define MAKE_TRIGGER "CREATE TRIGGER keep AFTER INSERT ON item BEGIN SELECT RAISE(FAIL, 'no') WHERE new.id > 90; END"
 #define TWO_ROWS     "INSERT INTO item(id) VALUES (?), (?)"

@@ -75,8 +75,7 @@ static void a_hook_on_a_null_session_is_refused_and_its_argument_freed(void **st
     assert_int_equal(freed, 3);
 }
 
-/* ---- No handle ----------------------------------------------------------------------------------------------------
- */
+/* ---- No handle -------------------------------------------------------------------------------------------------- */
 
 static void the_error_and_the_engine_of_a_handle_are_never_null(void **state)
 {
@@ -111,8 +110,7 @@ static void a_session_on_a_null_handle_opens_and_every_scope_on_it_fails(void **
     assert_true(belay_session_close(s) != BELAY_OK);
 }
 
-/* ---- Other pointers
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Other pointers --------------------------------------------------------------------------------------------- */
 
 static void null_texts_names_and_functions_are_misuse(void **state)
 {
@@ -158,8 +156,7 @@ static void a_null_format_is_no_crash(void **state)
     assert_int_equal(run_in_child(fail_without_a_format, NULL), 0);
 }
 
-/* ---- Misuse that aborts
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Misuse that aborts ----------------------------------------------------------------------------------------- */
 
 static int misuse_with_the_variable_set(void *arg)
 {
@@ -178,8 +175,7 @@ static void misuse_aborts_only_when_the_environment_asks_for_it(void **state)
     assert_int_equal(run_in_child(misuse_with_the_variable_set, NULL), ABORTED);
 }
 
-/* ---- Codes
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Codes ------------------------------------------------------------------------------------------------------ */
 
 static void each_code_has_a_name_a_text_and_a_class(void **state)
 {

@@ -141,8 +141,7 @@ static void the_key_is_copied_and_may_change_under_the_unit(void **state)
     assert_keys(w, "mine|done");
 }
 
-/* ---- What is skipped ------------------------------------------------------------------------------------------------
- */
+/* ---- What is skipped -------------------------------------------------------------------------------------------- */
 
 static int count_run(belay_session *s, void *arg)
 {
@@ -202,8 +201,7 @@ static void hooks_run_once_for_the_run_that_committed_and_never_for_one_that_is_
     assert_true(belay_already_done(w->s));
 }
 
-/* ---- belay_already_done -------------------------------------------------------------------------------------------
- */
+/* ---- belay_already_done ----------------------------------------------------------------------------------------- */
 
 static bool skip_unit(belay_session *s)
 {

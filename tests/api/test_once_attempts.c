@@ -7,8 +7,7 @@
 
 #include <belay/testing.h>
 
-/* ---- Attempts ------------------------------------------------------------------------------------------------------
- */
+/* ---- Attempts --------------------------------------------------------------------------------------------------- */
 
 static void a_failed_attempt_leaves_no_key_and_the_next_claims_it_anew(void **state)
 {
@@ -123,8 +122,7 @@ static void run_twice_runs_a_unit_with_a_key_twice_and_keeps_it_once(void **stat
     assert_keys(w, "a|done");
 }
 
-/* ---- Limits --------------------------------------------------------------------------------------------------------
- */
+/* ---- Limits ----------------------------------------------------------------------------------------------------- */
 
 static void the_idle_limit_counts_from_the_claim_which_holds_the_lock(void **state)
 {

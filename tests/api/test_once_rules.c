@@ -89,8 +89,7 @@ static void what_is_refused_leaves_neither_table_nor_key(void **state)
     assert_contains(rows_of(w->other, "SELECT count(*) FROM belay_once"), "ERROR");
 }
 
-/* ---- What a key may be ---------------------------------------------------------------------------------------------
- */
+/* ---- What a key may be ------------------------------------------------------------------------------------------ */
 
 static const char *fill(char *out, size_t size, char with)
 {
@@ -169,8 +168,7 @@ static void a_key_that_is_no_utf8_is_refused_and_nothing_is_done(void **state)
     assert_keys(w, "");
 }
 
-/* ---- To which unit a key belongs -----------------------------------------------------------------------------------
- */
+/* ---- To which unit a key belongs -------------------------------------------------------------------------------- */
 
 static int run_named(belay_session *s, const char *name)
 {
@@ -240,8 +238,7 @@ static void misuse_of_a_key_is_not_retried(void **state)
     assert_int_equal(belay_pending(w->s)->attempt, 1);
 }
 
-/* ---- Sessions that are not usual ------------------------------------------------------------------------------------
- */
+/* ---- Sessions that are not usual -------------------------------------------------------------------------------- */
 
 static void a_sandbox_takes_keys_and_leaves_none(void **state)
 {

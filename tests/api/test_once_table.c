@@ -27,8 +27,7 @@ static bool has_table(world *w, const char *name)
     return strncmp(rows_of(w->other, sql), "ERROR", 5) != 0;
 }
 
-/* ---- When it is made ------------------------------------------------------------------------------------------------
- */
+/* ---- When it is made -------------------------------------------------------------------------------------------- */
 
 static void the_table_is_made_at_first_use_and_outside_the_unit(void **state)
 {

@@ -91,8 +91,7 @@ static void a_callback_is_retried_as_a_block_is(void **state)
     assert_int_equal(runs, 2);
 }
 
-/* ---- Whole units only ---------------------------------------------------------------------------------------------
- */
+/* ---- Whole units only ------------------------------------------------------------------------------------------- */
 
 static void a_nested_block_is_not_retried_but_the_whole_unit_is(void **state)
 {
@@ -188,8 +187,7 @@ static void a_unit_of_one_statement_is_not_retried(void **state)
     belay_close(db);
 }
 
-/* ---- Between attempts
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Between attempts ------------------------------------------------------------------------------------------- */
 
 static void hooks_between_attempts(void **state)
 {
@@ -298,8 +296,7 @@ static void a_time_limit_that_has_passed_is_not_retried(void **state)
     assert_status(w->s, BELAY_TIMEOUT);
 }
 
-/* ---- Misuse
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Misuse ----------------------------------------------------------------------------------------------------- */
 
 static void negative_retries_and_retries_with_begin_are_misuse(void **state)
 {

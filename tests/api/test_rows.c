@@ -290,8 +290,7 @@ static void bytes_of_texts_and_blobs_are_whole(void **state)
     belay_rows_close(rows);
 }
 
-/* ---- Misuse
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Misuse ----------------------------------------------------------------------------------------------------- */
 
 static void read_column(const belay_rows *rows, int column, int how)
 {

@@ -182,8 +182,7 @@ static void text_that_is_no_sql_is_an_error_of_syntax(void **state)
     assert_code(belay_exec(w->s, "SELECT no_such_function()"), BELAY_SCHEMA);
 }
 
-/* ---- Transaction control ------------------------------------------------------------------------------------------
- */
+/* ---- Transaction control ---------------------------------------------------------------------------------------- */
 
 static const char *const controls[] = {"BEGIN",
                                        "begin",
@@ -275,8 +274,7 @@ static void a_statement_outside_any_scope_is_misuse_under_require_scope(void **s
     assert_stored(w, "2");
 }
 
-/* ---- Texts that nobody should write
- * ---------------------------------------------------------------------------------- */
+/* ---- Texts that nobody should write ----------------------------------------------------------------------------- */
 
 static char *fill(const char *before, char what, size_t size, const char *after)
 {

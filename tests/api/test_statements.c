@@ -188,8 +188,7 @@ static void what_can_not_run_in_a_transaction_runs_outside_any_scope(void **stat
     assert_stored(w, "1");
 }
 
-/* ---- The cache ------------------------------------------------------------------------------------------------------
- */
+/* ---- The cache -------------------------------------------------------------------------------------------------- */
 
 static void run_different(belay_session *s, int from, int to)
 {

@@ -233,8 +233,7 @@ static void fail_may_be_called_while_a_stream_is_open(void **state)
     assert_stored(w, "1;2;3;4");
 }
 
-/* ---- Ends ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Ends ------------------------------------------------------------------------------------------------------- */
 
 static void a_stream_left_open_in_its_scope_is_misuse_and_the_scope_is_rolled_back(void **state)
 {

@@ -280,8 +280,7 @@ static void a_handle_may_be_used_from_any_thread(void **state)
     }
 }
 
-/* ---- Threads that end inside a block --------------------------------------------------------------------------------
- */
+/* ---- Threads that end inside a block ---------------------------------------------------------------------------- */
 
 static void *end_inside(void *arg)
 {
@@ -338,8 +337,7 @@ static void a_thread_that_is_cancelled_inside_a_block_rolls_it_back(void **state
     assert_stored(w, "3");
 }
 
-/* ---- On a small stack
- * -------------------------------------------------------------------------------------------------- */
+/* ---- On a small stack ------------------------------------------------------------------------------------------- */
 
 static void *nest_deep(void *arg)
 {

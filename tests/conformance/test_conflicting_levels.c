@@ -102,8 +102,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* ---- What must hold -----------------------------------------------------------------------------------------------
- */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 /* Every thread has done its share, each unit was committed once, and its hooks say so. How many attempts it took. */
 static int64_t check_reports(const worker *workers)

@@ -63,8 +63,7 @@ typedef struct crowd {
     worker workers[THREADS];
 } crowd;
 
-/* ---- A unit
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A unit ----------------------------------------------------------------------------------------------------- */
 
 static int count(belay_session *s, void *arg)
 {
@@ -164,8 +163,7 @@ static void run_workers(crowd *c, int from, int to, belay_db *const *handles, in
         pthread_join(c->workers[i].thread, NULL);
 }
 
-/* ---- What must hold
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 /* The number of things that are wrong with the unit. */
 static int judge(const tally *t)
@@ -214,8 +212,7 @@ static int count_conflicts(const crowd *c)
     return conflicts;
 }
 
-/* ---- Who competes
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Who competes ----------------------------------------------------------------------------------------------- */
 
 /* In a child: nothing of what the parent has opened can be used here. */
 static void work_in_child(const char *url, crowd *c, int from)

@@ -54,8 +54,7 @@ static int tear_down(void **state)
     return database_close(&w->d) == BELAY_OK ? 0 : -1;
 }
 
-/* ---- The other side ------------------------------------------------------------------------------------------------
- */
+/* ---- The other side --------------------------------------------------------------------------------------------- */
 
 /* MariaDB's view of transactions is renewed only when nobody has looked into it for 100 ms. */
 static void pause_a_little(void)
@@ -92,8 +91,7 @@ static void start_rival(world *w, pthread_t *thread)
     pause_a_little();
 }
 
-/* ---- What the program does -----------------------------------------------------------------------------------------
- */
+/* ---- What the program does -------------------------------------------------------------------------------------- */
 
 static const char take_row_2[] = "UPDATE account SET cents = cents - 1 WHERE id = 2";
 

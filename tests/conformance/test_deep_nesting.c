@@ -71,8 +71,7 @@ static void expect_count(database *d, int64_t expected)
     assert_int_equal(belay_exec(d->s, "DELETE FROM level"), BELAY_OK);
 }
 
-/* ---- Inside out
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Inside out ------------------------------------------------------------------------------------------------- */
 
 static void scopes_without_a_statement_open_and_end_at_every_depth(void **state)
 {
@@ -136,8 +135,7 @@ static void an_error_at_the_innermost_level_travels_to_the_outermost(void **stat
     }
 }
 
-/* ---- All at once
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- All at once ------------------------------------------------------------------------------------------------ */
 
 static void closing_the_session_rolls_all_levels_back(void **state)
 {
@@ -178,8 +176,7 @@ static void leaving_a_block_around_open_scopes_rolls_all_back(void **state)
     }
 }
 
-/* ---- Blocks
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks ----------------------------------------------------------------------------------------------------- */
 
 static void nest_blocks(belay_session *s, int depth, int deepest)
 {
@@ -219,8 +216,7 @@ static void a_thousand_marks_can_be_gone_back_to_and_released(void **state)
     expect_count(d, 500);
 }
 
-/* ---- On a small stack
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- On a small stack ------------------------------------------------------------------------------------------- */
 
 typedef struct small_run {
     belay_db *db;

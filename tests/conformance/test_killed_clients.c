@@ -34,8 +34,7 @@ static const char *const tables[] = {
     NULL,
 };
 
-/* ---- A process that will be killed ----------------------------------------------------------------------------------
- */
+/* ---- A process that will be killed ------------------------------------------------------------------------------ */
 
 typedef struct mover {
     belay_db *db;
@@ -94,8 +93,7 @@ static void run_process(const char *url, int pipe, int number)
     pause(); /* a quick one waits for its end */
 }
 
-/* ---- Its parent
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Its parent ------------------------------------------------------------------------------------------------- */
 
 typedef struct witness {
     bool told[ROUNDS * PROCESSES * THREADS * TOLD_AT_MOST], committed[ROUNDS * PROCESSES * THREADS * TOLD_AT_MOST];

@@ -36,8 +36,7 @@ static int close_items(void **state)
 
 static const char *const items = "SELECT id, price FROM item ORDER BY id";
 
-/* ---- No lock
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- No lock ---------------------------------------------------------------------------------------------------- */
 
 static void another_session_writes_while_a_report_is_open(void **state)
 {
@@ -115,8 +114,7 @@ static void a_report_runs_while_another_session_is_writing(void **state)
     assert_int_equal(belay_session_close(writer), BELAY_OK);
 }
 
-/* ---- No writes
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- No writes -------------------------------------------------------------------------------------------------- */
 
 static void every_kind_of_write_is_refused_in_a_read_only_scope(void **state)
 {

@@ -62,8 +62,7 @@ static void check_integrity(belay_session *s)
     assert_rows(s, "PRAGMA integrity_check", "ok");
 }
 
-/* ---- No room
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- No room ---------------------------------------------------------------------------------------------------- */
 
 static void leave_pages(belay_session *s, int pages)
 {
@@ -210,8 +209,7 @@ static void a_file_that_may_not_grow_is_told_and_nothing_is_torn(void **state)
     check_integrity(d->s);
 }
 
-/* ---- A file that can't be written
- * ------------------------------------------------------------------------------------------ */
+/* ---- A file that can't be written ------------------------------------------------------------------------------- */
 
 /* Root may write anything: the test is done as nobody then. */
 static void become(uid_t user)

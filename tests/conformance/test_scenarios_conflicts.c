@@ -43,8 +43,7 @@ static int close_accounts(void **state)
     return database_close(*state) == BELAY_OK ? 0 : -1;
 }
 
-/* ---- Meeting half-way
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Meeting half-way ------------------------------------------------------------------------------------------- */
 
 typedef struct meeting {
     pthread_mutex_t mutex;
@@ -71,8 +70,7 @@ static void wait_for(meeting *m, const bool *point)
     pthread_mutex_unlock(&m->mutex);
 }
 
-/* ---- Transfers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Transfers -------------------------------------------------------------------------------------------------- */
 
 typedef struct mover {
     belay_db *db;
@@ -165,8 +163,7 @@ static void check_mover(belay_session *s, const mover *m)
                      m->rounds);
 }
 
-/* ---- 25: opposite order
- * --------------------------------------------------------------------------------------------------- */
+/* ---- 25: opposite order ----------------------------------------------------------------------------------------- */
 
 static void check_opposite_order(database *d, belay_db *other)
 {

@@ -287,8 +287,7 @@ static void there_is_no_write_skew_at_serializable(void **state)
     assert_int_equal(read_sum(p->s), 200 - 150 * committed);
 }
 
-/* ---- 13: an inventory from many threads ---------------------------------------------------------------------------
- */
+/* ---- 13: an inventory from many threads ------------------------------------------------------------------------- */
 
 typedef struct buyer {
     belay_db *db;
@@ -346,8 +345,7 @@ static void an_inventory_at_serializable_is_never_oversold(void **state)
     assert_int_equal(belay_int_of(p->s, "SELECT count(*) FROM entry"), PIECES);
 }
 
-/* ---- 26: one runs again -------------------------------------------------------------------------------------------
- */
+/* ---- 26: one runs again ----------------------------------------------------------------------------------------- */
 
 typedef struct meeting {
     pthread_mutex_t mutex;

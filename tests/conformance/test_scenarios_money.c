@@ -40,8 +40,7 @@ static int close_accounts(void **state)
     return database_close(*state) == BELAY_OK ? 0 : -1;
 }
 
-/* ---- 2: a payment with a log ----------------------------------------------------------------------------------------
- */
+/* ---- 2: a payment with a log ------------------------------------------------------------------------------------ */
 
 static belay_code log_payment(belay_session *s, int amount)
 {
@@ -156,8 +155,7 @@ static void a_rollback_hook_can_use_the_session_after_the_outermost_scope(void *
     assert_rows(s, "SELECT note FROM payment_log", "from a hook");
 }
 
-/* ---- 3: three tries
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- 3: three tries --------------------------------------------------------------------------------------------- */
 
 static void three_failed_tries_end_with_the_error_that_the_unit_gives(void **state)
 {
@@ -248,8 +246,7 @@ static void a_conflict_is_not_tried_again_inside_the_unit_but_the_whole_unit_is(
     assert_rows(s, "SELECT id, balance FROM account ORDER BY id", "1|90;2|10");
 }
 
-/* ---- 12, 20, 23: half a transfer
- * ----------------------------------------------------------------------------------------------- */
+/* ---- 12, 20, 23: half a transfer -------------------------------------------------------------------------------- */
 
 static void a_failure_between_debit_and_credit_leaves_the_sum(void **state)
 {

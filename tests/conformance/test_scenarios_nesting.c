@@ -37,8 +37,7 @@ static int close_counters(void **state)
 
 static const char *const counters = "SELECT id, value FROM counter ORDER BY id";
 
-/* ---- 7, 11: errors travel outward
- * ------------------------------------------------------------------------------------ */
+/* ---- 7, 11: errors travel outward ------------------------------------------------------------------------------- */
 
 static void a_statement_works_again_once_the_inner_error_is_caught(void **state)
 {
@@ -144,8 +143,7 @@ static void a_block_begun_while_an_error_is_pending_does_not_run(void **state)
     assert_status(s, BELAY_NOT_FOUND);
 }
 
-/* ---- 8, 21: marks
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- 8, 21: marks ----------------------------------------------------------------------------------------------- */
 
 static void check_mark_name(belay_session *s, const char *name, int value)
 {

@@ -113,8 +113,7 @@ static int close_shop(void **state)
 #define in_shop(test)           cmocka_unit_test_setup_teardown(test, open_shop, close_shop)
 #define assert_there(sql, rows) assert_rows(the.other, sql, rows)
 
-/* ---- 1: checkout --------------------------------------------------------------------------------------------------
- */
+/* ---- 1: checkout ------------------------------------------------------------------------------------------------ */
 
 static void add_line(belay_session *s, purchase *order, const char *name, int32_t pieces)
 {
@@ -173,8 +172,7 @@ static void an_item_out_of_stock_leaves_nothing_of_the_order_and_its_lines(void 
     assert_there("SELECT count(*) FROM line", "1");
 }
 
-/* ---- 5: states ------------------------------------------------------------------------------------------------------
- */
+/* ---- 5: states -------------------------------------------------------------------------------------------------- */
 
 static void a_flush_is_in_the_database_and_seen_by_nobody_until_the_commit(void **state)
 {
@@ -236,8 +234,7 @@ static void a_nested_rollback_reverts_states_and_fields_and_the_outer_work_goes_
     assert_there("SELECT name, pieces FROM item ORDER BY name", "clock|1;lamp|4");
 }
 
-/* ---- 6: a constraint before the commit
- * -------------------------------------------------------------------------------- */
+/* ---- 6: a constraint before the commit -------------------------------------------------------------------------- */
 
 static void a_flush_tells_a_constraint_before_the_commit_and_the_outer_work_is_intact(void **state)
 {
@@ -270,8 +267,7 @@ static void a_flush_tells_a_constraint_before_the_commit_and_the_outer_work_is_i
     assert_there("SELECT count(*) FROM person WHERE email IS NULL", "1");
 }
 
-/* ---- 19: budget tracker
- * ------------------------------------------------------------------------------------------------- */
+/* ---- 19: budget tracker ----------------------------------------------------------------------------------------- */
 
 static category *find_category(belay_session *s, const char *name)
 {

@@ -20,8 +20,7 @@
 
 enum { ORDERS = 30, CLAIMED = 3, CLOCKS = 4, PATIENCE_S = 30 };
 
-/* ---- Orders
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Orders ----------------------------------------------------------------------------------------------------- */
 
 static const char *const order_tables[] = {
     "DROP TABLE IF EXISTS shipment",
@@ -102,8 +101,7 @@ static void check_orders(belay_session *s)
     assert_status(s, BELAY_OK);
 }
 
-/* ---- Two sessions
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Two sessions ----------------------------------------------------------------------------------------------- */
 
 static int open_orders(void **state)
 {
@@ -176,8 +174,7 @@ static void what_a_unit_that_was_undone_had_claimed_is_there_for_another(void **
     assert_int_equal(seen[1] + seen[2] + seen[3], CLAIMED);
 }
 
-/* ---- Two processes
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Two processes ---------------------------------------------------------------------------------------------- */
 
 /* Makes the orders, and leaves no handle open. */
 static void make_orders_and_close(database *d)

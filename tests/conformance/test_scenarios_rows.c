@@ -36,8 +36,7 @@ static int close_persons(void **state)
     return database_close(*state) == BELAY_OK ? 0 : -1;
 }
 
-/* ---- 4: a thousand rows, malformed ones among them
- * -------------------------------------------------------------------- */
+/* ---- 4: a thousand rows, malformed ones among them -------------------------------------------------------------- */
 
 enum { ROWS = 1000 };
 
@@ -103,8 +102,7 @@ static void the_rows_are_one_transaction(void **state)
     assert_int_equal(belay_session_close(other), BELAY_OK);
 }
 
-/* ---- 22: a mail address that is taken
- * --------------------------------------------------------------------------------------- */
+/* ---- 22: a mail address that is taken --------------------------------------------------------------------------- */
 
 static void a_taken_address_is_told_with_table_and_column(void **state)
 {
@@ -146,8 +144,7 @@ static void a_key_of_several_columns_is_told_with_all_of_them(void **state)
         assert_string_equal(belay_pending(d->s)->column, "hall, number");
 }
 
-/* ---- 17: statements outside any scope
- * -------------------------------------------------------------------------------------- */
+/* ---- 17: statements outside any scope --------------------------------------------------------------------------- */
 
 static void a_statement_outside_any_scope_is_there_for_others_at_once(void **state)
 {

@@ -62,8 +62,7 @@ static void only_on_postgresql(const pair *p)
         skip();
 }
 
-/* ---- 25: a ring of sessions ---------------------------------------------------------------------------------------
- */
+/* ---- 25: a ring of sessions ------------------------------------------------------------------------------------- */
 
 typedef struct link_of_ring {
     belay_db *db;
@@ -112,8 +111,7 @@ static void a_ring_of_locks_has_one_victim_and_all_others_finish(void **state)
     assert_int_equal(belay_int_of(p->s, "SELECT sum(note) FROM item"), 2 * (RING - 1));
 }
 
-/* ---- 9, 29: rows that are locked -----------------------------------------------------------------------------------
- */
+/* ---- 9, 29: rows that are locked -------------------------------------------------------------------------------- */
 
 static void skip_locked_skips_exactly_the_locked_rows(void **state)
 {
@@ -190,8 +188,7 @@ static void a_lock_from_before_a_savepoint_is_kept_when_what_came_after_is_undon
     assert_status(p->other, BELAY_OK);
 }
 
-/* ---- 13: levels
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- 13: levels ------------------------------------------------------------------------------------------------- */
 
 static void a_nested_scope_that_asks_for_a_stronger_level_is_refused_and_the_level_stays(void **state)
 {
@@ -274,8 +271,7 @@ static void who_loses_a_key_is_told_serialization_when_it_had_looked_and_unique_
     assert_int_equal(insert_beside(p, false), BELAY_UNIQUE);
 }
 
-/* ---- 28: a report beside a deposit and the closing of its day
- * -------------------------------------------------------- */
+/* ---- 28: a report beside a deposit and the closing of its day --------------------------------------------------- */
 
 /* Row 1 is the number of the day. A deposit began before the day was closed, and is written after the report on that
    day was made. What the depositor is told. */
@@ -353,8 +349,7 @@ static void a_deferrable_report_waits_and_costs_nobody_an_attempt(void **state)
     assert_int_equal(r.counted, 1);
 }
 
-/* ---- 16: limits
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- 16: limits ------------------------------------------------------------------------------------------------- */
 
 /* What other sessions of the server have running or open. */
 static int64_t count_busy(pair *p)
@@ -385,8 +380,7 @@ static void a_statement_past_the_total_limit_is_ended_on_the_server_too(void **s
     assert_rows(p->s, "SELECT note FROM item WHERE id = 1", "1");
 }
 
-/* ---- Passwords and killed processes
- * ------------------------------------------------------------------------------------ */
+/* ---- Passwords and killed processes ----------------------------------------------------------------------------- */
 
 /* The URL of the test with another user and password. */
 static const char *url_of(const pair *p, const char *user, char out[500])

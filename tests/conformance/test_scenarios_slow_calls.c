@@ -42,8 +42,7 @@ static belay_code put(belay_session *s, int id, const char *what)
     return belay_exec(s, "INSERT INTO payment (id, state) VALUES (?, ?)", id, what);
 }
 
-/* ---- Before the call
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Before the call -------------------------------------------------------------------------------------------- */
 
 typedef struct service {
     int calls;
@@ -164,8 +163,7 @@ static void a_hook_on_the_rollback_of_an_inner_scope_may_not_make_a_slow_call(vo
     assert_rows(d->s, payments, "2|kept");
 }
 
-/* ---- After the call
- * ------------------------------------------------------------------------------------------------ */
+/* ---- After the call --------------------------------------------------------------------------------------------- */
 
 enum { LIMIT_MS = 10, SLOW_MS = 40 };
 

@@ -34,8 +34,7 @@ static int close_posts(void **state)
 
 static const char *const posts = "SELECT id, title FROM post ORDER BY id";
 
-/* ---- 15: a failed session used again --------------------------------------------------------------------------------
- */
+/* ---- 15: a failed session used again ---------------------------------------------------------------------------- */
 
 /* The constraint is looked at when the unit commits. */
 static void make_deferred(belay_session *s)
@@ -168,8 +167,7 @@ static void a_session_closed_in_the_middle_of_a_unit_rolls_back_and_says_so(void
     assert_rows(d->s, posts, "");
 }
 
-/* ---- 10: hooks after the commit
- * ------------------------------------------------------------------------------------------ */
+/* ---- 10: hooks after the commit --------------------------------------------------------------------------------- */
 
 typedef struct calls {
     int count, depth[8], number[8], freed;
@@ -320,8 +318,7 @@ static void a_hook_can_do_a_unit_of_its_own_and_the_status_stays_the_programs(vo
     assert_rows(s, posts, "1|first of all;2|by a hook");
 }
 
-/* ---- 18: post and mail in one unit
- * --------------------------------------------------------------------------------------- */
+/* ---- 18: post and mail in one unit ------------------------------------------------------------------------------ */
 
 static int send_mail(belay_session *s, void *arg)
 {

@@ -28,8 +28,7 @@ typedef struct disk {
     char mount_point[64], filler[80];
 } disk;
 
-/* ---- A small disk -------------------------------------------------------------------------------------------------
- */
+/* ---- A small disk ----------------------------------------------------------------------------------------------- */
 
 /* The server's own user: whom its data belongs to. */
 static bool give_to_server(const database *d, const char *path)
@@ -141,8 +140,7 @@ static void a_full_disk_is_told_and_the_next_scope_works_once_there_is_room(void
     assert_int_equal(after_success, 100 * BLOCKS);
 }
 
-/* ---- A server that takes no writes ----------------------------------------------------------------------------------
- */
+/* ---- A server that takes no writes ------------------------------------------------------------------------------ */
 
 /* The URL of the test, for a user who must obey. */
 static void url_of_reader(const database *d, char out[500])

@@ -153,8 +153,7 @@ static void threads_on_two_handles_never_change_the_sum(void **state)
     assert_int_equal(database_close(&d), BELAY_OK);
 }
 
-/* ---- Readers beside writers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Readers beside writers ------------------------------------------------------------------------------------- */
 
 typedef struct auditor {
     belay_db *db;

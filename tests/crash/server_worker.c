@@ -111,8 +111,7 @@ static bool run_unit(belay_session *s, unit *u, int retries)
     return error->code == BELAY_OK || !u->once;
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------
- */
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 static void breathe(void)
 {
@@ -186,8 +185,7 @@ static int run(const char *url, char **words)
     return 0;
 }
 
-/* ---- The tables ----------------------------------------------------------------------------------------------------
- */
+/* ---- The tables ------------------------------------------------------------------------------------------------- */
 
 /* Nothing keeps a unit from being there twice but that it is run once. */
 static const char *const tables[] = {

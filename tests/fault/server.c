@@ -8,8 +8,7 @@ enum { POLLS = 4000, POLL_MS = 5, ANSWERS = 150 };
 /* MariaDB gives innodb_trx from a copy, and makes a new one only for who has not asked for 100 ms. */
 enum { ANSWER_MS = 130 };
 
-/* ---- Looking ------------------------------------------------------------------------------------------------------
- */
+/* ---- Looking ---------------------------------------------------------------------------------------------------- */
 
 bool is_mariadb(const world *w)
 {
@@ -44,8 +43,7 @@ const char *endless(const world *w)
                      "SELECT count(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b WHERE a.seq + b.seq < 0");
 }
 
-/* ---- Striking -----------------------------------------------------------------------------------------------------
- */
+/* ---- Striking --------------------------------------------------------------------------------------------------- */
 
 static belay_code send_blow(const striker *k)
 {
@@ -122,8 +120,7 @@ void striker_join(striker *k)
         fail_msg("nothing was met to strike at: %s", belay_message(k->w->other));
 }
 
-/* ---- The world ----------------------------------------------------------------------------------------------------
- */
+/* ---- The world -------------------------------------------------------------------------------------------------- */
 
 void assert_next_works(belay_session *s)
 {

@@ -41,8 +41,7 @@ typedef struct program {
     belay_error ends[UNITS]; /* how the units ended */
 } program;
 
-/* ---- What the program does: unit n writes the rows 10 n and more
- * ------------------------------------------------------------ */
+/* ---- What the program does: unit n writes the rows 10 n and more ------------------------------------------------ */
 
 /* A program that writes past Belay need not know of errors, but whether there is a transaction to write in. */
 static void write_own(const program *p, int id)
@@ -124,8 +123,7 @@ static void run_unit(program *p, int unit)
     p->ends[unit] = *belay_pending(p->s);
 }
 
-/* ---- What must hold
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 static const char shown[] = "SELECT id FROM item ORDER BY id";
 

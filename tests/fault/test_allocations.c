@@ -24,8 +24,7 @@
 #include "scarce.h"
 #include "scenarios.h"
 
-/* ---- A unit that needs much memory
- * --------------------------------------------------------------------------------------- */
+/* ---- A unit that needs much memory ------------------------------------------------------------------------------ */
 
 static const char *const heavy_setup[] = {
     "DROP TABLE IF EXISTS copy",
@@ -113,8 +112,7 @@ static const scenario heavy = {
     .own = no_codes,
 };
 
-/* ---- A unit that is done once, and asked for twice
- * ------------------------------------------------------------------------------------- */
+/* ---- A unit that is done once, and asked for twice -------------------------------------------------------------- */
 
 static const char *const once_setup[] = {
     "DROP TABLE IF EXISTS belay_once",
@@ -156,8 +154,7 @@ static const scenario once = {
 static const scenario *const own_scenarios[] = {&heavy, &once};
 enum { OWN_SCENARIOS = sizeof own_scenarios / sizeof *own_scenarios };
 
-/* ---- What must hold
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 typedef struct stand {
     database d;

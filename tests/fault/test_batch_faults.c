@@ -35,8 +35,7 @@ typedef struct program {
     int given, freed, committed;
 } program;
 
-/* ---- Items ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Items ------------------------------------------------------------------------------------------------------ */
 
 static int take_back(belay_session *s, void *arg)
 {
@@ -136,8 +135,7 @@ static int run_batch(belay_session *s, void *arg)
     return 0;
 }
 
-/* ---- Looking -------------------------------------------------------------------------------------------------------
- */
+/* ---- Looking ---------------------------------------------------------------------------------------------------- */
 
 /* Which items must be there, from what was told; NULL with a word about what is wrong with that. */
 static const char *check_told(const program *p, bool *out_there)
@@ -216,8 +214,7 @@ static void reset(belay_session *s)
     belay_exec(s, "DELETE FROM kept WHERE id > 0");
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------ */
 
 static int check_rehearsal(belay_session *s, const belay_rehearsal *run, void *arg)
 {
@@ -257,8 +254,7 @@ static void a_batch_outside_any_scope_is_exact_or_ended_whatever_call_fails(void
     rehearse(*state, (program){.own_unit = true});
 }
 
-/* ---- Memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- Memory ----------------------------------------------------------------------------------------------------- */
 
 /* True when memory ran out. */
 static bool run_point(database *d, unsigned n, bool onwards, const char **out_wrong)

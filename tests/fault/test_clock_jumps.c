@@ -30,8 +30,7 @@
 #include "fake.h"
 #include "sqlite.h"
 
-/* ---- A wall clock that jumps
- * ---------------------------------------------------------------------------------------------- */
+/* ---- A wall clock that jumps ------------------------------------------------------------------------------------ */
 
 int __real_clock_gettime(clockid_t, struct timespec *);
 int __real_clock_nanosleep(clockid_t, int, const struct timespec *, struct timespec *);
@@ -96,8 +95,7 @@ int __wrap_pthread_cond_init(pthread_cond_t *condition, const pthread_condattr_t
     return __real_pthread_cond_init(condition, attributes);
 }
 
-/* ---- What the tests share
- * ------------------------------------------------------------------------------------------------- */
+/* ---- What the tests share --------------------------------------------------------------------------------------- */
 
 enum { LIMIT_MS = 40, LONG_MS = 3600 * 1000 };
 
@@ -136,8 +134,7 @@ static belay_code put(belay_session *s, int id)
 
 static const char endless[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
-/* ---- The tests
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- The tests -------------------------------------------------------------------------------------------------- */
 
 static void the_wall_clock_of_these_tests_jumps_by_decades(void **state)
 {

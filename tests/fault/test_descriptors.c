@@ -30,8 +30,7 @@ enum { WAL, DELETE, SMALL_CACHE, JOURNALS = SMALL_CACHE };
 /* As many descriptors as SQLite can want at a time for one connection, and more. */
 enum { ENOUGH = 7 };
 
-/* ---- Limits
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Limits ----------------------------------------------------------------------------------------------------- */
 
 static rlim_t usual_limit;
 
@@ -67,8 +66,7 @@ static int count_descriptors(void)
     return count;
 }
 
-/* ---- The database
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The database ----------------------------------------------------------------------------------------------- */
 
 static void open_handle(database *d, int pool_size)
 {
@@ -106,8 +104,7 @@ static void check_and_close(database *d, const char *ids)
     assert_int_equal(database_close(d), BELAY_OK);
 }
 
-/* ---- Descriptors used up
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Descriptors used up ---------------------------------------------------------------------------------------- */
 
 static void a_second_connection_that_cant_be_opened_is_told_and_the_first_goes_on(void **state)
 {
@@ -249,8 +246,7 @@ static void a_nested_scope_without_a_descriptor_is_undone_alone(void **state)
     }
 }
 
-/* ---- Descriptors 0 to 2
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Descriptors 0 to 2 ----------------------------------------------------------------------------------------- */
 
 /* Whether one of the three is a file of the database. */
 static bool is_exposed(const char *path)

@@ -75,8 +75,7 @@ static void broken(point *p, const char *format, ...)
     scenario_text_add(&p->broken, "%s\n", line);
 }
 
-/* ---- Running into the fault
- * -------------------------------------------------------------------------------------------- */
+/* ---- Running into the fault ------------------------------------------------------------------------------------- */
 
 static void note_calls(void *arg, unsigned unit)
 {
@@ -93,8 +92,7 @@ static void disarm(point *p)
     fake_arm(&p->fake, 0, FAKE_ERROR, false);
 }
 
-/* ---- What must hold
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 static bool is_lost(fake_fault fault)
 {
@@ -243,8 +241,7 @@ static void check_promises(point *p, stand *st, belay_session *s)
     check_integrity(p, st);
 }
 
-/* ---- All points
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- All points ------------------------------------------------------------------------------------------------- */
 
 /* True when the fault was met. */
 static bool run_point(point *p, stand *st)

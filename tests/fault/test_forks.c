@@ -26,8 +26,7 @@
 #include "database.h"
 #include "db.h"
 
-/* ---- By turns
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- By turns --------------------------------------------------------------------------------------------------- */
 
 typedef struct turns {
     int mine, other; /* what this process reads, and writes */
@@ -77,8 +76,7 @@ static int end_child(turns *t)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
-/* ---- The database
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The database ----------------------------------------------------------------------------------------------- */
 
 enum { ITEMS = 2000 };
 
@@ -127,8 +125,7 @@ static void close_handle(database *d)
     d->db = NULL;
 }
 
-/* ---- A handle of the child's own
- * ------------------------------------------------------------------------------------------ */
+/* ---- A handle of the child's own -------------------------------------------------------------------------------- */
 
 static int open_and_write(const turns *t, const char *url)
 {
@@ -297,8 +294,7 @@ static void a_child_of_a_child_is_no_different(void **state)
     }
 }
 
-/* ---- Beside threads that wait
- * --------------------------------------------------------------------------------------------- */
+/* ---- Beside threads that wait ----------------------------------------------------------------------------------- */
 
 enum { WAITERS = 4 };
 

@@ -62,8 +62,7 @@ static int64_t since_ms(int64_t start_ns)
     return (belayi_clock_now() - start_ns) / BELAYI_NS_PER_MS;
 }
 
-/* ---- Work goes on
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Work goes on ----------------------------------------------------------------------------------------------- */
 
 static void units_commit_under_a_storm_of_signals(void **state)
 {
@@ -129,8 +128,7 @@ static void opening_works_under_a_storm_of_signals(void **state)
     }
 }
 
-/* ---- Waits keep their length
- * --------------------------------------------------------------------------------------------- */
+/* ---- Waits keep their length ------------------------------------------------------------------------------------ */
 
 static void a_sleep_is_not_cut_short_by_a_signal(void **state)
 {

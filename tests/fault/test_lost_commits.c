@@ -63,8 +63,7 @@ static int close_rig(void **state)
     return read && r->fake.open_connections == 0 && r->fake.open_statements == 0 ? 0 : -1;
 }
 
-/* ---- A unit, and what was said of it
- * ------------------------------------------------------------------------------- */
+/* ---- A unit, and what was said of it ---------------------------------------------------------------------------- */
 
 typedef struct hook_count {
     int ran, freed;
@@ -137,8 +136,7 @@ static void start_anew(rig *r)
     assert_false(is_there(r));
 }
 
-/* ---- The connection is lost before the commit
- * ---------------------------------------------------------------------- */
+/* ---- The connection is lost before the commit ------------------------------------------------------------------- */
 
 static const fake_fault losses[] = {FAKE_LOST_BEFORE, FAKE_LOST_AFTER};
 
@@ -196,8 +194,7 @@ static void a_unit_that_lost_its_connection_before_the_commit_runs_again_and_is_
     }
 }
 
-/* ---- The connection is lost at the commit
- * ---------------------------------------------------------------------------- */
+/* ---- The connection is lost at the commit ----------------------------------------------------------------------- */
 
 /* The number of the call that commits the unit. */
 static unsigned find_commit(rig *r)
@@ -283,8 +280,7 @@ static void an_error_at_the_commit_that_is_known_to_have_undone_the_unit_is_no_d
     start_anew(r);
 }
 
-/* ---- The disk fails at the commit
- * --------------------------------------------------------------------------------- */
+/* ---- The disk fails at the commit ------------------------------------------------------------------------------- */
 
 static int arm_disk(belay_session *s, void *arg)
 {

@@ -163,8 +163,7 @@ static void a_void_key_belongs_to_its_unit_as_well(void **state)
     assert_keys(st, "a|void;first|done");
 }
 
-/* ---- Others ------------------------------------------------------------------------------------------------------
- */
+/* ---- Others ----------------------------------------------------------------------------------------------------- */
 
 static void do_it_meanwhile(void *arg)
 {
@@ -199,8 +198,7 @@ static void a_retry_finds_done_what_another_did_meanwhile(void **state)
     assert_items(st, "99");
 }
 
-/* ---- More is lost while it is found out ---------------------------------------------------------------------------
- */
+/* ---- More is lost while it is found out ------------------------------------------------------------------------- */
 
 static void a_connection_lost_again_while_finding_out_is_replaced(void **state)
 {
@@ -340,8 +338,7 @@ static void what_is_said_to_find_out_is_in_the_trace(void **state)
                                    "begin:put; statement:put; commit:put; ");
 }
 
-/* ---- Handles -------------------------------------------------------------------------------------------------------
- */
+/* ---- Handles ---------------------------------------------------------------------------------------------------- */
 
 static void a_pool_of_one_connection_can_find_out(void **state)
 {

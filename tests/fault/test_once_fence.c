@@ -132,8 +132,7 @@ static void a_lost_attempt_that_outlives_the_lock_limit_leaves_the_unit_in_doubt
     }
 }
 
-/* ---- What the engine says to a lost attempt, when the key is void --------------------------------------------------
- */
+/* ---- What the engine says to a lost attempt, when the key is void ----------------------------------------------- */
 
 static void open_snapshot(void *arg)
 {

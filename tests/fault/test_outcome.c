@@ -29,8 +29,7 @@
 
 #include "drivers/postgresql/conn.h"
 
-/* ---- The server, and the way to it --------------------------------------------------------------------------------
- */
+/* ---- The server, and the way to it ------------------------------------------------------------------------------ */
 
 static char folder[64], link_path[128], server_socket[256], url[256];
 static PGconn *aside; /* past the link, for the cutter and the trace */
@@ -61,8 +60,7 @@ static char *run_aside(const char *sql)
     return value;
 }
 
-/* ---- One case -------------------------------------------------------------------------------------------------------
- */
+/* ---- One case --------------------------------------------------------------------------------------------------- */
 
 typedef struct stage {
     belay_db *db;
@@ -203,8 +201,7 @@ static void assert_doubt(stage *st, const char *why)
 
 #define assert_items(ids) assert_string_equal(run_aside("SELECT string_agg(id::text, ';' ORDER BY id) FROM item"), ids)
 
-/* ---- Found out ------------------------------------------------------------------------------------------------------
- */
+/* ---- Found out -------------------------------------------------------------------------------------------------- */
 
 static void a_commit_that_goes_on_without_its_link_is_waited_for_and_committed(void **state)
 {
@@ -269,8 +266,7 @@ static void a_pool_of_one_connection_can_find_out(void **state)
     assert_ended(st, BELAY_OK, BELAY_WORK_COMMITTED);
 }
 
-/* ---- No doubt at all, or nobody to ask about
- * -------------------------------------------------------------------------- */
+/* ---- No doubt at all, or nobody to ask about -------------------------------------------------------------------- */
 
 /* What is sent from now on is lost. */
 static int cut_way_out(belay_session *s, void *arg)
@@ -317,8 +313,7 @@ static void a_query_that_might_have_written_leaves_the_unit_in_doubt(void **stat
     assert_int_equal(st->asked, 0);
 }
 
-/* ---- In doubt
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- In doubt --------------------------------------------------------------------------------------------------- */
 
 static void when_the_time_limit_passes_meanwhile_it_stays_in_doubt(void **state)
 {
@@ -339,8 +334,7 @@ static void when_nothing_listens_any_more_it_stays_in_doubt(void **state)
     assert_int_equal(st->asked, 0);
 }
 
-/* ---- Another server
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Another server --------------------------------------------------------------------------------------------- */
 
 static char second_folder[256], second_url[256], second_socket[256];
 
@@ -408,8 +402,7 @@ static void after_a_crash_a_number_that_was_given_twice_proves_nothing(void **st
     assert_doubt(st, "crashed");
 }
 
-/* ---- The programme
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- The programme ---------------------------------------------------------------------------------------------- */
 
 static int find_server(void **state)
 {

@@ -45,8 +45,7 @@ typedef struct stand {
     long points;
 } stand;
 
-/* ---- What the program does: unit n writes the rows 10 n and more
- * ---------------------------------------------------------- */
+/* ---- What the program does: unit n writes the rows 10 n and more ------------------------------------------------ */
 
 static int count_run(belay_session *s, void *arg)
 {
@@ -148,8 +147,7 @@ static void run_unit(belay_session *s, program *p, int unit)
     p->codes[unit] = tried != BELAY_OK ? tried : belay_status(s);
 }
 
-/* ---- What must hold
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 static const char *rows_of_units(const program *p)
 {
@@ -215,8 +213,7 @@ static void check_outside(program *p, stand *st)
             point_broken(p->at, "the argument of unit %d was freed %d times", i, p->args[i].freed);
 }
 
-/* ---- All points
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- All points ------------------------------------------------------------------------------------------------- */
 
 static bool run_point(void *arg, fault_point *at)
 {

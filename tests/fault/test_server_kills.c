@@ -9,8 +9,7 @@
 
 #include <stdio.h>
 
-/* ---- Hooks that count
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Hooks that count ------------------------------------------------------------------------------------------- */
 
 typedef struct counts {
     int committed, rolled_back;
@@ -147,8 +146,7 @@ static void a_cancel_under_a_stream_ends_it_with_its_error(void **state)
     assert_code(strike_under_stream(*state, CANCEL_QUERY).code, BELAY_CANCELLED);
 }
 
-/* ---- Killed -------------------------------------------------------------------------------------------------------
- */
+/* ---- Killed ----------------------------------------------------------------------------------------------------- */
 
 static void a_connection_killed_between_statements_loses_the_unit_and_no_inner_scope_catches_it(void **state)
 {
@@ -264,8 +262,7 @@ static void a_connection_killed_under_one_statement_outside_scopes_is_told(void 
     assert_true(error.code == BELAY_CONNECTION || error.code == BELAY_IN_DOUBT);
 }
 
-/* ---- During the commit
- * ------------------------------------------------------------------------------------------------ */
+/* ---- During the commit ------------------------------------------------------------------------------------------ */
 
 /* Makes the commit of whatever is put into item take long: by a trigger that is deferred, or by a lock on all commits.
  */

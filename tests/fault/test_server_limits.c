@@ -16,8 +16,7 @@ static void hold_row(world *w)
     assert_code(belay_exec(w->other, "UPDATE purse SET cents = 5 WHERE id = 1"), BELAY_OK);
 }
 
-/* ---- One lock -----------------------------------------------------------------------------------------------------
- */
+/* ---- One lock --------------------------------------------------------------------------------------------------- */
 
 static void a_lock_is_waited_for_up_to_its_limit_and_an_inner_scope_can_catch_that(void **state)
 {
@@ -77,8 +76,7 @@ static void a_lock_that_is_not_waited_for_is_busy(void **state)
     assert_code(code, BELAY_BUSY);
 }
 
-/* ---- A statement, and the whole scope -----------------------------------------------------------------------------
- */
+/* ---- A statement, and the whole scope --------------------------------------------------------------------------- */
 
 static void a_statement_that_outlasts_the_scopes_limit_is_cancelled_and_its_locks_are_gone(void **state)
 {
@@ -138,8 +136,7 @@ static void a_cancel_that_the_server_forgot_is_sent_again(void **state)
     assert_int_equal(number_of(w, w->s), before);
 }
 
-/* ---- The server's own limits --------------------------------------------------------------------------------------
- */
+/* ---- The server's own limits ------------------------------------------------------------------------------------ */
 
 static void the_servers_own_statement_limit_is_a_timeout_too(void **state)
 {
@@ -204,8 +201,7 @@ static void a_pooled_connection_that_the_server_closed_for_idling_costs_one_atte
     assert_stored(w, "1");
 }
 
-/* ---- Idling: the library's limit
- * ------------------------------------------------------------------------------------- */
+/* ---- Idling: the library's limit -------------------------------------------------------------------------------- */
 
 static void the_server_ends_what_idles_past_the_limit_of_the_scope_while_the_program_hangs(void **state)
 {

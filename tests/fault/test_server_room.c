@@ -15,8 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Connections --------------------------------------------------------------------------------------------------
- */
+/* ---- Connections ------------------------------------------------------------------------------------------------ */
 
 /* The URL for another user: its server, port and database stay. */
 static void write_url(const world *w, const char *user, char *out, size_t room)
@@ -113,8 +112,7 @@ static void a_server_all_of_whose_places_are_taken_says_so_too(void **state)
     drop_few(w);
 }
 
-/* ---- Data ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Data ------------------------------------------------------------------------------------------------------- */
 
 enum { WAL_SEGMENT = 16 << 20, HALF_PAGE = 4096 };
 
@@ -181,8 +179,7 @@ static void too_much_temporary_space_is_a_full_disk_and_no_lack_of_connections(v
     assert_status(w->s, BELAY_DISK_FULL);
 }
 
-/* ---- Readers only --------------------------------------------------------------------------------------------------
- */
+/* ---- Readers only ----------------------------------------------------------------------------------------------- */
 
 static void a_server_that_takes_readers_only_refuses_writes_and_goes_on(void **state)
 {

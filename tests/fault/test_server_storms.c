@@ -74,8 +74,7 @@ static void note_attempt(sailor *a, belay_session *s)
     a->most_attempts = attempt > a->most_attempts ? attempt : a->most_attempts;
 }
 
-/* ---- Crosswise ----------------------------------------------------------------------------------------------------
- */
+/* ---- Crosswise -------------------------------------------------------------------------------------------------- */
 
 /* In the first attempt each waits until all hold their own row, and then wants its neighbour's. */
 static void meet(storm *st)
@@ -122,8 +121,7 @@ static void sessions_that_wait_for_each_other_in_a_circle_all_get_through(void *
     }
 }
 
-/* ---- One row ------------------------------------------------------------------------------------------------------
- */
+/* ---- One row ---------------------------------------------------------------------------------------------------- */
 
 static void *add_one(void *arg)
 {
@@ -159,8 +157,7 @@ static void eight_threads_on_one_row_lose_no_update_and_none_starves(void **stat
     assert_rows(st.w->other, "SELECT cents FROM purse", expected);
 }
 
-/* ---- More threads than connections ---------------------------------------------------------------------------------
- */
+/* ---- More threads than connections ------------------------------------------------------------------------------ */
 
 /* What a unit may be told here: all else is a fault. */
 static bool may_be(belay_code code)

@@ -222,8 +222,8 @@ void objects(belay_session *s, int64_t from, int64_t to, int64_t amount)
     entry **all = belay_find(s, entry, "");
     printf("%zu\n", belay_found(all));
     BELAY_EACH_OBJECT(entry, each, s, "WHERE part_no > ? AND code <> ? ORDER BY code", 5, "x")
-        if (each->has_rate)
-            break;
+    if (each->has_rate)
+        break;
     e = belay_merge(s, entry, &copy);
     belay_delete(s, e);
     belay_flush(s);

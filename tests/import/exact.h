@@ -26,8 +26,7 @@ typedef struct exact_text {
 
 void exact_add(exact_text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- A case -------------------------------------------------------------------------------------------------------
- */
+/* ---- A case ----------------------------------------------------------------------------------------------------- */
 
 typedef enum exact_engine { ON_SQLITE, ON_POSTGRESQL, ON_MARIADB } exact_engine;
 
@@ -113,8 +112,7 @@ typedef struct exact_case {
 void exact_make(exact_case *, exact_engine, uint64_t seed, size_t largest);
 void exact_free(exact_case *);
 
-/* ---- Chance, of the case's own ------------------------------------------------------------------------------------
- */
+/* ---- Chance, of the case's own ---------------------------------------------------------------------------------- */
 
 /* 0 to below - 1. */
 unsigned exact_below(exact_case *, unsigned below);

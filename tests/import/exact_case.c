@@ -6,8 +6,7 @@
 
 #include "exact.h"
 
-/* ---- Texts and chance ----------------------------------------------------------------------------------------------
- */
+/* ---- Texts and chance ------------------------------------------------------------------------------------------- */
 
 void exact_add(exact_text *text, const char *format, ...)
 {
@@ -47,8 +46,7 @@ exact_text *exact_statement(exact_case *c)
     return &c->made[c->made_count++];
 }
 
-/* ---- Columns -------------------------------------------------------------------------------------------------------
- */
+/* ---- Columns ---------------------------------------------------------------------------------------------------- */
 
 static const char *const types[][KINDS] = {
     [ON_SQLITE] = {"INT", "SMALLINT", "BIGINT", "NUMERIC(8,2)", "REAL", "TEXT", "VARCHAR(8)", "CHAR(5)", "BOOLEAN",
@@ -132,8 +130,7 @@ static void add_extra(exact_case *c, exact_text *t, unsigned number)
     show(c, name);
 }
 
-/* ---- Keys
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Keys ------------------------------------------------------------------------------------------------------- */
 
 static void add_given_key(exact_case *c, exact_text *t, bool alone)
 {
@@ -184,8 +181,7 @@ static void add_key(exact_case *c, exact_text *t, exact_text *behind)
     }
 }
 
-/* ---- Constraints of the table
- * ---------------------------------------------------------------------------------------- */
+/* ---- Constraints of the table ----------------------------------------------------------------------------------- */
 
 static const char *deferral(exact_case *c)
 {
@@ -277,8 +273,7 @@ static void add_tables(exact_case *c)
     add_table(c);
 }
 
-/* ---- The statement, and the calls
- * ------------------------------------------------------------------------------------ */
+/* ---- The statement, and the calls ------------------------------------------------------------------------------- */
 
 static const char *find_beginning(exact_case *c, const char **out_end)
 {

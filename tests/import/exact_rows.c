@@ -6,8 +6,7 @@
 
 #include "exact.h"
 
-/* ---- Memory of values ---------------------------------------------------------------------------------------------
- */
+/* ---- Memory of values ------------------------------------------------------------------------------------------- */
 
 static char *keep(exact_case *c, size_t size)
 {
@@ -37,8 +36,7 @@ static belay_value repeated(exact_case *c, size_t size)
     return belay_text(kept, size);
 }
 
-/* ---- Good ones ------------------------------------------------------------------------------------------------------
- */
+/* ---- Good ones -------------------------------------------------------------------------------------------------- */
 
 static belay_value make_word(exact_case *c, size_t longest)
 {
@@ -118,8 +116,7 @@ static belay_value make_good(exact_case *c, const exact_column *column, unsigned
     return column->may_be_null && exact_chance(c, 5) ? belay_null() : make_plain(c, column->kind);
 }
 
-/* ---- Bad ones -------------------------------------------------------------------------------------------------------
- */
+/* ---- Bad ones --------------------------------------------------------------------------------------------------- */
 
 /* The same to some collations. */
 static belay_value make_like(exact_case *c, belay_value value)

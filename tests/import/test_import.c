@@ -37,8 +37,7 @@ static void assert_ids(rig *r, const char *ids)
     assert_rows(r->s, "SELECT id FROM tx ORDER BY id", ids);
 }
 
-/* ---- The twelve records
- * ----------------------------------------------------------------------------------------------- */
+/* ---- The twelve records ----------------------------------------------------------------------------------------- */
 
 static void of_the_twelve_records_five_are_kept_and_seven_rejected(void **state)
 {
@@ -97,8 +96,7 @@ static void an_error_says_where_and_what(void **state)
         assert_contains(rig_read(r->errors), "\"sqlstate\":\"23");
 }
 
-/* ---- Which column gets what
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Which column gets what ------------------------------------------------------------------------------------- */
 
 static void fields_go_by_name_in_any_order(void **state)
 {
@@ -164,8 +162,7 @@ static void json_members_that_are_missing_get_the_default(void **state)
     assert_string_equal(r->told, "4:4:id:UNIQUE;");
 }
 
-/* ---- Keys that are there already
- * ------------------------------------------------------------------------------------------- */
+/* ---- Keys that are there already -------------------------------------------------------------------------------- */
 
 static void rows_with_a_key_that_is_there_are_skipped(void **state)
 {
@@ -202,8 +199,7 @@ static void another_unique_key_still_rejects(void **state)
     assert_rows(r->s, "SELECT id, name FROM tx ORDER BY id", "1|one;2|two;4|vier");
 }
 
-/* ---- Limits, trying out, emptying
- * ------------------------------------------------------------------------------------------- */
+/* ---- Limits, trying out, emptying ------------------------------------------------------------------------------- */
 
 static void past_the_limit_of_rejects_nothing_is_kept(void **state)
 {
@@ -220,7 +216,7 @@ static void past_the_limit_of_rejects_nothing_is_kept(void **state)
 static void rejects_that_can_not_be_written_end_the_import_at_once(void **state)
 {
     rig *r = with_table(state);
-    enum { MANY = 20000 };
+    enum { MANY = 100000 };
     char *text = malloc(MANY * 32);
     size_t size = (size_t)sprintf(text, "id,day,payee,amount\n");
     for (int i = 1; i <= MANY; i++)
@@ -270,8 +266,7 @@ static void an_empty_file_is_no_error(void **state)
     assert_string_equal(rig_counts(&r->report.counts), "0 0 0 0 0");
 }
 
-/* ---- Inside a scope
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Inside a scope --------------------------------------------------------------------------------------------- */
 
 static void inside_a_scope_it_is_a_part_of_that(void **state)
 {
@@ -319,8 +314,7 @@ static void inside_a_scope_it_never_commits_by_itself(void **state)
     assert_ids(r, "");
 }
 
-/* ---- Mistakes
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Mistakes --------------------------------------------------------------------------------------------------- */
 
 /* A piece with two records, and then a failure. */
 static ptrdiff_t fail_behind_two(void *arg, void *buffer, size_t room)

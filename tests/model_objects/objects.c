@@ -102,8 +102,7 @@ const char *state_name(belay_session *s, const void *object)
     return names[belay_state_of(s, object)];
 }
 
-/* ---- What is sent -------------------------------------------------------------------------------------------------
- */
+/* ---- What is sent ----------------------------------------------------------------------------------------------- */
 
 void sent_note(void *arg, const belay_trace_event *event)
 {

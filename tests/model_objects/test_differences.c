@@ -118,8 +118,7 @@ static void check_each(world *w, const difference *list, size_t count)
             check(w, list[i].which, list[i].instead[engine_of(w)], list[i].told[engine_of(w)]);
 }
 
-/* ---- The tests ----------------------------------------------------------------------------------------------------
- */
+/* ---- The tests -------------------------------------------------------------------------------------------------- */
 
 static void a_table_made_by_hand_may_be_as_its_model(void **state)
 {

@@ -145,8 +145,7 @@ static void put_tables_back(belay_session *s)
         belay_exec(s, statements[i]);
 }
 
-/* ---- Every call ----------------------------------------------------------------------------------------------------
- */
+/* ---- Every call ------------------------------------------------------------------------------------------------- */
 
 static int rehearsed_unit(belay_session *s, void *arg)
 {
@@ -188,8 +187,7 @@ static void whatever_call_fails_objects_are_as_before_or_as_written(void **state
     assert_true(report.runs > 200);
 }
 
-/* ---- Every allocation ----------------------------------------------------------------------------------------------
- */
+/* ---- Every allocation ------------------------------------------------------------------------------------------- */
 
 /* How many allocations failed: 0 when all that there are were tried. */
 static unsigned run_scarce(world *w, unsigned fail_at, bool onwards)

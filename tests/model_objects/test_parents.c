@@ -318,6 +318,23 @@ static void a_rollback_brings_no_pointer_back_to_what_was_taken_out(void **state
     assert_state(s, again, "transient");
 }
 
+static void nobody_points_to_one_of_the_programs_own_that_was_rolled_back(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    order mine = {.customer = "bob"};
+    belay_begin(s, NULL);
+    belay_add(s, order, &mine);
+    assert_code(belay_flush(s), BELAY_OK);
+    assert_code(belay_exec(s, "INSERT INTO line(id, order_id, item, quantity) VALUES (7, ?, 'pen', 1)", mine.id),
+                BELAY_OK);
+    line *a = belay_get(s, line, 7);
+    assert_ptr_equal(a->of, &mine);
+    belay_rollback(s);
+    assert_state(s, a, "persistent"); /* and expired, as it was loaded */
+    assert_null(a->of);
+}
+
 static void what_is_transient_again_points_where_it_did_when_it_was_added(void **state)
 {
     world *w = *state;
@@ -350,6 +367,7 @@ int main(void)
         with_objects(a_parent_with_children_in_the_database_is_not_deleted),
         with_objects(nobody_points_to_an_object_that_was_taken_out),
         with_objects(a_rollback_brings_no_pointer_back_to_what_was_taken_out),
+        with_objects(nobody_points_to_one_of_the_programs_own_that_was_rolled_back),
         with_objects(what_is_transient_again_points_where_it_did_when_it_was_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

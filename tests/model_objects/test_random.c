@@ -30,8 +30,7 @@ BELAY_MODEL_DECLARE(item2);
 BELAY_MODEL(item2, "item2", BELAY_KEY(item2, id, .given = true), BELAY_COLUMN(item2, text), BELAY_COLUMN(item2, owned),
             BELAY_COLUMN(item2, n), BELAY_VERSION_COLUMN(item2, version))
 
-/* ---- The model -----------------------------------------------------------------------------------------------------
- */
+/* ---- The model -------------------------------------------------------------------------------------------------- */
 
 typedef struct fields {
     int text, owned, n, version; /* texts are numbers: 0 is NULL */
@@ -239,8 +238,7 @@ static void end_unit(run *t)
     t->marked = false;
 }
 
-/* ---- Comparing -----------------------------------------------------------------------------------------------------
- */
+/* ---- Comparing -------------------------------------------------------------------------------------------------- */
 
 static int text_number(const char *text)
 {
@@ -288,8 +286,7 @@ static void compare_rows(run *t, belay_session *s)
         t->wrong = "the number of rows";
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------ */
 
 static void roll_back(run *t)
 {
@@ -569,8 +566,7 @@ static void step_inside(run *t)
     }
 }
 
-/* ---- Sequences ------------------------------------------------------------------------------------------------------
- */
+/* ---- Sequences -------------------------------------------------------------------------------------------------- */
 
 static void prepare(run *t, world *w, unsigned long long seed)
 {

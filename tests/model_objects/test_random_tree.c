@@ -62,8 +62,7 @@ static void look_at_all(const run *t, moment *list)
         look_at(t, i, &list[i]);
 }
 
-/* ---- What must hold ------------------------------------------------------------------------------------------------
- */
+/* ---- What must hold --------------------------------------------------------------------------------------------- */
 
 static bool is_same(const moment *a, const moment *b)
 {
@@ -114,8 +113,7 @@ static void check_rows(run *t)
         t->wrong = "there are rows without objects, or objects without rows";
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------ */
 
 /* The scope has ended by a rollback, or is to. */
 static void roll_back(run *t)
@@ -278,8 +276,7 @@ static void step(run *t)
     }
 }
 
-/* ---- Sequences ------------------------------------------------------------------------------------------------------
- */
+/* ---- Sequences -------------------------------------------------------------------------------------------------- */
 
 static bool run_sequence(world *w, unsigned long long seed)
 {

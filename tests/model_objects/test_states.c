@@ -327,6 +327,23 @@ static void an_object_that_left_and_came_back_is_not_detached_any_more(void **st
     belay_rollback(s);
 }
 
+static void an_object_whose_row_has_gone_stays_detached_when_it_is_taken_out(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    account mine = {.owner = "eve"};
+    belay_begin(s, NULL);
+    belay_add(s, account, &mine);
+    assert_code(belay_flush(s), BELAY_OK);
+    belay_exec(s, "DELETE FROM account WHERE id = ?", mine.id);
+    belay_expire(s, &mine);
+    assert_null(belay_get(s, account, mine.id));
+    assert_state(s, &mine, "detached");
+    belay_expunge(s, &mine);
+    assert_state(s, &mine, "detached");
+    assert_code(belay_commit(s), BELAY_OK);
+}
+
 /* What the last unit came to, say. */
 static void belay_expire_outside_scopes_tells_how_it_went_itself(void **state)
 {
@@ -356,6 +373,7 @@ int main(void)
         with_objects(closing_the_session_ends_its_objects_and_leaves_the_programs_alone),
         with_objects(one_that_was_loaded_gives_way_to_the_one_that_was_deleted),
         with_objects(an_object_that_left_and_came_back_is_not_detached_any_more),
+        with_objects(an_object_whose_row_has_gone_stays_detached_when_it_is_taken_out),
         with_objects(belay_expire_outside_scopes_tells_how_it_went_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

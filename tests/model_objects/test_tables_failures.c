@@ -64,8 +64,7 @@ static run begin(world *w)
                  .drop_order = mariadb ? "DROP TABLE IF EXISTS `order`" : "DROP TABLE IF EXISTS \"order\""};
 }
 
-/* ---- Every call ----------------------------------------------------------------------------------------------------
- */
+/* ---- Every call ------------------------------------------------------------------------------------------------- */
 
 static int rehearsed(belay_session *s, void *arg)
 {
@@ -95,8 +94,7 @@ static void whatever_call_fails_what_is_said_of_tables_is_true(void **state)
     assert_true(report.runs > 100);
 }
 
-/* ---- Every allocation
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Every allocation ------------------------------------------------------------------------------------------- */
 
 /* How many allocations failed: 0 when all that there are were tried. */
 static unsigned run_scarce(world *w, run *r, unsigned fail_at, bool onwards)

@@ -13,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Where it lies ------------------------------------------------------------------------------------------------
- */
+/* ---- Where it lies ---------------------------------------------------------------------------------------------- */
 
 /* Memory, where there is a file system in memory: the tests are about scopes, not about disks. */
 static const char *find_room(void)
@@ -143,8 +142,7 @@ const char *on_engine(const database *d, const char *sqlite, const char *postgre
     return database_is_sqlite(d) ? sqlite : database_is_mariadb(d) ? mariadb : postgresql;
 }
 
-/* ---- Opening and closing --------------------------------------------------------------------------------------------
- */
+/* ---- Opening and closing ---------------------------------------------------------------------------------------- */
 
 static void collect_line(void *arg, belay_log_level level, const char *line)
 {
@@ -195,8 +193,7 @@ const char *database_log(database *d)
     return d->log;
 }
 
-/* ---- Looking --------------------------------------------------------------------------------------------------------
- */
+/* ---- Looking ---------------------------------------------------------------------------------------------------- */
 
 void database_run(belay_session *s, const char *const *statements)
 {

@@ -29,8 +29,7 @@ static void expect_rows(const char *const *rows, const bool *there, size_t count
     scenario_text_add(out, "]");
 }
 
-/* ---- Propagation
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Propagation ------------------------------------------------------------------------------------------------ */
 
 enum { READER, OWN, OWN_FAILED, OWN_READER, OWN_IN_OWN, HOMELESS, OUTERMOST, LEFT, OWN_IN_LEFT };
 
@@ -190,8 +189,7 @@ const scenario scenario_propagation = {
     .log_lines = 3,
 };
 
-/* ---- Streams
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Streams ---------------------------------------------------------------------------------------------------- */
 
 static const char *const numbers = "SELECT value FROM source ORDER BY value";
 
@@ -252,8 +250,7 @@ const scenario scenario_streams = {
     .own = misuse_codes,
 };
 
-/* ---- Sessions on a small pool
- * ------------------------------------------------------------------------------------------ */
+/* ---- Sessions on a small pool ----------------------------------------------------------------------------------- */
 
 /* Takes a lock that every unit takes, also where writers don't exclude one another. */
 static void take_turn(belay_session *s)

@@ -19,8 +19,7 @@ static void enter(belay_session *s, int id, const char *note)
     belay_exec(s, "INSERT INTO entry (id, note) VALUES (?, ?)", id, note);
 }
 
-/* ---- Hooks that work
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Hooks that work -------------------------------------------------------------------------------------------- */
 
 enum { MAIN, AFTER_COMMIT, AFTER_ROLLBACK, REFUSED, AFTER_REFUSED };
 
@@ -139,8 +138,7 @@ const scenario scenario_busy_hooks = {
     .log_lines = 1,
 };
 
-/* ---- Hooks of attempts
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Hooks of attempts ------------------------------------------------------------------------------------------ */
 
 enum { RETRIES = 3, BY_BLOCK = 0, FIRST_LOG = 1, BY_CALLBACK = FIRST_LOG + RETRIES + 1 };
 
@@ -228,8 +226,7 @@ const scenario scenario_attempts = {
     .swallows = true,
 };
 
-/* ---- Hooks after marks
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Hooks after marks ------------------------------------------------------------------------------------------ */
 
 static void note_one_of_each(belay_session *s, scenario_notes *notes)
 {

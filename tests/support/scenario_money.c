@@ -3,8 +3,7 @@
  */
 #include "scenarios.h"
 
-/* ---- 2: a payment inside a unit that logs it
- * -------------------------------------------------------------------------- */
+/* ---- 2: a payment inside a unit that logs it -------------------------------------------------------------------- */
 
 static const char *const payment_setup[] = {
     "DROP TABLE IF EXISTS payment_log",
@@ -69,8 +68,7 @@ const scenario scenario_payment_log = {
     .own = payment_codes,
 };
 
-/* ---- 12: transfers, retried
- * ----------------------------------------------------------------------------------------------- */
+/* ---- 12: transfers, retried ------------------------------------------------------------------------------------- */
 
 static const char *const transfer_setup[] = {
     "DROP TABLE IF EXISTS transfer",
@@ -144,8 +142,7 @@ const scenario scenario_transfers = {
     .own = payment_codes,
 };
 
-/* ---- 20: the same failure with and without a scope
- * --------------------------------------------------------------------------- */
+/* ---- 20: the same failure with and without a scope -------------------------------------------------------------- */
 
 static const char *const proof_setup[] = {
     "DROP TABLE IF EXISTS entry",
@@ -193,8 +190,7 @@ const scenario scenario_proof = {
     .own = proof_codes,
 };
 
-/* ---- 23: stock below zero
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- 23: stock below zero --------------------------------------------------------------------------------------- */
 
 static const char *const stock_setup[] = {
     "DROP TABLE IF EXISTS shipment",

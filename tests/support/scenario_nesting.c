@@ -6,8 +6,7 @@
 static const belay_code unique_codes[] = {BELAY_UNIQUE, BELAY_OK};
 static const belay_code check_codes[] = {BELAY_CHECK, BELAY_OK};
 
-/* ---- 7: the second of three updates fails
- * ------------------------------------------------------------------------------- */
+/* ---- 7: the second of three updates fails ----------------------------------------------------------------------- */
 
 static const char *const updates_setup[] = {
     "DROP TABLE IF EXISTS counter",
@@ -53,8 +52,7 @@ const scenario scenario_three_updates = {
     .own = unique_codes,
 };
 
-/* ---- 8: a mark before a risky step
- * ----------------------------------------------------------------------------------------- */
+/* ---- 8: a mark before a risky step ------------------------------------------------------------------------------ */
 
 static const char *const marks_setup[] = {
     "DROP TABLE IF EXISTS step_log",
@@ -117,8 +115,7 @@ const scenario scenario_marks = {
     .swallows = true,
 };
 
-/* ---- 11: nobody catches
- * --------------------------------------------------------------------------------------------------- */
+/* ---- 11: nobody catches ----------------------------------------------------------------------------------------- */
 
 static void run_escape(belay_session *s, scenario_notes *notes)
 {
@@ -156,8 +153,7 @@ const scenario scenario_escape = {
     .own = unique_codes,
 };
 
-/* ---- 21: an optional extra
- * --------------------------------------------------------------------------------------------------- */
+/* ---- 21: an optional extra -------------------------------------------------------------------------------------- */
 
 static const char *const extra_setup[] = {
     "DROP TABLE IF EXISTS reservation",
@@ -227,8 +223,7 @@ const scenario scenario_optional_extra = {
     .swallows = true,
 };
 
-/* ---- 27: depth
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- 27: depth -------------------------------------------------------------------------------------------------- */
 
 static const char *const depth_setup[] = {
     "DROP TABLE IF EXISTS level",

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* ---- 9: a batch of orders
- * ------------------------------------------------------------------------------------------- */
+/* ---- 9: a batch of orders --------------------------------------------------------------------------------------- */
 
 static const char *const orders_setup[] = {
     "DROP TABLE IF EXISTS shipment",

@@ -5,8 +5,7 @@
 
 static const belay_code row_codes[] = {BELAY_CHECK, BELAY_NOT_NULL, BELAY_UNIQUE, BELAY_OK};
 
-/* ---- 4: rows through scopes
- * ------------------------------------------------------------------------------------------- */
+/* ---- 4: rows through scopes ------------------------------------------------------------------------------------- */
 
 static const char *const person_setup[] = {
     "DROP TABLE IF EXISTS audit",
@@ -76,8 +75,7 @@ const scenario scenario_user_rows = {
     .swallows = true,
 };
 
-/* ---- 22: a mail address that is taken
- * ----------------------------------------------------------------------------------- */
+/* ---- 22: a mail address that is taken --------------------------------------------------------------------------- */
 
 static void sign_up(belay_session *s, scenario_notes *notes, unsigned unit, const char *mail)
 {
@@ -117,8 +115,7 @@ const scenario scenario_duplicate_mail = {
     .own = row_codes,
 };
 
-/* ---- Reading: what was read decides what is written
- * ---------------------------------------------------------------------- */
+/* ---- Reading: what was read decides what is written ------------------------------------------------------------- */
 
 static const char *const reading_setup[] = {
     "DROP TABLE IF EXISTS total",
@@ -186,8 +183,7 @@ const scenario scenario_reading = {
     .own = no_codes,
 };
 
-/* ---- belay_try
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- belay_try -------------------------------------------------------------------------------------------------- */
 
 /* facts[i]: what the i-th try inside the scope gave. */
 static void run_tries(belay_session *s, scenario_notes *notes)
@@ -230,8 +226,7 @@ const scenario scenario_tries = {
     .swallows = true,
 };
 
-/* ---- belay_try_many
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- belay_try_many --------------------------------------------------------------------------------------------- */
 
 enum { INSIDE = 5, ALONE = 3 };
 

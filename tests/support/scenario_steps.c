@@ -3,8 +3,7 @@
  */
 #include "scenarios.h"
 
-/* ---- 3: a step that is tried up to three times
- * -------------------------------------------------------------------------- */
+/* ---- 3: a step that is tried up to three times ------------------------------------------------------------------ */
 
 static const char *const flaky_setup[] = {
     "DROP TABLE IF EXISTS payment",
@@ -86,8 +85,7 @@ const scenario scenario_flaky_failure = {
     .own = flaky_codes,
 };
 
-/* ---- 3: given up after three tries, and the unit goes on without
- * ------------------------------------------------------------------------------------------------- */
+/* ---- 3: given up after three tries, and the unit goes on without ------------------------------------------------ */
 
 static const char *const given_up_setup[] = {
     "DROP TABLE IF EXISTS payment",

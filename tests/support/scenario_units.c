@@ -19,8 +19,7 @@ static const scenario_table post_tables[] = {
     {NULL, NULL},
 };
 
-/* ---- 10: mail after the commit
- * --------------------------------------------------------------------------------------- */
+/* ---- 10: mail after the commit ---------------------------------------------------------------------------------- */
 
 enum { SEND_UNIT = 4 }; /* the unit of the hook that writes */
 
@@ -85,8 +84,7 @@ const scenario scenario_mail_hook = {
     .swallows = true, /* a unit inside a hook ends before the one that it belongs to */
 };
 
-/* ---- 15: a session whose commit failed
- * ---------------------------------------------------------------------------------- */
+/* ---- 15: a session whose commit failed -------------------------------------------------------------------------- */
 
 static int refuse_commit(belay_session *s, void *arg)
 {
@@ -141,8 +139,7 @@ const scenario scenario_failed_session = {
     .own = application_codes,
 };
 
-/* ---- 17: no scope
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- 17: no scope ----------------------------------------------------------------------------------------------- */
 
 static const char *const alone_setup[] = {
     "DROP TABLE IF EXISTS extra",
@@ -194,8 +191,7 @@ const scenario scenario_no_scope = {
     .own = alone_codes,
 };
 
-/* ---- 18: post and mail in one unit
- * -------------------------------------------------------------------------------------------- */
+/* ---- 18: post and mail in one unit ------------------------------------------------------------------------------ */
 
 static void post_and_mail(belay_session *s, scenario_notes *notes, unsigned unit, bool mail_works)
 {
@@ -230,8 +226,7 @@ const scenario scenario_post_and_mail = {
     .own = application_codes,
 };
 
-/* ---- Callbacks, calls, and scopes that join
- * ------------------------------------------------------------------------------------ */
+/* ---- Callbacks, calls, and scopes that join --------------------------------------------------------------------- */
 
 static int insert_joined(belay_session *s, void *arg)
 {

@@ -16,8 +16,7 @@ const scenario *const scenarios[] = {
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 
-/* ---- Texts ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Texts ------------------------------------------------------------------------------------------------------ */
 
 static void add_list(scenario_text *text, const char *format, va_list list)
 {
@@ -44,8 +43,7 @@ void note_broken(scenario_notes *notes, const char *format, ...)
     scenario_text_add(&notes->broken, "\n");
 }
 
-/* ---- Units
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Units ------------------------------------------------------------------------------------------------------ */
 
 static void check_told(scenario_notes *notes, unsigned unit, int depth)
 {
@@ -103,8 +101,7 @@ void note_try(belay_session *s, scenario_notes *notes, unsigned unit, belay_code
         note_broken(notes, "belay_try returned %s and caught %s", belay_code_name(code), belay_code_name(caught->code));
 }
 
-/* ---- Hooks
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Hooks ------------------------------------------------------------------------------------------------------ */
 
 static int count_run(belay_session *s, void *arg)
 {
@@ -198,8 +195,7 @@ static void check_hooks(const scenario_notes *notes, scenario_text *out)
     }
 }
 
-/* ---- Tables
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Tables ----------------------------------------------------------------------------------------------------- */
 
 belay_db_options scenario_options(const scenario *which, belay_db_options options)
 {

@@ -91,8 +91,7 @@ void note_undone(scenario_notes *, unsigned from);
 /* A promise is broken: something that may be said while the scenario runs. */
 void note_broken(scenario_notes *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- A scenario -----------------------------------------------------------------------------------------------------
- */
+/* ---- A scenario ------------------------------------------------------------------------------------------------- */
 
 typedef struct scenario_table {
     const char *name;
@@ -133,8 +132,7 @@ void scenario_show(const scenario *, belay_session *, scenario_text *out);
  */
 const char *scenario_check(const scenario *, belay_session *, const scenario_notes *);
 
-/* ---- Scenarios by name
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Scenarios by name ------------------------------------------------------------------------------------------ */
 
 /* scenario_money.c */
 extern const scenario scenario_payment_log; /* 2 */

@@ -383,8 +383,7 @@ static void reading_what_a_statement_returns_fails_like_any_row(void **state)
     }
 }
 
-/* ---- With what Belay does about it ----------------------------------------------------------------------------------
- */
+/* ---- With what Belay does about it ------------------------------------------------------------------------------ */
 
 static void a_unit_with_retries_runs_again(void **state)
 {
@@ -434,8 +433,7 @@ static void a_database_in_memory_is_gone_with_its_connection(void **state)
     belay_close(db);
 }
 
-/* ---- Threads -------------------------------------------------------------------------------------------------------
- */
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, UNITS = 30 };
 
@@ -482,8 +480,7 @@ static void calls_may_come_from_many_threads(void **state)
     assert_int_equal(belay_int_of(w->other, "SELECT count(DISTINCT id - id % 2) FROM item"), committed);
 }
 
-/* ---- Misuse --------------------------------------------------------------------------------------------------------
- */
+/* ---- Misuse ----------------------------------------------------------------------------------------------------- */
 
 static void what_is_no_error_can_not_be_failed_with(void **state)
 {

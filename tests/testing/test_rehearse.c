@@ -82,8 +82,7 @@ static void assert_held(const belay_rehearsal_report *report)
     assert_int_equal(book.wrong, 0);
 }
 
-/* ---- Units that keep their word ------------------------------------------------------------------------------------
- */
+/* ---- Units that keep their word --------------------------------------------------------------------------------- */
 
 static int put_three(belay_session *s, void *arg)
 {
@@ -161,8 +160,7 @@ static void units_with_inner_scopes_tries_reads_and_retries_pass(void **state)
     assert_true(attempts > 10); /* some ran again and came through */
 }
 
-/* ---- Which runs ----------------------------------------------------------------------------------------------------
- */
+/* ---- Which runs ------------------------------------------------------------------------------------------------- */
 
 /* Where the run is written down that made this call fail so; -1: there was none. */
 static int find_run(unsigned call, belay_code code, bool onwards)
@@ -264,8 +262,7 @@ static void nothing_fails_any_more_afterwards(void **state)
     assert_stored(w, "1");
 }
 
-/* ---- Units that do not ---------------------------------------------------------------------------------------------
- */
+/* ---- Units that do not ------------------------------------------------------------------------------------------ */
 
 static int put_two_without_a_scope(belay_session *s, void *arg)
 {
@@ -358,8 +355,7 @@ static void a_scope_that_the_unit_left_open_is_rolled_back_before_the_check(void
     assert_int_equal(book.run[0].result, 5);
 }
 
-/* ---- What can't be rehearsed ---------------------------------------------------------------------------------------
- */
+/* ---- What can't be rehearsed ------------------------------------------------------------------------------------ */
 
 static void a_database_in_memory_is_refused(void **state)
 {

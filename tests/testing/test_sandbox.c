@@ -6,8 +6,7 @@
 
 #include "hooks.h"
 
-/* ---- Nothing is left
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Nothing is left -------------------------------------------------------------------------------------------- */
 
 static void what_units_did_is_rolled_back_when_it_is_closed(void **state)
 {
@@ -234,8 +233,7 @@ static void a_child_after_fork_never_touches_it(void **state)
     assert_string_equal(seen.freed, "a");
 }
 
-/* ---- Units done once
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Units done once -------------------------------------------------------------------------------------------- */
 
 static bool done_before(belay_session *s, const char *key, int row)
 {

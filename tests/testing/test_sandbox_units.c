@@ -7,8 +7,7 @@
 
 #include "hooks.h"
 
-/* ---- A session like any other
- * ------------------------------------------------------------------------------------------- */
+/* ---- A session like any other ----------------------------------------------------------------------------------- */
 
 static void a_unit_that_ends_well_has_status_ok_and_outcome_committed(void **state)
 {
@@ -213,8 +212,7 @@ static void a_unit_that_cannot_be_undone_ends_the_sandbox_and_leaves_nothing(voi
     assert_seen(b->s, "");
 }
 
-/* ---- An error ends its transaction
- * ------------------------------------------------------------------------------------------ */
+/* ---- An error ends its transaction ------------------------------------------------------------------------------ */
 
 static void an_error_that_ends_it_is_the_answer_to_everything_until_it_is_caught(void **state)
 {
@@ -269,8 +267,7 @@ static void hooks_captured_before_an_error_ended_it_are_still_there(void **state
     assert_string_equal(seen.freed, "a");
 }
 
-/* ---- Deferred constraints
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Deferred constraints --------------------------------------------------------------------------------------- */
 
 /* MariaDB looks at every constraint at once. */
 static void only_with_deferred(const box *b)

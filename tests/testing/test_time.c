@@ -220,8 +220,7 @@ static void a_connection_ages_by_the_clock(void **state)
     belay_close(db);
 }
 
-/* ---- What only the system can end -----------------------------------------------------------------------------------
- */
+/* ---- What only the system can end ------------------------------------------------------------------------------- */
 
 static void a_wait_for_a_thread_of_this_program_takes_the_real_time_that_was_left(void **state)
 {
@@ -268,8 +267,7 @@ static void without_one_the_systems_clock_and_the_librarys_chance_count_again(vo
     assert_status(w->s, BELAY_TIMEOUT);
 }
 
-/* ---- Threads -------------------------------------------------------------------------------------------------------
- */
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 static atomic_llong shared_now = 1;
 static atomic_uint drawn;

@@ -13,8 +13,7 @@
 
 #include "hooks.h"
 
-/* ---- What it finds
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- What it finds ---------------------------------------------------------------------------------------------- */
 
 static int add_up(world *w)
 {
@@ -82,8 +81,7 @@ static void a_unit_that_sends_nothing_runs_twice_too(void **state)
     assert_code(belay_status(w->s), BELAY_OK);
 }
 
-/* ---- What it leaves alone
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- What it leaves alone --------------------------------------------------------------------------------------- */
 
 static void what_is_never_retried_runs_once(void **state)
 {
@@ -169,8 +167,7 @@ static void other_handles_are_left_alone(void **state)
     assert_int_equal(runs, 1);
 }
 
-/* ---- How it counts
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- How it counts ---------------------------------------------------------------------------------------------- */
 
 static void the_refused_attempt_does_not_count_against_retries(void **state)
 {
@@ -223,8 +220,7 @@ static void there_is_no_backoff_before_the_second_run(void **state)
     assert_int_equal(runs, 2);
 }
 
-/* ---- Hooks, keys, sandboxes
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Hooks, keys, sandboxes ------------------------------------------------------------------------------------- */
 
 static void hooks_on_commit_run_once_and_those_of_the_refused_attempt_are_dropped(void **state)
 {
@@ -331,8 +327,7 @@ static void it_works_in_a_sandbox(void **state)
     assert_string_equal(seen.freed, "ab");
 }
 
-/* ---- From another thread
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- From another thread ---------------------------------------------------------------------------------------- */
 
 static void *switch_to_and_fro(void *db)
 {

@@ -10,8 +10,7 @@
 
 static int ten = 10;
 
-/* ---- How it ends ----------------------------------------------------------------------------------------------------
- */
+/* ---- How it ends ------------------------------------------------------------------------------------------------ */
 
 static void commits_both(rig *r)
 {
@@ -119,8 +118,7 @@ static void scopes_nest_inside(void **state)
     rig_on_each(nests);
 }
 
-/* ---- What did nothing -----------------------------------------------------------------------------------------------
- */
+/* ---- What did nothing ------------------------------------------------------------------------------------------- */
 
 static int do_nothing(belay_session *a, belay_session *b, void *arg)
 {
@@ -173,8 +171,7 @@ static void a_unit_that_did_nothing_on_one_or_both_is_committed_too(void **state
     rig_on_each(takes_what_comes);
 }
 
-/* ---- Hooks
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Hooks ------------------------------------------------------------------------------------------------------ */
 
 typedef struct hearing {
     rig *r;
@@ -242,8 +239,7 @@ static void on_commit_hooks_never_run_before_both_are_committed(void **state)
     rig_on_each(hooks_hear);
 }
 
-/* ---- Refused at the last moment ------------------------------------------------------------------------------------
- */
+/* ---- Refused at the last moment --------------------------------------------------------------------------------- */
 
 static int break_a_deferred_key(belay_session *a, belay_session *b, void *arg)
 {
@@ -360,8 +356,7 @@ static void serializable_units_stay_so_when_one_of_them_is_prepared(void **state
     rig_close(&r);
 }
 
-/* ---- A deadlock -----------------------------------------------------------------------------------------------------
- */
+/* ---- A deadlock ------------------------------------------------------------------------------------------------- */
 
 typedef struct rival {
     belay_session *s;
@@ -415,8 +410,7 @@ static void a_deadlock_on_mariadb_rolls_back_both_and_the_next_unit_works(void *
     }
 }
 
-/* ---- Refused at once ------------------------------------------------------------------------------------------------
- */
+/* ---- Refused at once -------------------------------------------------------------------------------------------- */
 
 static void commits_with_scopes_required(rig *r)
 {

@@ -40,8 +40,7 @@ static void assert_both_or_neither(rig *r, const char *what, unsigned n, belay_c
     assert_status(r->sees[1], BELAY_OK);
 }
 
-/* ---- Every call of a driver
- * ------------------------------------------------------------------------------------------ */
+/* ---- Every call of a driver ------------------------------------------------------------------------------------- */
 
 static const belay_code ways[] = {BELAY_CONNECTION, BELAY_IN_DOUBT, BELAY_DISK_FULL};
 
@@ -78,8 +77,7 @@ static void both_or_neither_whichever_call_fails(void **state)
     rig_on_each(fails_each_call);
 }
 
-/* ---- Every connection, between any two calls
- * -------------------------------------------------------------------------- */
+/* ---- Every connection, between any two calls -------------------------------------------------------------------- */
 
 typedef struct cut {
     rig *r;
@@ -149,8 +147,7 @@ static void both_or_neither_wherever_the_connections_are_cut(void **state)
     rig_on_each(survives_cuts);
 }
 
-/* ---- Deep nesting ---------------------------------------------------------------------------------------------------
- */
+/* ---- Deep nesting ----------------------------------------------------------------------------------------------- */
 
 enum { DEPTH = 130 }; /* PostgreSQL keeps 64 in memory */
 
@@ -198,8 +195,7 @@ static void what_130_nested_scopes_did_is_prepared_and_survives_the_loss_of_its_
     }
 }
 
-/* ---- A recovery in between ------------------------------------------------------------------------------------------
- */
+/* ---- A recovery in between -------------------------------------------------------------------------------------- */
 
 static belay_code recovery_code;
 
@@ -234,8 +230,7 @@ static void a_recovery_between_the_phases_rolls_both_back_and_never_one(void **s
     rig_on_each(survives_recovery);
 }
 
-/* ---- The log's disk
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- The log's disk --------------------------------------------------------------------------------------------- */
 
 static int fill_disk(belay_session *s, void *arg)
 {

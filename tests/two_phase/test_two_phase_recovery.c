@@ -9,8 +9,7 @@
 #include "decisions.h"
 #include "prepared.h"
 
-/* ---- A log that is not there
- * --------------------------------------------------------------------------------------------- */
+/* ---- A log that is not there ------------------------------------------------------------------------------------ */
 
 static void what_belongs_to_another_log_is_left_alone_and_told(void **state)
 {

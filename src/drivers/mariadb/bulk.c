@@ -122,8 +122,7 @@ static belay_code make_bulk(belayi_mariadb_each_run *r, belay_error *error)
     return code;
 }
 
-/* ---- Whether it can be tried --------------------------------------------------------------------------------------
- */
+/* ---- Whether it can be tried ------------------------------------------------------------------------------------ */
 
 bool belayi_mariadb_is_column(const char *name, const char *bare)
 {
@@ -179,8 +178,7 @@ belay_code belayi_mariadb_prepare_bulk(belayi_mariadb_each_run *r, bool *out_can
     return belayi_mariadb_check_open(r->conn, error); /* the rows fly */
 }
 
-/* ---- Values -------------------------------------------------------------------------------------------------------
- */
+/* ---- Values ----------------------------------------------------------------------------------------------------- */
 
 static belay_code set_cell(belayi_mariadb_bulk *b, size_t cell, const belay_value *value)
 {
@@ -273,8 +271,7 @@ static belay_code fill(belayi_mariadb_each_run *r, belayi_mariadb_bulk *b)
     return BELAY_OK;
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------------------
- */
+/* ---- Running ---------------------------------------------------------------------------------------------------- */
 
 static bool bind(belayi_mariadb_bulk *b, MYSQL_STMT *native)
 {

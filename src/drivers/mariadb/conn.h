@@ -222,8 +222,7 @@ static inline bool belayi_mariadb_is_autocommit(const belayi_mariadb_conn *conn)
     return conn->db->server_status & SERVER_STATUS_AUTOCOMMIT;
 }
 
-/* ---- What goes ahead of the next command: ahead.c ------------------------------------------------------------------
- */
+/* ---- What goes ahead of the next command: ahead.c --------------------------------------------------------------- */
 
 /* Makes a new connection fit for it. */
 void belayi_mariadb_prepare_ahead(belayi_mariadb_conn *conn);

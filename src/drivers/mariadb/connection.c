@@ -140,8 +140,7 @@ static belay_code configure(belayi_mariadb_conn *conn, belay_error *error)
     return belayi_mariadb_run(conn, text, error);
 }
 
-/* ---- Open and close -----------------------------------------------------------------------------------------------
- */
+/* ---- Open and close --------------------------------------------------------------------------------------------- */
 
 static belay_code check_server(const belayi_mariadb_conn *conn, belay_error *error)
 {
@@ -225,8 +224,7 @@ void *belayi_mariadb_native(belay_conn *base)
     return conn->db;
 }
 
-/* ---- What the server says ------------------------------------------------------------------------------------------
- */
+/* ---- What the server says --------------------------------------------------------------------------------------- */
 
 /* With autocommit off on a program's own connection, every statement is in a transaction. */
 static bool ask_status(belayi_mariadb_conn *conn, bool *out_open)
@@ -285,8 +283,7 @@ belay_transaction_status belayi_mariadb_status(belay_conn *base)
     return BELAY_TRANSACTION_NONE;
 }
 
-/* ---- Isolation ------------------------------------------------------------------------------------------------------
- */
+/* ---- Isolation -------------------------------------------------------------------------------------------------- */
 
 static const char *const level_words[] = {
     [BELAY_READ_UNCOMMITTED] = "READ-UNCOMMITTED", [BELAY_READ_COMMITTED] = "READ-COMMITTED",

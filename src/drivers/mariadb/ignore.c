@@ -185,8 +185,7 @@ static belay_code tell(belayi_mariadb_each_run *r, const belayi_mariadb_conditio
     return BELAY_OK;
 }
 
-/* ---- A chunk ------------------------------------------------------------------------------------------------------
- */
+/* ---- A chunk ---------------------------------------------------------------------------------------------------- */
 
 /* Sends the chunk and the first of its suspects, and waits for all of it. *next: the first row that may be another. */
 static belay_code exchange(belayi_mariadb_each_run *r, belayi_mariadb_conditions *conditions, size_t *next,

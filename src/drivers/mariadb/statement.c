@@ -19,8 +19,7 @@
 #include "conn.h"
 #include "report.h"
 
-/* ---- Prepare -------------------------------------------------------------------------------------------------------
- */
+/* ---- Prepare ---------------------------------------------------------------------------------------------------- */
 
 static bool begins_with(const char *text, const char *word)
 {
@@ -134,8 +133,7 @@ bool belayi_mariadb_self_contained(belay_statement *statement)
     return false;
 }
 
-/* ---- Run ------------------------------------------------------------------------------------------------------------
- */
+/* ---- Run -------------------------------------------------------------------------------------------------------- */
 
 /* Makes sure that the statement runs in what it is meant to run in, and under its limits. */
 static belay_code enter(belayi_mariadb_statement *s, belay_error *error)
@@ -328,8 +326,7 @@ belay_code belayi_mariadb_execute(belay_statement *statement, size_t n, const be
     return code;
 }
 
-/* ---- Rows
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rows ------------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_mariadb_start(belay_statement *statement, size_t n, const belay_value *values, belay_error *error)
 {

@@ -55,8 +55,7 @@ belay_code belayi_mariadb_check_open(belayi_mariadb_conn *conn, belay_error *err
     return report_ended(conn, error);
 }
 
-/* ---- Begin ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Begin ------------------------------------------------------------------------------------------------------ */
 
 belay_code belayi_mariadb_check_there(belayi_mariadb_conn *conn, belay_error *error)
 {
@@ -109,8 +108,7 @@ belay_code belayi_mariadb_begin(belay_conn *base, const belay_begin_options *opt
     return code;
 }
 
-/* ---- Where the program may have ended it --------------------------------------------------------------------------
- */
+/* ---- Where the program may have ended it ------------------------------------------------------------------------ */
 
 /* The savepoint stays to the end: every one that is released or gone back to takes it away, and it is set again. */
 static belay_code set_lent(belayi_mariadb_conn *conn, belay_error *error)
@@ -140,8 +138,7 @@ static belay_code check_lent(belayi_mariadb_conn *conn, belay_error *error)
     return belayi_mariadb_check_open(conn, error);
 }
 
-/* ---- Commit and rollback --------------------------------------------------------------------------------------------
- */
+/* ---- Commit and rollback ---------------------------------------------------------------------------------------- */
 
 belay_code belayi_mariadb_commit(belay_conn *base, belay_error *error)
 {
@@ -229,8 +226,7 @@ belay_code belayi_mariadb_rollback(belay_conn *base, belay_error *error)
     return check_complete(conn, error);
 }
 
-/* ---- Savepoints
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Savepoints ------------------------------------------------------------------------------------------------- */
 
 static belay_code check_mark(belayi_mariadb_conn *conn, belay_error *error)
 {

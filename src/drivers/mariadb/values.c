@@ -16,8 +16,7 @@
 #include "report.h"
 #include "values.h"
 
-/* ---- Parameters ---------------------------------------------------------------------------------------------------
- */
+/* ---- Parameters ------------------------------------------------------------------------------------------------- */
 
 belay_code belayi_mariadb_check_value(const belay_value *value, size_t number, belay_error *error)
 {
@@ -115,8 +114,7 @@ belay_code belayi_mariadb_bind(belayi_mariadb_statement *s, size_t n, const bela
     return BELAY_OK;
 }
 
-/* ---- Columns ------------------------------------------------------------------------------------------------------
- */
+/* ---- Columns ---------------------------------------------------------------------------------------------------- */
 
 enum { BINARY_CHARSET = 63, FIRST_ROOM = 64 };
 
@@ -226,8 +224,7 @@ void belayi_mariadb_free_columns(belayi_mariadb_statement *s)
     free(s->cells);
 }
 
-/* ---- A row --------------------------------------------------------------------------------------------------------
- */
+/* ---- A row ------------------------------------------------------------------------------------------------------ */
 
 static void read_integer(belayi_mariadb_column *column, bool is_unsigned, belay_value *cell)
 {

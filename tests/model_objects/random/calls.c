@@ -8,8 +8,7 @@
 #include "calls.h"
 #include "pick.h"
 
-/* ---- What a call came to -------------------------------------------------------------------------------------------
- */
+/* ---- What a call came to ---------------------------------------------------------------------------------------- */
 
 static void name_codes(codes set, char *out, size_t room)
 {
@@ -69,8 +68,8 @@ codes call_flush(run *t)
         keys[i] = -1 - i;
         if (!t->m.objects[i].dead && t->m.objects[i].state == BELAY_PENDING && kinds[t->m.objects[i].kind].generated) {
             int64_t made = kinds_read(t->m.objects[i].kind, 0, t->real[i]);
-            bool is_old = made == t->m.objects[i].entered.of[0]; /* put back already, as all of it failed */
-            keys[i] = made > 0 && !is_old ? made : keys[i];
+            belay_state state = belay_state_of(t->s, t->real[i]); /* else all of it was put back already */
+            keys[i] = made > 0 && (state == BELAY_PERSISTENT || state == BELAY_DETACHED) ? made : keys[i];
         }
     }
     codes wrong = plain_flush(&t->m, keys);
@@ -98,8 +97,7 @@ void call_end_lone(run *t, bool kept)
     call_end_unit(t);
 }
 
-/* ---- Making, adding, letting go ------------------------------------------------------------------------------------
- */
+/* ---- Making, adding, letting go --------------------------------------------------------------------------------- */
 
 static void call_new(run *t, const op *o)
 {
@@ -218,8 +216,7 @@ static void call_let_go(run *t, const op *o)
     t->m.objects[slot].dead = true;
 }
 
-/* ---- Deleting, flushing, expiring ----------------------------------------------------------------------------------
- */
+/* ---- Deleting, flushing, expiring ------------------------------------------------------------------------------- */
 
 static void call_delete(run *t, const op *o)
 {
@@ -277,8 +274,7 @@ static void call_expire_all(run *t, const op *o)
             expire(&t->m.objects[i]);
 }
 
-/* ---- The program's own changes -------------------------------------------------------------------------------------
- */
+/* ---- The program's own changes ---------------------------------------------------------------------------------- */
 
 /* A text that is good until the next flush only, or one in the session's memory. */
 static void lend_text(run *t, const op *o, object *what, void *real, int column)
@@ -293,10 +289,16 @@ static void lend_text(run *t, const op *o, object *what, void *real, int column)
         kinds_lend(what->kind, column, real, belay_keep(t->s, text));
 }
 
+/* A batch was ended by an error that ends all: which objects it has put back, nobody knows. */
+static bool has_left_batch(const run *t)
+{
+    return t->uncertain && t->fatal;
+}
+
 static void call_change(run *t, const op *o)
 {
     int slot = pick_slot(t, KINDS, o->a, likes_fresh);
-    if (slot == NOBODY)
+    if (slot == NOBODY || has_left_batch(t))
         return;
     object *what = &t->m.objects[slot];
     const kind *k = &kinds[what->kind];
@@ -304,8 +306,6 @@ static void call_change(run *t, const op *o)
     bool fixed = plain_is_inside(what) && what->state != BELAY_PENDING &&
                  (column == k->version || column == k->key[0] || (k->keys > 1 && column == k->key[1]));
     if (fixed && o->b % 11 != 10)
-        return;
-    if (column == k->version && !fixed)
         return;
     int64_t value = pick_value(t, what->kind, column, o->c);
     tell(t, "change %d: %s = %lld", slot, k->model->columns[column].member, (long long)value);
@@ -322,79 +322,18 @@ static bool likes_child(const object *o)
 static void call_parent(run *t, const op *o)
 {
     int slot = pick_slot(t, KINDS, o->a, likes_child);
-    if (slot == NOBODY || kinds[t->m.objects[slot].kind].parent < 0)
+    if (slot == NOBODY || kinds[t->m.objects[slot].kind].parent < 0 || has_left_batch(t))
         return;
     object *what = &t->m.objects[slot];
     int parent = o->b % 4 == 0 ? NOBODY : pick_slot(t, kinds[what->kind].parent_kind, o->b / 4, likes_parent);
+    if (what->expired && parent != NOBODY && t->m.objects[parent].own)
+        return; /* that it is NULL afterwards is not promised */
     tell(t, "point %d to %d", slot, parent);
     what->now.parent = parent;
     kinds_set_parent(what->kind, t->real[slot], parent == NOBODY ? NULL : t->real[parent]);
 }
 
-/* ---- Statements behind the objects' backs --------------------------------------------------------------------------
- */
-
-static codes plain_statement(run *t, int k, int which, const int64_t *of)
-{
-    row *r = plain_row(&t->m, k, of);
-    row made = {.there = true};
-    memcpy(made.of, of, sizeof made.of);
-    for (int i = 0; i < kinds[k].columns; i++)
-        if (i != kinds[k].key[0] && (kinds[k].keys == 1 || i != kinds[k].key[1]))
-            made.of[i] = i == kinds[k].version                                          ? 1
-                         : (k == AUTHOR && i == 3) || (k == BOOK && (i == 2 || i == 3)) ? 1
-                         : k == NOTE && i == 3                                          ? FRESH
-                                                                                        : NOTHING;
-    if (which == 3)
-        return plain_insert_row(&t->m, k, made.of);
-    if (!r)
-        return 0;
-    if (which == 0)
-        r->of[kinds[k].counter] = 3;
-    else if (which == 1)
-        r->of[kinds[k].version]++;
-    else if (which == 4)
-        return CODE(BELAY_CHECK);
-    else if (plain_check_delete(&t->m, k, r))
-        return plain_check_delete(&t->m, k, r);
-    else
-        r->there = false;
-    return 0;
-}
-
-static void call_statement(run *t, const op *o)
-{
-    int k = o->a % KINDS, which = o->b % 5;
-    const kind *what = &kinds[k];
-    const char *sql[] = {what->update, what->bump, what->remove, what->insert, what->spoil};
-    int64_t of[COLUMNS];
-    belay_value key[2];
-    pick_key(t, k, o->c, of);
-    bool is_generated = what->generated && of[0] < GIVEN_KEY;
-    if (!sql[which] || (which == 3 && is_generated) || plain_count_rows(&t->m, k) > 20 || of[0] == NOTHING)
-        return;
-    for (int i = 0; i < what->keys; i++)
-        key[i] = kinds_value(k, what->key[i], of[what->key[i]]);
-    tell(t, "%s: %s [%lld, %lld]", o->kind == OP_TRY ? "belay_try" : "belay_exec", sql[which], (long long)of[0],
-         (long long)of[1]);
-    belay_code real = o->kind == OP_TRY ? belay_try_values(t->s, sql[which], (size_t)what->keys, key)
-                                        : belay_exec_values(t->s, sql[which], (size_t)what->keys, key);
-    if (call_is_refused(t, real))
-        return;
-    codes wrong = t->depth > 0 ? call_flush(t) : 0;
-    if (wrong || t->wrong) {
-        call_came_to(t, real, wrong);
-        return;
-    }
-    wrong = plain_statement(t, k, which, of);
-    bool good = call_came_to(t, real, wrong);
-    if (o->kind == OP_TRY)
-        t->pending = BELAY_OK;
-    if (t->depth == 0) {
-        belay_status(t->s);
-        call_end_lone(t, good);
-    }
-}
+/* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 typedef void (*call)(run *, const op *);
 

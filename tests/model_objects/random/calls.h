@@ -8,6 +8,8 @@ bool call_is_refused(run *, belay_code real);
 belay_code call_code(run *);
 /* A statement outside all scopes, which is a unit, has ended. */
 void call_end_lone(run *, bool kept);
+/* statements.c */
+void call_statement(run *, const op *);
 /* reads.c */
 void call_get(run *, const op *);
 void call_find(run *, const op *);

@@ -65,8 +65,7 @@ static void compare_object(run *t, int slot)
         compare_parent(t, slot, o);
 }
 
-/* ---- Texts that must stay
- * -------------------------------------------------------------------------------------------- */
+/* ---- Texts that must stay --------------------------------------------------------------------------------------- */
 
 static const char *text_at(const object *o, int column, const void *real)
 {
@@ -116,8 +115,7 @@ void compare_objects(run *t)
         }
 }
 
-/* ---- Rows
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rows ------------------------------------------------------------------------------------------------------- */
 
 static void compare_row(run *t, int k, const belay_rows *cells)
 {

@@ -129,8 +129,7 @@ const kind kinds[KINDS] = {
               NULL},
 };
 
-/* ---- Texts ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Texts ------------------------------------------------------------------------------------------------------ */
 
 static const belay_column_def *def_of(int k, int column)
 {
@@ -175,8 +174,7 @@ static int64_t number_of(int k, int column, const char *text, size_t size)
     return WRONG;
 }
 
-/* ---- Members of structs --------------------------------------------------------------------------------------------
- */
+/* ---- Members of structs ----------------------------------------------------------------------------------------- */
 
 static void *member_of(const belay_column_def *def, const void *object)
 {
@@ -288,8 +286,7 @@ void kinds_free_owned(int k, void *object)
             kinds_write(k, i, object, NOTHING, false);
 }
 
-/* ---- SQL -----------------------------------------------------------------------------------------------------------
- */
+/* ---- SQL -------------------------------------------------------------------------------------------------------- */
 
 belay_value kinds_value(int k, int column, int64_t number)
 {
@@ -312,9 +309,21 @@ int64_t kinds_cell(int k, int column, const belay_rows *row)
     return number_of(k, column, text, text ? strlen(text) : 0);
 }
 
+bool kinds_own_row_counts;
+
+static bool is_mariadb(const char *url)
+{
+    return strncmp(url, "mariadb", 7) == 0 || strncmp(url, "mysql", 5) == 0;
+}
+
+void kinds_engine(const char *url)
+{
+    kinds_own_row_counts = is_mariadb(url);
+}
+
 bool kinds_make_tables(belay_session *s, const char *url)
 {
-    bool mariadb = strncmp(url, "mariadb", 7) == 0 || strncmp(url, "mysql", 5) == 0;
+    bool mariadb = is_mariadb(url);
     bool sqlite = strncmp(url, "sqlite", 6) == 0;
     const char *key = sqlite    ? "INTEGER PRIMARY KEY"
                       : mariadb ? "BIGINT AUTO_INCREMENT PRIMARY KEY"
@@ -328,7 +337,7 @@ bool kinds_make_tables(belay_session *s, const char *url)
              "CREATE TABLE book(isbn VARCHAR(20) PRIMARY KEY, author_id BIGINT, title VARCHAR(60) NOT NULL, pages "
              "INTEGER NOT NULL CHECK (pages >= 0), FOREIGN KEY (author_id) REFERENCES author(id))");
     snprintf(sql[NOTE], sizeof sql[NOTE],
-             "CREATE TABLE note(author_id BIGINT, number INTEGER, text %s, made VARCHAR(20) DEFAULT 'fresh', version "
+             "CREATE TABLE note(author_id BIGINT, number INTEGER, text %s, made VARCHAR(60) DEFAULT 'fresh', version "
              "BIGINT NOT NULL, PRIMARY KEY (author_id, number), FOREIGN KEY (author_id) REFERENCES author(id))",
              sqlite    ? "BLOB"
              : mariadb ? "LONGBLOB"

@@ -49,6 +49,10 @@ typedef struct kind {
 
 extern const kind kinds[KINDS];
 
+/* InnoDB does not delete a row that refers to itself. Set by kinds_engine. */
+extern bool kinds_own_row_counts;
+void kinds_engine(const char *url);
+
 /* The text of a number; `again` is the same number's other spelling, where a column compares by value. Static. */
 const char *kinds_text(int kind, int column, int64_t number, bool again);
 

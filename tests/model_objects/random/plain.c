@@ -7,10 +7,9 @@ void plain_begin(plain *m)
     memset(m, 0, sizeof *m);
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Rows ------------------------------------------------------------------------------------------------------- */
 
-static bool same_key(int k, const int64_t *a, const int64_t *b)
+bool plain_same_key(int k, const int64_t *a, const int64_t *b)
 {
     for (int i = 0; i < kinds[k].keys; i++)
         if (a[kinds[k].key[i]] != b[kinds[k].key[i]])
@@ -21,7 +20,7 @@ static bool same_key(int k, const int64_t *a, const int64_t *b)
 static const row *find_row(const plain *m, int k, const int64_t *of)
 {
     for (int i = 0; i < ROWS; i++)
-        if (m->rows[k][i].there && same_key(k, m->rows[k][i].of, of))
+        if (m->rows[k][i].there && plain_same_key(k, m->rows[k][i].of, of))
             return &m->rows[k][i];
     return NULL;
 }
@@ -29,7 +28,7 @@ static const row *find_row(const plain *m, int k, const int64_t *of)
 row *plain_row(plain *m, int k, const int64_t *of)
 {
     for (int i = 0; i < ROWS; i++)
-        if (m->rows[k][i].there && same_key(k, m->rows[k][i].of, of))
+        if (m->rows[k][i].there && plain_same_key(k, m->rows[k][i].of, of))
             return &m->rows[k][i];
     return NULL;
 }
@@ -88,14 +87,13 @@ codes plain_check_delete(const plain *m, int k, const row *gone)
     for (int child = 0; child < KINDS; child++)
         for (int i = 0; i < ROWS && kinds[child].parent_kind == k && kinds[child].parent >= 0; i++) {
             const row *r = &m->rows[child][i];
-            if (r->there && r != gone && r->of[kinds[child].parent] == gone->of[0])
+            if (r->there && (r != gone || kinds_own_row_counts) && r->of[kinds[child].parent] == gone->of[0])
                 return CODE(BELAY_FOREIGN_KEY);
         }
     return 0;
 }
 
-/* ---- Objects -------------------------------------------------------------------------------------------------------
- */
+/* ---- Objects ---------------------------------------------------------------------------------------------------- */
 
 bool plain_is_inside(const object *o)
 {
@@ -106,7 +104,7 @@ int plain_persistent(const plain *m, int k, const int64_t *of)
 {
     for (int i = 0; i < m->count; i++) {
         const object *o = &m->objects[i];
-        if (!o->dead && o->held && o->kind == k && o->state == BELAY_PERSISTENT && same_key(k, o->image.of, of))
+        if (!o->dead && o->held && o->kind == k && o->state == BELAY_PERSISTENT && plain_same_key(k, o->image.of, of))
             return i;
     }
     return NOBODY;
@@ -141,15 +139,14 @@ void plain_read(plain *m, object *o, const row *r)
     o->expired = false;
 }
 
-/* ---- A flush -------------------------------------------------------------------------------------------------------
- */
+/* ---- A flush ---------------------------------------------------------------------------------------------------- */
 
 static void detach_others(plain *m, const object *by)
 {
     for (int i = 0; i < m->count; i++) {
         object *o = &m->objects[i];
         if (o != by && !o->dead && o->held && o->kind == by->kind && o->state == BELAY_PERSISTENT &&
-            same_key(o->kind, o->image.of, by->image.of)) {
+            plain_same_key(o->kind, o->image.of, by->image.of)) {
             o->state = BELAY_DETACHED;
             o->to_delete = false;
         }
@@ -170,7 +167,7 @@ static codes settle(plain *m, object *o)
         if (p->dead || !p->held || (p->state != BELAY_PENDING && p->state != BELAY_PERSISTENT) || p->to_delete ||
             (key_set && o->now.of[column] != p->now.of[0]))
             return CODE(BELAY_MISUSE);
-        o->now.of[column] = p->now.of[0];
+        o->now.of[column] = p->now.of[0] == 0 ? NOTHING : p->now.of[0]; /* 0: the program has changed it */
         return 0;
     }
     if (moved && !key_set)
@@ -378,116 +375,4 @@ codes plain_flush(plain *m, const int64_t *keys)
     codes wrong = insert_all(m, keys);
     wrong |= update_all(m);
     return wrong | delete_all(m);
-}
-
-/* ---- Out of the session, and back ----------------------------------------------------------------------------------
- */
-
-/* Nobody points to it. What is out of the session the program itself sets to NULL. */
-static void forget_parent(plain *m, int slot)
-{
-    for (int i = 0; i < m->count; i++) {
-        object *o = &m->objects[i];
-        if (o->now.parent == slot)
-            o->now.parent = NOBODY;
-        if (o->image.parent == slot)
-            o->image.parent = NOBODY;
-        if (o->entered.parent == slot)
-            o->entered.parent = NOBODY;
-    }
-}
-
-void plain_take_out(plain *m, int slot, int now)
-{
-    object *o = &m->objects[slot];
-    o->gone = now;
-    if (o->own)
-        o->state = o->state == BELAY_PENDING || o->state == BELAY_TRANSIENT ? BELAY_TRANSIENT : BELAY_DETACHED;
-    else
-        o->dead = true;
-    o->held = o->to_delete = false;
-    forget_parent(m, slot);
-}
-
-/* Out of its scope: "One that was added in it has the columns that it had at belay_add, and is transient again. One
-   that was loaded in it stays, and is expired." */
-static void put_out(object *o)
-{
-    o->now = o->image = o->entered;
-    o->to_delete = false;
-    o->expired = o->loaded;
-    o->state = o->loaded ? BELAY_PERSISTENT : o->before;
-    o->held = o->loaded || !o->own;
-    if (!o->loaded)
-        o->since = 0;
-}
-
-static void put_back_object(plain *m, int slot, const plain *then, int since)
-{
-    object *o = &m->objects[slot];
-    const object *was = slot < then->count ? &then->objects[slot] : NULL;
-    bool out = !o->held || o->state == BELAY_TRANSIENT;
-    if (o->dead || (o->gone > since && out))
-        return;
-    if (o->since > since && !out) {
-        put_out(o);
-    } else if (was && was->held && was->state != BELAY_TRANSIENT &&
-               !(was->state == BELAY_DETACHED && o->state == BELAY_DETACHED)) {
-        fields entered = o->entered;
-        *o = *was;
-        o->entered = entered;
-        if (o->image.parent != NOBODY && m->objects[o->image.parent].gone > since)
-            o->image.parent = NOBODY; /* it was taken out since */
-        o->now = o->image;
-    }
-}
-
-/* "One row is one object": one that was loaded gives way to the one that stood for the row before. */
-static void give_way(plain *m, int since)
-{
-    for (int i = 0; i < m->count; i++) {
-        const object *o = &m->objects[i];
-        if (!o->dead && o->held && o->state == BELAY_PERSISTENT && o->since <= since)
-            detach_others(m, o);
-    }
-}
-
-void plain_put_back(plain *m, const plain *then, int since)
-{
-    memcpy(m->rows, then->rows, sizeof m->rows);
-    for (int i = 0; i < m->count; i++)
-        put_back_object(m, i, then, since);
-    give_way(m, since);
-}
-
-static void end_object(object *o)
-{
-    bool was_inside = plain_is_inside(o);
-    if (o->own && was_inside) { /* "it is detached when that committed" */
-        o->state = BELAY_DETACHED;
-        o->held = false;
-    } else if (o->own) {
-        o->state = BELAY_TRANSIENT; /* "until the next outermost scope has ended" */
-        o->held = false;
-    } else if (o->state == BELAY_DELETED) {
-        o->state = BELAY_DETACHED;
-    } else if (o->state == BELAY_PERSISTENT) {
-        o->expired = true;
-    }
-    o->since = 0;
-}
-
-void plain_end_unit(plain *m)
-{
-    for (int i = 0; i < m->count; i++)
-        if (!m->objects[i].dead)
-            end_object(&m->objects[i]);
-    for (int i = 0; i < m->count; i++) {
-        object *o = &m->objects[i];
-        bool lives = !o->dead && plain_is_inside(o);
-        if (lives && o->now.parent != NOBODY && m->objects[o->now.parent].own)
-            o->now.parent = NOBODY;
-        if (lives && o->image.parent != NOBODY && m->objects[o->image.parent].own)
-            o->image.parent = NOBODY;
-    }
 }

@@ -50,6 +50,7 @@ typedef uint64_t codes;
 
 void plain_begin(plain *);
 
+bool plain_same_key(int kind, const int64_t *, const int64_t *);
 /* The row of a key, or NULL. */
 row *plain_row(plain *, int kind, const int64_t *of);
 int plain_count_rows(const plain *, int kind);

@@ -9,8 +9,7 @@ static const char *const names[OP_COUNT] = {
 #undef OP_NAME
 };
 
-/* ---- Made ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Made ------------------------------------------------------------------------------------------------------- */
 
 static unsigned draw(uint64_t *random, unsigned below)
 {
@@ -25,8 +24,8 @@ static const int weights[OP_COUNT] = {
     [OP_NEW] = 12,    [OP_ADD] = 12,    [OP_GET] = 12,   [OP_FIND] = 6,       [OP_DELETE] = 6,  [OP_FLUSH] = 5,
     [OP_REFRESH] = 4, [OP_EXPIRE] = 3,  [OP_MERGE] = 5,  [OP_EXPIRE_ALL] = 1, [OP_EXPUNGE] = 3, [OP_EXPUNGE_ALL] = 1,
     [OP_LOCK] = 2,    [OP_CHANGE] = 22, [OP_PARENT] = 9, [OP_EXEC] = 7,       [OP_TRY] = 2,     [OP_MARK] = 3,
-    [OP_BACK] = 3,    [OP_RELEASE] = 1, [OP_FAIL] = 2,   [OP_LET_GO] = 2,     [OP_SCOPE] = 13,  [OP_BATCH] = 2,
-    [OP_ITEM] = 3,    [OP_END] = 11,
+    [OP_BACK] = 3,    [OP_RELEASE] = 1, [OP_FAIL] = 2,   [OP_LET_GO] = 2,     [OP_SCOPE] = 13,  [OP_BATCH] = 4,
+    [OP_ITEM] = 7,    [OP_END] = 11,
 };
 
 static op_kind draw_kind(uint64_t *random)
@@ -64,8 +63,7 @@ int sequence_end(const sequence *p, int at)
     return i;
 }
 
-/* ---- Shrunk: delta debugging, then smaller numbers -----------------------------------------------------------------
- */
+/* ---- Shrunk: delta debugging, then smaller numbers -------------------------------------------------------------- */
 
 static bool accept(sequence *p, const sequence *q, sequence_shows shows, void *arg)
 {
@@ -141,8 +139,7 @@ void sequence_shrink(sequence *p, sequence_shows shows, void *arg)
     }
 }
 
-/* ---- Printed -------------------------------------------------------------------------------------------------------
- */
+/* ---- Printed ---------------------------------------------------------------------------------------------------- */
 
 const char *sequence_op_name(op_kind kind)
 {

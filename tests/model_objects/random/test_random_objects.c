@@ -73,8 +73,7 @@ static int run_one(bench *b, const sequence *p, bool tells)
     return DIFFERED;
 }
 
-/* ---- In children, so that a crash or a hang is only a difference ----------------------------------------------------
- */
+/* ---- In children, so that a crash or a hang is only a difference ------------------------------------------------ */
 
 typedef int (*in_child)(const settings *, const void *arg);
 
@@ -128,8 +127,7 @@ static int run_range(const settings *set, const void *arg)
     return result;
 }
 
-/* ---- A difference
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- A difference ----------------------------------------------------------------------------------------------- */
 
 typedef struct symptom {
     const settings *set;
@@ -163,8 +161,7 @@ static void explain(const settings *set, uint64_t index)
         printf("  ended by signal %d\n", WTERMSIG(status));
 }
 
-/* ---- The program
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The program ------------------------------------------------------------------------------------------------ */
 
 static int run_all(const settings *set)
 {
@@ -230,6 +227,7 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || !choose_database(&set))
         return BROKEN;
+    kinds_engine(set.url);
     if (!set.replay) {
         int result = run_all(&set);
         printf("objects: %" PRIu64 " sequences, %s\n", set.sequences,

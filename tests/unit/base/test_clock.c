@@ -78,8 +78,7 @@ static void a_sleep_keeps_its_length_under_a_storm_of_signals(void **state)
     belayi_clock_sleep_until(1); /* long past: returns at once */
 }
 
-/* ---- A clock that a test gives ------------------------------------------------------------------------------------
- */
+/* ---- A clock that a test gives ---------------------------------------------------------------------------------- */
 
 typedef struct hand {
     int64_t now, slept_until;

@@ -149,8 +149,7 @@ static void a_failed_statement_leaves_what_rode_with_it_in_force(void **state)
     D->finalize(statement);
 }
 
-/* ---- What ends a transaction unseen --------------------------------------------------------------------------------
- */
+/* ---- What ends a transaction unseen ----------------------------------------------------------------------------- */
 
 static void make_procedure(const char *body)
 {

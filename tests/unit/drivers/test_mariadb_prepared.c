@@ -133,8 +133,7 @@ static void what_was_not_prepared_ends_as_any_other(void **state)
     assert_int_equal(count(), 3);
 }
 
-/* ---- A deadlock ----------------------------------------------------------------------------------------------------
- */
+/* ---- A deadlock ------------------------------------------------------------------------------------------------- */
 
 static void *lock_crosswise(void *arg)
 {

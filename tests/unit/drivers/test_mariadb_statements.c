@@ -156,8 +156,7 @@ static void rows_left_unread_leave_the_connection_fit(void **state)
     D->finalize(s);
 }
 
-/* ---- What a text is -------------------------------------------------------------------------------------------------
- */
+/* ---- What a text is --------------------------------------------------------------------------------------------- */
 
 static void the_sql_mode_decides_what_a_string_is(void **state)
 {
@@ -195,8 +194,7 @@ static void own_connections_are_strict_in_utc_and_reconnect_never(void **state)
     assert_int_equal(rig_ask(&r, conn, "SELECT @@character_set_client = 'utf8mb4'"), 1);
 }
 
-/* ---- URLs
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- URLs ------------------------------------------------------------------------------------------------------- */
 
 static void a_url_that_is_no_good_says_why_and_never_shows_the_password(void **state)
 {

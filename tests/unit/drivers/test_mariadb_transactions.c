@@ -147,8 +147,7 @@ static void a_rollback_that_leaves_something_is_an_error(void **state)
     assert_code(D->rollback_to(conn, 1, &r.error), BELAY_UNSUPPORTED);
 }
 
-/* ---- The connection is lost ---------------------------------------------------------------------------------------
- */
+/* ---- The connection is lost ------------------------------------------------------------------------------------- */
 
 static void kill_connection(belay_conn *victim)
 {
@@ -217,8 +216,7 @@ static void a_child_that_gives_a_connection_up_leaves_the_parents_alone(void **s
     assert_int_equal(rig_ask(&r, other, COUNT), 4);
 }
 
-/* ---- Isolation ------------------------------------------------------------------------------------------------------
- */
+/* ---- Isolation -------------------------------------------------------------------------------------------------- */
 
 static belay_level level_now(void)
 {
@@ -268,8 +266,7 @@ static void a_read_only_transaction_refuses_writes_itself(void **state)
     rig_must_rollback(&r, conn);
 }
 
-/* ---- Scopes, by the public calls
- * --------------------------------------------------------------------------------------- */
+/* ---- Scopes, by the public calls -------------------------------------------------------------------------------- */
 
 static void a_deadlock_caught_in_an_inner_scope_never_lets_a_later_statement_commit(void **state)
 {

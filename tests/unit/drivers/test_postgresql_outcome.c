@@ -212,9 +212,10 @@ static void run_many(belay_statement *statement, bool good)
     enum { ROWS = 200 };
     belay_value ids[ROWS];
     int bad = 0;
+    int64_t changes = 0;
     for (int i = 0; i < ROWS; i++)
         ids[i] = belay_integer(good || i % 2 == 0 ? 1000 + i : 1);
-    belay_each each = {.rows = ROWS, .columns = 1, .values = ids, .rejected = go_on, .arg = &bad};
+    belay_each each = {.rows = ROWS, .columns = 1, .values = ids, .changes = &changes, .rejected = go_on, .arg = &bad};
     assert_int_equal(D->execute_each(statement, &each, &r.effect, &r.error), BELAY_OK);
     assert_int_equal(bad, good ? 0 : ROWS / 2);
 }

@@ -344,8 +344,7 @@ static void a_deadline_that_passes_amid_the_rows_ends_the_transaction(void **sta
     D->finalize(statement);
 }
 
-/* ---- Whose connection it is ----------------------------------------------------------------------------------------
- */
+/* ---- Whose connection it is ------------------------------------------------------------------------------------- */
 
 static void a_connection_that_the_program_has_too_is_left_alone(void **state)
 {
@@ -373,8 +372,7 @@ static void the_table_of_rows_is_empty_for_others_and_out_of_reach_of_the_schema
     rig_must_commit(&r, conn);
 }
 
-/* ---- The page cache ------------------------------------------------------------------------------------------------
- */
+/* ---- The page cache --------------------------------------------------------------------------------------------- */
 
 static int64_t cache_size(void)
 {

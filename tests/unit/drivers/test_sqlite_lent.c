@@ -22,8 +22,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- Lent
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Lent ------------------------------------------------------------------------------------------------------- */
 
 static void nothing_is_contained_while_the_handle_is_lent(void **state)
 {
@@ -67,8 +66,7 @@ static void a_savepoint_outside_a_transaction_is_misuse_and_begins_none(void **s
     assert_int_equal(D->status(conn), BELAY_TRANSACTION_NONE);
 }
 
-/* ---- Adopted
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Adopted ---------------------------------------------------------------------------------------------------- */
 
 typedef struct adopted {
     sqlite3 *own;
@@ -154,8 +152,7 @@ static void nothing_is_contained_on_an_adopted_connection(void **state)
     assert_int_equal(sqlite3_close(own), SQLITE_OK);
 }
 
-/* ---- Constraints that wait
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Constraints that wait -------------------------------------------------------------------------------------- */
 
 static void constraints_that_are_checked_early_wait_again_afterwards(void **state)
 {

@@ -264,8 +264,7 @@ static void a_driver_that_stands_in_gets_every_connection_idle_lent_and_to_come(
     belay_close(db);
 }
 
-/* ---- The line ------------------------------------------------------------------------------------------------------
- */
+/* ---- The line --------------------------------------------------------------------------------------------------- */
 
 typedef struct waiter {
     belay_db *db;
@@ -317,8 +316,7 @@ static void borrowers_are_served_in_the_order_they_came(void **state)
     belay_close(db);
 }
 
-/* ---- Statements
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Statements ------------------------------------------------------------------------------------------------- */
 
 static belayi_cached *get(belayi_link *link, const char *text)
 {

@@ -11,8 +11,7 @@
 #include "report.h"
 #include "standin.h"
 
-/* ---- A driver that only writes down --------------------------------------------------------------------------------
- */
+/* ---- A driver that only writes down ----------------------------------------------------------------------------- */
 
 static char asked[256];
 static belay_code opening = BELAY_OK;
@@ -154,8 +153,7 @@ static const belay_driver real = {
     .finish = finish_real,
 };
 
-/* ---- A connection that fails ----------------------------------------------------------------------------------------
- */
+/* ---- A connection that fails ------------------------------------------------------------------------------------ */
 
 static belayi_standin standin;
 static belay_conn conn;

@@ -67,8 +67,7 @@ static void assert_said(const char *part)
         fail_msg("logged was \"%s\", and not \"%s\"", said, part ? part : "");
 }
 
-/* ---- Whether there is one ------------------------------------------------------------------------------------------
- */
+/* ---- Whether there is one --------------------------------------------------------------------------------------- */
 
 static void without_the_variable_nothing_is_traced(void **state)
 {
@@ -124,8 +123,7 @@ static void a_handle_whose_url_is_no_good_lets_go_of_the_file_too(void **state)
     assert_trace(chrome_path, TOLD("[]"));
 }
 
-/* ---- The life of the file ------------------------------------------------------------------------------------------
- */
+/* ---- The life of the file --------------------------------------------------------------------------------------- */
 
 static void the_first_handle_empties_the_file_and_the_last_one_ends_it(void **state)
 {
@@ -223,8 +221,7 @@ static void the_file_is_open_until_the_last_session_of_its_last_handle_is_closed
     assert_trace(chrome_path, TOLD("['told 1']"));
 }
 
-/* ---- Failures ------------------------------------------------------------------------------------------------------
- */
+/* ---- Failures --------------------------------------------------------------------------------------------------- */
 
 static void a_file_that_can_not_be_made_is_logged_and_the_handle_works(void **state)
 {
@@ -276,8 +273,7 @@ static void a_full_disk_is_logged_when_the_file_ends(void **state)
     assert_said("warning: the trace is not complete (No space left on device): /dev/full");
 }
 
-/* ---- Threads and children ------------------------------------------------------------------------------------------
- */
+/* ---- Threads and children --------------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, HANDLES = 20 };
 

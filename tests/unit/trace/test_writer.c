@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- The system, as it can be --------------------------------------------------------------------------------------
- */
+/* ---- The system, as it can be ----------------------------------------------------------------------------------- */
 
 static struct {
     int writes;     /* so far */
@@ -98,8 +97,7 @@ static void write_numbers(belay_trace_writer *w, int from, int to)
 
 #define ONE_TO(n) "[e.get('statement', e.get('name')) for e in events] == [str(i) for i in range(1, " #n " + 1)]"
 
-/* ---- Opening ------------------------------------------------------------------------------------------------------
- */
+/* ---- Opening ---------------------------------------------------------------------------------------------------- */
 
 static void the_format_follows_the_name_unless_it_is_said(void **state)
 {
@@ -217,8 +215,7 @@ static void the_file_is_never_the_standard_error_of_a_program_that_has_none(void
     assert_int_equal(run_apart(open_without_the_first_three, NULL), 0);
 }
 
-/* ---- Whole events --------------------------------------------------------------------------------------------------
- */
+/* ---- Whole events ----------------------------------------------------------------------------------------------- */
 
 static void each_event_is_one_write_and_readable_at_once(void **state)
 {
@@ -280,8 +277,7 @@ static void writes_that_are_short_or_interrupted_are_gone_on_with(void **state)
     assert_trace(chrome_path, ONE_TO(50));
 }
 
-/* ---- Pipes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Pipes ------------------------------------------------------------------------------------------------------ */
 
 /* Opens a writer on a pipe and gives the end to read from. */
 static belay_trace_writer *open_on_pipe(int *out_reader)
@@ -341,8 +337,7 @@ static void a_pipe_that_nobody_reads_any_more_does_not_end_the_program(void **st
     assert_false(sigismember(&pending, SIGPIPE));
 }
 
-/* ---- Failures ------------------------------------------------------------------------------------------------------
- */
+/* ---- Failures --------------------------------------------------------------------------------------------------- */
 
 static void a_full_disk_is_told_by_close_and_disturbs_nothing_before(void **state)
 {
@@ -419,8 +414,7 @@ static void an_event_for_which_there_is_no_memory_is_left_out_and_told_by_close(
     assert_trace(chrome_path, ONE_TO(2));
 }
 
-/* ---- Threads -------------------------------------------------------------------------------------------------------
- */
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, EVENTS = 300 };
 
@@ -487,8 +481,7 @@ static void a_thread_that_is_cancelled_in_a_write_stops_nobody_else(void **state
     assert_trace(lines_path, ONE_TO(2));
 }
 
-/* ---- Fork ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Fork ------------------------------------------------------------------------------------------------------- */
 
 static int write_and_close(void *w)
 {
