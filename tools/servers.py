@@ -189,14 +189,17 @@ class MariaDB(Server):
 
     def create(self):
         self.call(program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
-                  "--auth-root-authentication-method=normal")
+                  f"--tmpdir={self.folder}", "--auth-root-authentication-method=normal")
         hosts = ("localhost", "127.0.0.1")
         (self.folder / "init.sql").write_text("CREATE DATABASE IF NOT EXISTS belay CHARACTER SET utf8mb4;\n" + "".join(
             f"CREATE USER IF NOT EXISTS belay@'{host}';\nGRANT ALL ON *.* TO belay@'{host}' WITH GRANT OPTION;\n"
             for host in hosts))
 
     def command(self):
+        # When it starts it removes all temporary tables from its tmpdir. Those of another server that is at work there,
+        # too, are missed: it dies.
         return [program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.folder}/socket",
+                f"--tmpdir={self.folder}",
                 f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/server.pid",
                 f"--init-file={self.folder}/init.sql", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=1",
                 "--skip-log-bin", "--innodb-buffer-pool-size=64M", "--max-connections=120",

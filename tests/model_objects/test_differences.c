@@ -29,6 +29,13 @@ BELAY_MODEL(wide, "wide", BELAY_KEY(wide, id), BELAY_COLUMN(wide, yes), BELAY_CO
             BELAY_COLUMN(wide, at, .timestamp = true), BELAY_NULLABLE(wide, maybe, has_maybe, .default_sql = "7"),
             BELAY_PARENT(wide, of, order_id, order), BELAY_VERSION_COLUMN(wide, version))
 
+/* Its key is unique by itself. */
+typedef struct lone {
+    int64_t id;
+} lone;
+
+BELAY_MODEL(lone, "lone", BELAY_KEY(lone, id, .given = true, .unique = true))
+
 /* ---- A table in parts, so that each can be another one ---------------------------------------------------------- */
 
 enum { ID, YES, NUMBER, COUNT, REAL, TEXT, CODE, BYTES, PRICE, AT, MAYBE, ORDER_ID, VERSION, KEY, REFERENCE, PARTS };
@@ -188,11 +195,35 @@ static void keys_that_are_others_are_told(void **state)
          {"text VARCHAR(20) NOT NULL", "text VARCHAR(20) NOT NULL", "text VARCHAR(20) CHARACTER SET utf8mb4 NOT NULL"},
          ALL("text: it is not unique, and the model says .unique")},
         {REFERENCE, ALL(""), ALL("order_id: there is no foreign key from it to order")},
+        {TEXT,
+         {"text VARCHAR(20) NOT NULL REFERENCES setting(name)", "text VARCHAR(20) NOT NULL REFERENCES setting(name)",
+          "text VARCHAR(20) CHARACTER SET utf8mb4 NOT NULL REFERENCES setting(name)"},
+         ALL("text: it is not unique, and the model says .unique")},
+        {REFERENCE,
+         {"FOREIGN KEY (order_id) REFERENCES \"order\"(customer)", NULL, NULL},
+         {"order_id: there is no foreign key from it to order", NULL, NULL}},
         {REFERENCE, ALL("FOREIGN KEY (order_id) REFERENCES account(id)"),
          ALL("order_id: there is no foreign key from it to order")},
         {MAYBE, ALL("maybe INTEGER"), ALL("maybe: it has no default, and the model says .default_sql")},
     };
     check_each(*state, list, sizeof list / sizeof *list);
+}
+
+static void a_key_that_is_one_column_is_unique_and_a_part_of_one_is_not(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    assert_code(belay_exec(s, "CREATE TABLE lone(id BIGINT NOT NULL PRIMARY KEY)"), BELAY_OK);
+    assert_code(belay_check_tables(s, NULL, NULL, lone), BELAY_OK);
+    assert_code(belay_exec(s, "DROP TABLE lone"), BELAY_OK);
+    assert_code(belay_exec(s, "CREATE TABLE lone(id INTEGER NOT NULL PRIMARY KEY)"),
+                BELAY_OK); /* on SQLite the rowid */
+    assert_code(belay_check_tables(s, NULL, NULL, lone), database_is_sqlite(&w->d) ? BELAY_OK : BELAY_SCHEMA);
+    assert_lacks(belay_message(s), "it is not unique");
+    assert_code(belay_exec(s, "DROP TABLE lone"), BELAY_OK);
+    assert_code(belay_exec(s, "CREATE TABLE lone(id BIGINT, a INTEGER DEFAULT 1, PRIMARY KEY (id, a))"), BELAY_OK);
+    assert_code(belay_check_tables(s, NULL, NULL, lone), BELAY_SCHEMA);
+    assert_contains(belay_message(s), "it is not unique");
 }
 
 static void an_index_by_itself_makes_a_column_unique_and_part_of_the_rows_does_not(void **state)
@@ -213,7 +244,7 @@ static void an_index_by_itself_makes_a_column_unique_and_part_of_the_rows_does_n
     if (engine != 2) { /* MariaDB has neither of these */
         assert_code(belay_exec(w->s, "CREATE UNIQUE INDEX partial_one ON wide(text) WHERE number > 0"), BELAY_OK);
         assert_code(belay_check_tables(w->s, NULL, NULL, wide), BELAY_SCHEMA);
-        assert_code(belay_exec(w->s, "CREATE UNIQUE INDEX other ON wide(lower(text))"), BELAY_OK);
+        assert_code(belay_exec(w->s, "CREATE UNIQUE INDEX other ON wide(text, lower(code))"), BELAY_OK);
         assert_code(belay_check_tables(w->s, NULL, NULL, wide), BELAY_SCHEMA);
     }
     assert_code(belay_exec(w->s, "CREATE UNIQUE INDEX whole ON wide(text)"), BELAY_OK);
@@ -245,6 +276,10 @@ static void types_that_can_not_hold_the_member_are_told(void **state)
          {NULL, "number NUMERIC(19, 1) NOT NULL", "number DECIMAL(18) NOT NULL"},
          {NULL, CANT("number", "numeric(19,1)", "all its numbers"),
           CANT("number", "decimal(18,0)", "all its numbers")}},
+        {NUMBER,
+         {"number BOOLEAN NOT NULL", "number BOOLEAN NOT NULL", NULL},
+         {CANT("number", "BOOLEAN", "more than true and false"), CANT("number", "boolean", "more than true and false"),
+          NULL}},
         {COUNT,
          {NULL, "count SMALLINT NOT NULL", "count SMALLINT NOT NULL"},
          {NULL, CANT("count", "smallint", "all its numbers"), CANT("count", "smallint(6)", "all its numbers")}},
@@ -354,6 +389,7 @@ int main(void)
         with_objects(columns_that_an_insert_can_do_without_are_no_difference),
         with_objects(null_where_the_model_has_none_is_told),
         with_objects(keys_that_are_others_are_told),
+        with_objects(a_key_that_is_one_column_is_unique_and_a_part_of_one_is_not),
         with_objects(an_index_by_itself_makes_a_column_unique_and_part_of_the_rows_does_not),
         with_objects(types_that_can_not_hold_the_member_are_told),
         with_objects(other_types_that_can_hold_it_are_no_difference),

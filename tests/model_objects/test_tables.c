@@ -47,6 +47,13 @@ typedef struct broken {
 } broken;
 BELAY_MODEL(broken, "broken", BELAY_KEY(broken, id), BELAY_COLUMN(broken, size, .check = "size >"))
 
+/* The program says where the key comes from. */
+typedef struct numbered {
+    int64_t id;
+    const char *text;
+} numbered;
+BELAY_MODEL(numbered, "numbered", BELAY_KEY(numbered, id, .default_sql = "41 + 1"), BELAY_COLUMN(numbered, text))
+
 /* A model that is no good, and says so before anything is made. */
 typedef struct keyless {
     int64_t size;
@@ -226,6 +233,20 @@ static void keys_defaults_and_versions_are_the_databases(void **state)
     assert_rows(w->other, "SELECT revision FROM page WHERE title = 'x'", "1");
 }
 
+static void a_keys_default_is_what_makes_it(void **state)
+{
+    world *w = *state;
+    belay_session *s = w->s;
+    assert_code(belay_create_tables(s, numbered), BELAY_OK);
+    assert_code(belay_check_tables(s, NULL, NULL, numbered), BELAY_OK);
+    numbered n = {.text = "x"};
+    belay_begin(s, NULL);
+    belay_add(s, numbered, &n);
+    assert_code(belay_commit(s), BELAY_OK);
+    assert_int_equal(n.id, 42);
+    assert_rows(w->other, "SELECT id, text FROM numbered", "42|x");
+}
+
 /* What a constraint of the model's refuses, in a scope of its own. */
 static void refuse(belay_session *s, belay_code code, const char *sql)
 {
@@ -274,6 +295,7 @@ static void inside_a_scope_they_are_part_of_it_or_refused(void **state)
     bool commits = database_is_mariadb(&w->d);
     belay_begin(s, NULL);
     assert_code(belay_create_tables(s, account), commits ? BELAY_MISUSE : BELAY_OK);
+    assert_contains(belay_message(s), commits ? "making a table commits" : "no error");
     belay_rollback(s);
     assert_code(belay_check_tables(s, NULL, NULL, account), BELAY_SCHEMA);
     if (commits)
@@ -329,6 +351,7 @@ int main(void)
         in_world(a_long_text_comes_back),
         in_world(texts_that_differ_are_different_keys_on_each_engine),
         in_world(keys_defaults_and_versions_are_the_databases),
+        in_world(a_keys_default_is_what_makes_it),
         in_world(each_constraint_of_a_model_is_in_its_table),
         in_world(tables_that_are_there_are_left_as_they_are),
         in_world(inside_a_scope_they_are_part_of_it_or_refused),
