@@ -15,18 +15,25 @@ leftovers() {
     esac
 }
 
-# Starts a check and sends it the signal while it is at work: a little earlier where it was done before that. Sets pid.
+# Starts a check, and sends it the signal a moment later. Sets pid, and code to how it ended; false when it had ended.
 strike() {
+    # A shell starts what runs in the background with SIGINT ignored: env puts it back.
+    env --default-signal=INT "$BELAY" isolation "$url" >out 2>err 3>&- &
+    pid=$!
+    sleep "$2"
+    kill -s "$1" $pid 2>/dev/null || true
+    code=0
+    wait $pid || code=$?
+    [ $code -ne 0 ]
+}
+
+# The same, while it is at work: a little earlier where it was done before that.
+strike_amid() {
     local delay
     for delay in 0.5 0.3 0.2 0.1 0.05; do
-        # A shell starts what runs in the background with SIGINT ignored: env puts it back.
-        env --default-signal=INT "$BELAY" isolation "$url" >out 2>err 3>&- &
-        pid=$!
-        sleep $delay
-        if kill -s "$1" $pid 2>/dev/null; then
+        if strike "$1" $delay; then
             return 0
         fi
-        wait $pid
     done
     return 1
 }
@@ -78,9 +85,7 @@ strike() {
 
 @test "interrupted by a signal, it ends soon and leaves nothing" {
     for signal in INT TERM HUP; do
-        strike $signal
-        code=0
-        wait $pid || code=$?
+        strike_amid $signal
         [ $code -eq 1 ]
         [[ "$(cat err)" == *CANCELLED* ]]
         [ ! -s out ]
@@ -89,8 +94,7 @@ strike() {
 }
 
 @test "what a killed run left is named by the next, and removed by --clean" {
-    strike KILL
-    wait $pid || true
+    strike_amid KILL
     sleep 0.3
     run "$BELAY" isolation "$url" --level serializable
     [ "$status" -eq 0 ]

@@ -23,7 +23,7 @@ enum {
 
 /* JSON is a name for a longtext with a constraint. information_schema compares names without regard to case, where the
    server does not. Each part of the query names its table by constants: else the server opens all the views that there
-   are, and has crashed over that of sys (10.11.19). */
+   are. */
 #define OF_TABLE(alias, schema) alias "." schema " = COALESCE(?1, DATABASE()) AND " alias ".TABLE_NAME = ?2"
 static const char describe_columns[] =
     "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, CONCAT(IF(c.DATA_TYPE = 'longtext' AND EXISTS ("
