@@ -14,8 +14,9 @@
 #include "report.h"
 #include "session.h"
 
-/* Of a chunk's records, without their bytes. The more records, the fewer are the savepoints that a driver may need. */
-enum { CHUNK_RECORDS = 1 << 17, CHUNK_MEMORY = 24 << 20, PACE_FIRST = 1024 };
+/* Of a chunk's records, without their bytes. Where each chunk may cost a savepoint, and many of them cost everybody, it
+   is as large as memory allows; else as processors like it. */
+enum { CHUNK_RECORDS = 1 << 14, LARGE_CHUNK_RECORDS = 1 << 17, CHUNK_MEMORY = 24 << 20, PACE_FIRST = 1024 };
 
 belay_code belayi_job_raise(belayi_job *job, belay_error *error)
 {
@@ -300,8 +301,9 @@ static belay_code empty_table(belayi_job *job)
 
 static size_t chunk_room(const belayi_job *job)
 {
+    size_t most = job->wants_large_chunks ? LARGE_CHUNK_RECORDS : CHUNK_RECORDS;
     size_t room = CHUNK_MEMORY / belayi_chunk_record_size(&job->plan);
-    return room < CHUNK_RECORDS ? room : CHUNK_RECORDS;
+    return room < most ? room : most;
 }
 
 static belay_code get_memory(belayi_job *job)
@@ -312,15 +314,12 @@ static belay_code get_memory(belayi_job *job)
                                 .place = job->place,
                                 .refused = belayi_job_refused,
                                 .arg = job};
-    if (belayi_chunk_init(&job->chunk, &job->plan, chunk_room(job)) && belayi_store_init(&job->store))
+    job->wants_large_chunks = job->session->db->driver->cheap_savepoints > 0;
+    size_t room = chunk_room(job);
+    job->pace = room < PACE_FIRST ? room : PACE_FIRST;
+    if (belayi_chunk_init(&job->chunk, &job->plan, room) && belayi_store_init(&job->store))
         return BELAY_OK;
     return belay_fail_at(job->session, job->place, BELAY_NO_MEMORY, "no memory for an import");
-}
-
-static void set_first_pace(belayi_job *job)
-{
-    job->wants_large_chunks = job->session->db->driver->cheap_savepoints > 0;
-    job->pace = job->chunk.room < PACE_FIRST ? job->chunk.room : PACE_FIRST;
 }
 
 belay_code belayi_job_begin(belayi_job *job)
@@ -328,7 +327,6 @@ belay_code belayi_job_begin(belayi_job *job)
     belay_code code = job->makes_table && can_make_inside(job) ? make_table(job) : BELAY_OK;
     if (code == BELAY_OK)
         code = get_memory(job);
-    set_first_pace(job);
     if (code == BELAY_OK)
         code = open_rejects(job);
     if (code == BELAY_OK)
