@@ -28,6 +28,7 @@
  *     belay/scope.h      scopes: blocks, callbacks, explicit calls, marks, options
  *     belay/statement.h  SQL statements and parameters
  *     belay/batch.h      many items, each of which succeeds or fails alone
+ *     belay/import.h     files of records into tables, each stored as it is written or rejected
  *     belay/rows.h       queries and results
  *     belay/hook.h       what runs after a commit or a rollback
  *     belay/value.h      C values as parameters
@@ -46,6 +47,7 @@
 #include <belay/db.h>
 #include <belay/error.h>
 #include <belay/hook.h>
+#include <belay/import.h>
 #include <belay/model.h>
 #include <belay/rows.h>
 #include <belay/scope.h>

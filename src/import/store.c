@@ -18,8 +18,8 @@ bool belayi_store_init(belayi_store *s)
     s->sql_room = 2 * names + 256; /* each name stands at most four times in a statement, with a number */
     s->sql = malloc(s->sql_room);
     s->update_sql = malloc(s->sql_room);
-    s->is_written = malloc(s->plan->count * sizeof *s->is_written);
-    s->names = malloc(s->plan->count * sizeof *s->names);
+    s->is_written = malloc((s->plan->count + 1) * sizeof *s->is_written);
+    s->names = malloc((s->plan->count + 1) * sizeof *s->names);
     return s->sql && s->update_sql && s->is_written && s->names;
 }
 
